@@ -1,0 +1,1 @@
+//! The front door: REST, peer sockets, placement of rooms on workers.

@@ -1,0 +1,75 @@
+//! The bus between processes: publish, subscribe, request.
+//!
+//! At most once and in order per publisher and subject, as core NATS gives it; it holds no truth.
+//! [`memory`] is the twin for one process; both kinds pass `contract`.
+
+#![warn(missing_docs)]
+
+pub mod memory;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+/// Messages that one subscription may hold. A subscriber that falls further behind loses messages,
+/// which its subscription counts.
+pub const SUBSCRIPTION_MESSAGES_MAX: usize = 65_536;
+
+/// Publish, subscribe, request.
+#[async_trait::async_trait]
+pub trait Bus: Send + Sync {
+    /// Sends to everyone subscribed to `subject` now; nobody listening is no error.
+    async fn publish(&self, subject: &str, payload: Bytes) -> Result<(), BusError>;
+
+    /// Receives what is published to `subject` from now on.
+    async fn subscribe(&self, subject: &str) -> Result<Subscription, BusError>;
+
+    /// Sends and waits for one reply. Nobody subscribed is [`BusError::NoResponders`] at once,
+    /// which callers read as "that process is gone".
+    async fn request(&self, subject: &str, payload: Bytes, timeout: Duration) -> Result<Bytes, BusError>;
+}
+
+/// One received message.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    /// The message.
+    pub payload: Bytes,
+    /// Where an answer goes: publish it there.
+    pub reply: Option<String>,
+}
+
+/// A stream of deliveries; dropping it unsubscribes.
+#[derive(Debug)]
+pub struct Subscription {
+    deliveries: mpsc::Receiver<Delivery>,
+}
+
+impl Subscription {
+    /// The next message; `None` when the bus is closed.
+    pub async fn next(&mut self) -> Option<Delivery> {
+        self.deliveries.recv().await
+    }
+}
+
+/// Why a message could not be sent or answered.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BusError {
+    /// Nobody is subscribed.
+    #[error("nobody answers on {subject}")]
+    NoResponders {
+        /// The subject.
+        subject: String,
+    },
+    /// Somebody is subscribed and did not answer in time.
+    #[error("no answer on {subject} within {timeout:?}")]
+    TimedOut {
+        /// The subject.
+        subject: String,
+        /// The limit.
+        timeout: Duration,
+    },
+    /// The bus itself cannot be reached.
+    #[error("the bus is down: {0}")]
+    Down(String),
+}

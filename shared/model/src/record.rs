@@ -1,0 +1,128 @@
+//! What the store keeps: the truth about rooms and peers.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::wire::Message;
+use crate::wire::command::SubscribeMode;
+use crate::{CoordinatorId, Generation, Incarnation, Json, MediaKind, RoomType, SessionId, TrackId, VideoCodec, WorkerId};
+
+/// A room: what was asked for and where it lives.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoomRecord {
+    /// As asked for.
+    pub spec: RoomSpec,
+    /// Where it lives.
+    pub placement: Placement,
+}
+
+/// A room as the management API describes it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoomSpec {
+    /// `None` is no limit.
+    pub peers_max: Option<u32>,
+    /// What it is for.
+    pub room_type: RoomType,
+    /// Its one video codec.
+    pub video_codec: VideoCodec,
+    /// Viewable without a token (livestreams).
+    pub public: bool,
+    /// Where notifications go.
+    pub webhook_url: Option<String>,
+    /// Several notifications in one webhook call.
+    pub batch_webhook_notifications: bool,
+}
+
+/// Where a room lives, and why there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Placement {
+    /// The worker.
+    pub worker: WorkerId,
+    /// Its boot.
+    pub incarnation: Incarnation,
+    /// Grows with every move of the room.
+    pub generation: Generation,
+    /// Media addresses of the worker at that time.
+    pub endpoints: Vec<SocketAddr>,
+    /// What every known worker scored when the choice was made.
+    pub candidates: Vec<Candidate>,
+}
+
+/// One worker in the choice of a placement.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Candidate {
+    /// The worker.
+    pub worker: WorkerId,
+    /// Its score, or why it was left out.
+    pub verdict: Verdict,
+}
+
+/// How a worker did in the choice; lower scores are better, fields compare top to bottom.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Verdict {
+    /// It could have taken the room.
+    Scored {
+        /// Whether it lies outside the wanted region.
+        region_miss: bool,
+        /// Announced load plus what was placed there since, in permille.
+        load_permille: u32,
+        /// Rooms it holds or was given.
+        rooms: u32,
+    },
+    /// It was not considered.
+    Excluded {
+        /// `draining`, `full`, `silent`, …
+        reason: String,
+    },
+}
+
+/// A peer of a room.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerRecord {
+    /// Kind of client.
+    pub kind: PeerKind,
+    /// What the server attached to it (REST `options.metadata`).
+    pub server_metadata: Json,
+    /// What the client said about itself.
+    pub peer_metadata: Json,
+    /// Which tracks it receives.
+    pub subscribe_mode: SubscribeMode,
+    /// Its living connection.
+    pub connection: Option<Connection>,
+    /// Its published tracks.
+    pub tracks: BTreeMap<TrackId, TrackRecord>,
+}
+
+/// Kind of client behind a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PeerKind {
+    /// A browser or mobile SDK.
+    Webrtc,
+    /// A server-side agent.
+    Agent,
+}
+
+/// The socket of a connected peer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Connection {
+    /// Who holds the socket.
+    pub coordinator: CoordinatorId,
+    /// The session, new for each socket.
+    pub session: SessionId,
+}
+
+/// A published track.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrackRecord {
+    /// Audio or video.
+    pub kind: MediaKind,
+    /// As its publisher set it.
+    pub metadata: Json,
+}
+
+impl Message for RoomRecord {}
+impl Message for PeerRecord {}

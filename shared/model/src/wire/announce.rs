@@ -1,0 +1,92 @@
+//! Worker → everybody: who I am, what I can take, how loaded I am.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+use super::Message;
+use crate::{Generation, Incarnation, WorkerId};
+
+/// Published every [`ANNOUNCE_INTERVAL_MS`] and at once on a change of state.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Announce {
+    /// Stable name of the worker.
+    pub worker: WorkerId,
+    /// This boot of it.
+    pub incarnation: Incarnation,
+    /// Grows by one with every announcement of this incarnation.
+    pub seq: u64,
+    /// Readiness for work.
+    pub state: WorkerState,
+    /// Region name, empty when the operator names none.
+    #[serde(default)]
+    pub region: String,
+    /// Free labels for matching rules.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// Software version.
+    pub version: String,
+    /// UDP addresses that clients reach it at.
+    pub endpoints: Vec<SocketAddr>,
+    /// Limits set by the operator.
+    pub capacity: Capacity,
+    /// Load at the time of sending.
+    pub load: Load,
+    /// Rooms assigned since boot. A coordinator drops its reservation of a room when this count,
+    /// at the time of the assignment, is covered.
+    pub assigned_total: u64,
+    /// Highest placement generation seen.
+    pub generation: Generation,
+}
+
+/// Interval between announcements.
+pub const ANNOUNCE_INTERVAL_MS: u64 = 500;
+
+/// Whether a worker takes work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WorkerState {
+    /// Not serving yet.
+    Starting,
+    /// Takes rooms.
+    Ready,
+    /// Keeps its rooms, takes no new ones.
+    Cordoned,
+    /// Its rooms are being moved away.
+    Draining,
+}
+
+/// Admission limits of a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capacity {
+    /// No new room above this load, in permille of one shard.
+    pub load_permille_max: u32,
+    /// No new room when this many are held.
+    pub rooms_max: u32,
+    /// No new session when this many are held.
+    pub sessions_max: u32,
+}
+
+/// Load of a worker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Load {
+    /// CPU share of the busiest shard, 0 to 1000.
+    pub cpu_permille: u32,
+    /// RTP and other datagrams received per second.
+    pub packets_in_per_s: u64,
+    /// Datagrams sent per second.
+    pub packets_out_per_s: u64,
+    /// Bits received per second.
+    pub bits_in_per_s: u64,
+    /// Bits sent per second.
+    pub bits_out_per_s: u64,
+    /// Rooms held.
+    pub rooms: u32,
+    /// Sessions held.
+    pub sessions: u32,
+    /// Published tracks held.
+    pub tracks: u32,
+}
+
+impl Message for Announce {}

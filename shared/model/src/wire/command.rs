@@ -1,0 +1,121 @@
+//! Coordinator → one incarnation of a worker, request and reply.
+
+use serde::{Deserialize, Serialize};
+
+use super::Message;
+use crate::{CoordinatorId, Generation, Incarnation, Json, PeerId, RoomId, RoomType, SessionId, VideoCodec};
+
+/// A command with its addressee: a worker that restarted refuses commands meant for its last life.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Command {
+    /// The boot it is meant for.
+    pub incarnation: Incarnation,
+    /// What to do.
+    pub order: Order,
+}
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Order {
+    /// Hold this room. Repeating it with the same generation changes nothing.
+    AssignRoom {
+        /// The room.
+        assignment: Assignment,
+    },
+    /// Close the room and all of its sessions.
+    CloseRoom {
+        /// The room.
+        room: RoomId,
+        /// Refused when the worker has seen a newer one.
+        generation: Generation,
+    },
+    /// Open a transport for a peer. A living session of the same peer is closed first.
+    OpenSession {
+        /// The session.
+        session: OpenSession,
+    },
+    /// Close one session; unknown ones are answered as done.
+    CloseSession {
+        /// The session.
+        session: SessionId,
+    },
+}
+
+/// A room with what the worker must know of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Assignment {
+    /// The room.
+    pub room: RoomId,
+    /// Fencing number of this placement.
+    pub generation: Generation,
+    /// What the room is for.
+    pub room_type: RoomType,
+    /// Its video codec.
+    pub video_codec: VideoCodec,
+}
+
+/// A new session of a peer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenSession {
+    /// The room, carried whole so that a worker that missed the assignment still serves it.
+    pub assignment: Assignment,
+    /// New for each connection.
+    pub session: SessionId,
+    /// Whose it is; also its endpoint id on the wire.
+    pub peer: PeerId,
+    /// Where the worker sends this session's signalling.
+    pub coordinator: CoordinatorId,
+    /// Endpoint metadata as others see it: `{"peer":…,"server":…}`.
+    pub metadata: Json,
+    /// Whether it receives every track, or only those asked for by REST.
+    pub subscribe_mode: SubscribeMode,
+}
+
+/// Which tracks a peer receives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SubscribeMode {
+    /// All tracks of the room.
+    #[default]
+    Auto,
+    /// Those that the management API asks for.
+    Manual,
+}
+
+/// The answer to a [`Command`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum CommandReply {
+    /// Done.
+    Done,
+    /// Not done.
+    Refused {
+        /// Why.
+        reason: Refusal,
+    },
+}
+
+/// Why a worker refuses a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// The worker restarted since.
+    #[error("the command was meant for an earlier boot of the worker")]
+    WrongIncarnation,
+    /// A newer placement of the room is known.
+    #[error("a newer placement of the room is known")]
+    StaleGeneration,
+    /// Cordoned or draining.
+    #[error("the worker takes no new rooms")]
+    Draining,
+    /// At its admission limit.
+    #[error("the worker is full")]
+    Full,
+    /// Not understood.
+    #[error("the worker did not understand the command")]
+    Malformed,
+}
+
+impl Message for Command {}
+impl Message for CommandReply {}

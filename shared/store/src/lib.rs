@@ -1,0 +1,134 @@
+//! The truth: versioned keys with preconditions, watches and leases.
+//!
+//! What etcd gives, and no more; [`memory`] is the twin for one process; both pass `contract`.
+
+#![warn(missing_docs)]
+
+pub mod memory;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+/// Changes that one watch may hold; a watcher that falls further behind gets [`Change::Lost`].
+pub const WATCH_CHANGES_MAX: usize = 16_384;
+
+/// Counts every write to the store; grows by one with each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Revision(pub u64);
+
+/// A value with the revision of its last write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Versioned {
+    /// The value.
+    pub value: Bytes,
+    /// Its last write.
+    pub revision: Revision,
+}
+
+/// What must hold for a write to happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expect {
+    /// Anything.
+    Any,
+    /// The key does not exist.
+    Absent,
+    /// The key was last written at this revision.
+    Revision(Revision),
+}
+
+/// How a write went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// It happened, at this revision.
+    Done(Revision),
+    /// The precondition did not hold; this is what stands there.
+    Conflict(Option<Versioned>),
+}
+
+/// Everything under a prefix at one revision.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// In key order.
+    pub entries: Vec<(String, Versioned)>,
+    /// Watch after this to miss nothing.
+    pub revision: Revision,
+}
+
+/// One step of a watch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A key was written.
+    Put {
+        /// The key.
+        key: String,
+        /// What stands there now.
+        versioned: Versioned,
+    },
+    /// A key was deleted or its lease ran out.
+    Deleted {
+        /// The key.
+        key: String,
+        /// The revision of the deletion.
+        revision: Revision,
+    },
+    /// The watch missed changes (too slow, or compacted): list again.
+    Lost,
+}
+
+/// A time-bounded right; keys bound to it vanish when it is not renewed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct LeaseId(pub i64);
+
+/// The store.
+#[async_trait::async_trait]
+pub trait Store: Send + Sync {
+    /// One key.
+    async fn get(&self, key: &str) -> Result<Option<Versioned>, StoreError>;
+    /// All keys that start with `prefix`.
+    async fn list(&self, prefix: &str) -> Result<Listing, StoreError>;
+    /// Writes if `expect` holds; bound to `lease` when given.
+    async fn put(&self, key: &str, value: Bytes, expect: Expect, lease: Option<LeaseId>) -> Result<Written, StoreError>;
+    /// Deletes if `expect` holds. Deleting an absent key with [`Expect::Any`] is done.
+    async fn delete(&self, key: &str, expect: Expect) -> Result<Written, StoreError>;
+    /// Changes under `prefix` after `after`, in order.
+    async fn watch(&self, prefix: &str, after: Revision) -> Result<Watch, StoreError>;
+    /// Grants a lease.
+    async fn grant(&self, ttl: Duration) -> Result<LeaseId, StoreError>;
+    /// Renews a lease; [`StoreError::LeaseGone`] when it ran out.
+    async fn renew(&self, lease: LeaseId) -> Result<(), StoreError>;
+    /// Ends a lease and deletes its keys.
+    async fn revoke(&self, lease: LeaseId) -> Result<(), StoreError>;
+}
+
+/// A stream of changes; dropping it ends the watch.
+#[derive(Debug)]
+pub struct Watch {
+    changes: mpsc::Receiver<Change>,
+}
+
+impl Watch {
+    /// The next change; `None` when the store is closed.
+    pub async fn next(&mut self) -> Option<Change> {
+        self.changes.recv().await
+    }
+}
+
+/// Why the store did not answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// The lease ran out.
+    #[error("the lease is gone")]
+    LeaseGone,
+    /// The store cannot be reached, or did not answer in time.
+    #[error("the store is down: {0}")]
+    Down(String),
+}
+
+impl StoreError {
+    /// Whether the same call may succeed later.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Down(_))
+    }
+}

@@ -1,0 +1,1 @@
+//! The SFU of one shard: sessions, negotiation, forwarding: pure.

@@ -1,0 +1,1 @@
+//! The shell of the SFU: UDP, shard threads, announcements, commands.
