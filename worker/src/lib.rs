@@ -1,1 +1,21 @@
-//! The shell of the SFU: UDP, shard threads, announcements, commands.
+//! The worker: the SFU's shell around `velella-worker-core`.
+//!
+//! One thread per shard moves datagrams ([`shard_thread`]); one task talks to the coordinators
+//! ([`control`]); one announces the worker ([`announce`]). Decisions are made in the core.
+
+#![warn(missing_docs)]
+
+mod announce;
+mod config;
+mod control;
+mod dtls;
+mod egress;
+mod engine;
+mod metrics;
+mod service;
+mod shard_thread;
+mod socket;
+mod strays;
+
+pub use config::Config;
+pub use service::{Service, build};

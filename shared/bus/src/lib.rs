@@ -1,19 +1,22 @@
 //! The bus between processes: publish, subscribe, request.
 //!
 //! At most once and in order per publisher and subject, as core NATS gives it; it holds no truth.
-//! [`memory`] is the twin for one process; both kinds pass `contract`.
+//! [`memory`] is the twin for one process; every kind passes `contract`.
 
 #![warn(missing_docs)]
 
+#[cfg(test)]
+mod contract;
 pub mod memory;
+mod subscription;
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
+pub use subscription::Subscription;
 
-/// Messages that one subscription may hold. A subscriber that falls further behind loses messages,
-/// which its subscription counts.
+/// Messages that one subscription may hold. A subscriber that falls further behind loses the newest
+/// messages, which its subscription counts.
 pub const SUBSCRIPTION_MESSAGES_MAX: usize = 65_536;
 
 /// Publish, subscribe, request.
@@ -22,7 +25,8 @@ pub trait Bus: Send + Sync {
     /// Sends to everyone subscribed to `subject` now; nobody listening is no error.
     async fn publish(&self, subject: &str, payload: Bytes) -> Result<(), BusError>;
 
-    /// Receives what is published to `subject` from now on.
+    /// Receives what is published to `subject` from now on. A token `*` stands for any one token,
+    /// a trailing `>` for one or more.
     async fn subscribe(&self, subject: &str) -> Result<Subscription, BusError>;
 
     /// Sends and waits for one reply. Nobody subscribed is [`BusError::NoResponders`] at once,
@@ -37,19 +41,6 @@ pub struct Delivery {
     pub payload: Bytes,
     /// Where an answer goes: publish it there.
     pub reply: Option<String>,
-}
-
-/// A stream of deliveries; dropping it unsubscribes.
-#[derive(Debug)]
-pub struct Subscription {
-    deliveries: mpsc::Receiver<Delivery>,
-}
-
-impl Subscription {
-    /// The next message; `None` when the bus is closed.
-    pub async fn next(&mut self) -> Option<Delivery> {
-        self.deliveries.recv().await
-    }
 }
 
 /// Why a message could not be sent or answered.

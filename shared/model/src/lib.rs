@@ -5,8 +5,8 @@
 
 #![warn(missing_docs)]
 
-mod id;
-mod json;
+pub mod id;
+pub mod json;
 pub mod key;
 mod media;
 pub mod record;

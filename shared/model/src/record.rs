@@ -33,6 +33,12 @@ pub struct RoomSpec {
     pub webhook_url: Option<String>,
     /// Several notifications in one webhook call.
     pub batch_webhook_notifications: bool,
+    /// Remove the room when no peer was connected for this long.
+    #[serde(default)]
+    pub peerless_purge_s: Option<u32>,
+    /// Remove a peer that was disconnected for this long.
+    #[serde(default)]
+    pub peer_purge_s: Option<u32>,
 }
 
 /// Where a room lives, and why there.

@@ -1,9 +1,12 @@
 //! The truth: versioned keys with preconditions, watches and leases.
 //!
-//! What etcd gives, and no more; [`memory`] is the twin for one process; both pass `contract`.
+//! What etcd gives, and no more; [`memory`] is the twin for one process; every kind passes
+//! `contract`.
 
 #![warn(missing_docs)]
 
+#[cfg(test)]
+mod contract;
 pub mod memory;
 
 use std::time::Duration;
@@ -11,7 +14,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-/// Changes that one watch may hold; a watcher that falls further behind gets [`Change::Lost`].
+/// Changes that one watch may hold; a watcher that falls further behind gets [`Change::Lost`] as its last.
 pub const WATCH_CHANGES_MAX: usize = 16_384;
 
 /// Counts every write to the store; grows by one with each.
@@ -73,7 +76,8 @@ pub enum Change {
         /// The revision of the deletion.
         revision: Revision,
     },
-    /// The watch missed changes (too slow, or compacted): list again.
+    /// The watch missed changes (too slow, or what it asked for is compacted) and ends here: list
+    /// again, and watch after that listing.
     Lost,
 }
 
@@ -88,8 +92,10 @@ pub trait Store: Send + Sync {
     async fn get(&self, key: &str) -> Result<Option<Versioned>, StoreError>;
     /// All keys that start with `prefix`.
     async fn list(&self, prefix: &str) -> Result<Listing, StoreError>;
-    /// Writes if `expect` holds; bound to `lease` when given.
-    async fn put(&self, key: &str, value: Bytes, expect: Expect, lease: Option<LeaseId>) -> Result<Written, StoreError>;
+    /// Writes if `expect` holds; bound to `lease` when given, to none otherwise.
+    /// [`StoreError::LeaseGone`] when that lease ran out.
+    async fn put(&self, key: &str, value: Bytes, expect: Expect, lease: Option<LeaseId>)
+    -> Result<Written, StoreError>;
     /// Deletes if `expect` holds. Deleting an absent key with [`Expect::Any`] is done.
     async fn delete(&self, key: &str, expect: Expect) -> Result<Written, StoreError>;
     /// Changes under `prefix` after `after`, in order.
@@ -98,7 +104,7 @@ pub trait Store: Send + Sync {
     async fn grant(&self, ttl: Duration) -> Result<LeaseId, StoreError>;
     /// Renews a lease; [`StoreError::LeaseGone`] when it ran out.
     async fn renew(&self, lease: LeaseId) -> Result<(), StoreError>;
-    /// Ends a lease and deletes its keys.
+    /// Ends a lease and deletes its keys. A lease that is gone already is no error.
     async fn revoke(&self, lease: LeaseId) -> Result<(), StoreError>;
 }
 
@@ -109,7 +115,7 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// The next change; `None` when the store is closed.
+    /// The next change; `None` after [`Change::Lost`], or when the store is closed.
     pub async fn next(&mut self) -> Option<Change> {
         self.changes.recv().await
     }

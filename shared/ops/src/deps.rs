@@ -1,0 +1,31 @@
+//! What a service is given, and does not choose.
+
+use std::fmt;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use velella_bus::Bus;
+use velella_store::Store;
+
+use crate::Readiness;
+
+/// The outside of a service. Cloning shares it.
+#[derive(Clone)]
+pub struct Deps {
+    /// The bus between processes.
+    pub bus: Arc<dyn Bus>,
+    /// The truth.
+    pub store: Arc<dyn Store>,
+    /// Where metrics are registered.
+    pub registry: prometheus::Registry,
+    /// What must happen before the process counts as ready.
+    pub readiness: Readiness,
+    /// Cancelled when the process shall end.
+    pub shutdown: CancellationToken,
+}
+
+impl fmt::Debug for Deps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Deps").field("readiness", &self.readiness).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,167 @@
+//! A room: its members, their tracks, and who receives what.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use slab::Slab;
+use str0m::media::{Mid, Pt, Rid};
+use velella_model::wire::command::Assignment;
+use velella_model::wire::signal::{Simulcast, Track as TrackView};
+use velella_model::{Json, MediaKind, PeerId, TrackId, Variant};
+
+use crate::keyframe;
+use crate::negotiation::SlotIndex;
+use crate::selector::Available;
+use crate::session::SessionKey;
+
+/// Tracks of one peer. The client takes camera, microphone, screen and its sound, and custom ones.
+pub(crate) const TRACKS_PER_PEER_MAX: usize = 16;
+/// An encoding without packets for this long does not count as flowing. Chrome sends at least
+/// 5 frames per second while a layer is on.
+const ENCODING_SILENCE_MAX: Duration = Duration::from_millis(1_000);
+
+/// Index of a room in its shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct RoomKey(pub(crate) usize);
+
+/// Index of a track in its room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct TrackKey(pub(crate) usize);
+
+/// A room on this shard.
+pub(crate) struct Room {
+    pub(crate) assignment: Assignment,
+    pub(crate) members: BTreeMap<PeerId, SessionKey>,
+    pub(crate) tracks: Slab<Track>,
+    by_id: BTreeMap<TrackId, TrackKey>,
+}
+
+/// A published track.
+pub(crate) struct Track {
+    pub(crate) id: TrackId,
+    pub(crate) owner: SessionKey,
+    pub(crate) peer: PeerId,
+    pub(crate) kind: MediaKind,
+    pub(crate) mid: Mid,
+    /// Payload type under which the publisher sends redundant audio.
+    pub(crate) red: Option<Pt>,
+    pub(crate) metadata: Json,
+    /// One, or one per simulcast rid.
+    pub(crate) encodings: Vec<Encoding>,
+    pub(crate) subscriptions: Vec<Subscription>,
+    /// Which encodings flowed at the last look.
+    pub(crate) available: Available,
+}
+
+/// One stream of a track.
+#[derive(Debug)]
+pub(crate) struct Encoding {
+    pub(crate) variant: Variant,
+    pub(crate) rid: Option<Rid>,
+    /// The publisher says that it sends it.
+    pub(crate) enabled: bool,
+    pub(crate) last_packet_at: Option<Instant>,
+    pub(crate) keyframes: keyframe::Requests,
+}
+
+/// A session that receives a track, and on which of its slots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Subscription {
+    pub(crate) session: SessionKey,
+    pub(crate) slot: SlotIndex,
+}
+
+impl Room {
+    pub(crate) fn new(assignment: Assignment) -> Self {
+        Self { assignment, members: BTreeMap::new(), tracks: Slab::new(), by_id: BTreeMap::new() }
+    }
+
+    pub(crate) fn track(&self, key: TrackKey) -> Option<&Track> {
+        self.tracks.get(key.0)
+    }
+
+    pub(crate) fn track_mut(&mut self, key: TrackKey) -> Option<&mut Track> {
+        self.tracks.get_mut(key.0)
+    }
+
+    pub(crate) fn track_by_id(&self, id: &TrackId) -> Option<TrackKey> {
+        self.by_id.get(id).copied()
+    }
+
+    pub(crate) fn publish(&mut self, track: Track) -> TrackKey {
+        let id = track.id.clone();
+        let key = TrackKey(self.tracks.insert(track));
+        self.by_id.insert(id, key);
+        key
+    }
+
+    pub(crate) fn unpublish(&mut self, key: TrackKey) -> Option<Track> {
+        let track = self.tracks.try_remove(key.0)?;
+        self.by_id.remove(&track.id);
+        Some(track)
+    }
+
+    /// Tracks of one member, in no particular order.
+    pub(crate) fn tracks_of(&self, owner: SessionKey) -> Vec<TrackKey> {
+        self.tracks.iter().filter(|(_, t)| t.owner == owner).map(|(k, _)| TrackKey(k)).collect()
+    }
+
+    /// Tracks that a member may receive.
+    pub(crate) fn tracks_for(&self, member: SessionKey) -> Vec<(TrackKey, MediaKind)> {
+        self.tracks.iter().filter(|(_, t)| t.owner != member).map(|(k, t)| (TrackKey(k), t.kind)).collect()
+    }
+
+    /// All members but one.
+    pub(crate) fn others(&self, member: SessionKey) -> Vec<SessionKey> {
+        self.members.values().copied().filter(|k| *k != member).collect()
+    }
+}
+
+impl Track {
+    /// As others see it.
+    pub(crate) fn view(&self) -> TrackView {
+        let variants = |enabled: bool| {
+            self.encodings.iter().filter(|e| e.enabled == enabled).map(|e| e.variant).collect::<Vec<_>>()
+        };
+        let simulcast =
+            self.is_simulcast().then(|| Simulcast { enabled: variants(true), disabled: variants(false) });
+        TrackView { metadata: self.metadata.clone(), simulcast }
+    }
+
+    pub(crate) fn is_simulcast(&self) -> bool {
+        self.encodings.iter().any(|e| e.rid.is_some())
+    }
+
+    pub(crate) fn encoding_mut(&mut self, variant: Variant) -> Option<&mut Encoding> {
+        self.encodings.iter_mut().find(|e| e.variant == variant)
+    }
+
+    /// The encoding of a received stream; a stream without rid belongs to a track without simulcast.
+    pub(crate) fn variant_of(&self, rid: Option<Rid>) -> Option<Variant> {
+        self.encodings.iter().find(|e| e.rid == rid).map(|e| e.variant)
+    }
+
+    /// Looks which encodings flow. Returns whether that changed.
+    pub(crate) fn refresh_available(&mut self, now: Instant) -> bool {
+        let flowing = |e: &&Encoding| {
+            let fresh = |at: Instant| now.saturating_duration_since(at) < ENCODING_SILENCE_MAX;
+            // A track without simulcast is what it is: muted or not, there is nothing to choose.
+            e.rid.is_none() || e.enabled && e.last_packet_at.is_some_and(fresh)
+        };
+        let available = self.encodings.iter().filter(flowing).fold(Available::default(), |a, e| a.with(e.variant));
+        std::mem::replace(&mut self.available, available) != available
+    }
+}
+
+/// The encodings of a newly published track.
+pub(crate) fn encodings(rids: &[&str]) -> Vec<Encoding> {
+    let encoding = |variant, rid: Option<&str>| Encoding {
+        variant,
+        rid: rid.map(Rid::from),
+        enabled: true,
+        last_packet_at: None,
+        keyframes: keyframe::Requests::default(),
+    };
+    let known: Vec<_> = rids.iter().filter_map(|rid| Some(encoding(Variant::from_rid(rid)?, Some(*rid)))).collect();
+    if known.is_empty() { vec![encoding(Variant::High, None)] } else { known }
+}

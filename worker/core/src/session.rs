@@ -1,0 +1,209 @@
+//! One transport connection of a peer, with everything that ends with it.
+
+use std::time::Instant;
+
+use str0m::media::Mid;
+use str0m::rtp::{RtpPacket, Ssrc};
+use velella_model::wire::command::{OpenSession, SubscribeMode};
+use velella_model::wire::signal::{SessionEvent, ToCoordinator};
+use velella_model::{CoordinatorId, Json, MediaKind, PeerId, SessionId, TrackId, Variant};
+
+use crate::answer::{Answer, Direction, Line, Use};
+use crate::capture_clock::CaptureClock;
+use crate::channels::Channels;
+use crate::forwarder::{Forwarded, Forwarder, PacketFacts};
+use crate::negotiation::{Negotiation, SlotIndex};
+use crate::room::{self, Room, RoomKey, Track, TrackKey};
+use crate::selector::Available;
+use crate::transport::Transport;
+
+/// Received streams remembered per session: 16 tracks with 3 encodings, and room for changes.
+const SOURCES_MAX: usize = 64;
+
+/// Index of a session in its shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct SessionKey(pub(crate) usize);
+
+/// Where a received stream belongs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Source {
+    pub(crate) track: TrackKey,
+    pub(crate) variant: Variant,
+}
+
+/// A session.
+pub(crate) struct Session {
+    pub(crate) id: SessionId,
+    pub(crate) peer: PeerId,
+    pub(crate) room: RoomKey,
+    coordinator: CoordinatorId,
+    pub(crate) subscribe_mode: SubscribeMode,
+    pub(crate) metadata: Json,
+    pub(crate) transport: Transport,
+    pub(crate) negotiation: Negotiation<TrackKey>,
+    /// By slot; a slot has one from the first answer that gave it a line.
+    forwarders: Vec<Option<Forwarder>>,
+    sources: Vec<(Ssrc, Source)>,
+    pub(crate) clock: CaptureClock,
+    pub(crate) channels: Channels,
+    pub(crate) ufrag: String,
+    next_up: u64,
+    next_down: u64,
+    /// When its entry in the timers is due.
+    pub(crate) scheduled: Option<Instant>,
+    /// Whether something was written since the last drain.
+    pub(crate) is_dirty: bool,
+    pub(crate) ice_lost_at: Option<Instant>,
+}
+
+/// What a packet did to a subscriber.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Delivered {
+    No,
+    Yes,
+    /// The first of another encoding.
+    Switched(Variant),
+}
+
+impl Session {
+    pub(crate) fn new(open: OpenSession, room: RoomKey, transport: Transport, ufrag: String) -> Self {
+        Self {
+            id: open.session,
+            peer: open.peer,
+            room,
+            coordinator: open.coordinator,
+            subscribe_mode: open.subscribe_mode,
+            metadata: open.metadata,
+            transport,
+            negotiation: Negotiation::new(),
+            forwarders: Vec::new(),
+            sources: Vec::new(),
+            clock: CaptureClock::default(),
+            channels: Channels::default(),
+            ufrag,
+            next_up: 0,
+            next_down: 0,
+            scheduled: None,
+            is_dirty: false,
+            ice_lost_at: None,
+        }
+    }
+
+    /// Whether a signal with this number is the next one; a gap means that one was lost.
+    pub(crate) fn expects(&mut self, seq: u64) -> bool {
+        let expected = seq == self.next_up;
+        self.next_up += u64::from(expected);
+        expected
+    }
+
+    /// Wraps an event for the coordinator.
+    pub(crate) fn address(&mut self, event: SessionEvent) -> (CoordinatorId, ToCoordinator) {
+        let seq = self.next_down;
+        self.next_down += 1;
+        (self.coordinator.clone(), ToCoordinator { session: self.id.clone(), seq, event })
+    }
+
+    /// Where a received stream belongs. Found once per stream, since the engine's own look-up and
+    /// the room's cost more than the few comparisons here.
+    pub(crate) fn source(&mut self, ssrc: Ssrc, room: &Room, own: SessionKey) -> Option<Source> {
+        if let Some((_, source)) = self.sources.iter().find(|(s, _)| *s == ssrc) {
+            return Some(*source);
+        }
+        let (mid, rid) = self.transport.origin_of(ssrc)?;
+        let (key, track) = room.tracks.iter().find(|(_, t)| t.owner == own && t.mid == mid)?;
+        let source = Source { track: TrackKey(key), variant: track.variant_of(rid)? };
+        if self.sources.len() < SOURCES_MAX {
+            self.sources.push((ssrc, source));
+        }
+        Some(source)
+    }
+
+    /// Streams may belong elsewhere after an offer.
+    pub(crate) fn forget_sources(&mut self) {
+        self.sources.clear();
+    }
+
+    /// A slot's line carries this track from now on. `false` when the line has no usable codec.
+    pub(crate) fn tune(&mut self, slot: SlotIndex, available: Available) -> bool {
+        if let Some(Some(forwarder)) = self.forwarders.get_mut(slot) {
+            forwarder.retune(available);
+            return true;
+        }
+        let Some((mid, kind)) = self.negotiation.slot(slot).and_then(|s| Some((s.mid?, s.kind))) else { return false };
+        let Some(forwarder) = self.new_forwarder(mid, kind, available) else { return false };
+        if self.forwarders.len() <= slot {
+            self.forwarders.resize_with(slot + 1, || None);
+        }
+        self.forwarders.get_mut(slot).map(|place| place.insert(forwarder)).is_some()
+    }
+
+    fn new_forwarder(&mut self, mid: Mid, kind: MediaKind, available: Available) -> Option<Forwarder> {
+        let ssrc = self.transport.sending_ssrc(mid)?;
+        let payload_types = self.transport.payload_types(mid, kind)?;
+        Some(Forwarder::new(ssrc, kind, payload_types, available))
+    }
+
+    pub(crate) fn forwarder_mut(&mut self, slot: SlotIndex) -> Option<&mut Forwarder> {
+        self.forwarders.get_mut(slot)?.as_mut()
+    }
+
+    /// Queues a packet for this subscriber.
+    pub(crate) fn forward(&mut self, slot: SlotIndex, packet: &RtpPacket, facts: &PacketFacts) -> Delivered {
+        let Some(Some(forwarder)) = self.forwarders.get_mut(slot) else { return Delivered::No };
+        let (write, delivered) = match forwarder.feed(packet, facts) {
+            Forwarded::Skipped => return Delivered::No,
+            Forwarded::Write(write) => (write, Delivered::Yes),
+            Forwarded::Switched(write, variant) => (write, Delivered::Switched(variant)),
+        };
+        if self.transport.write(forwarder.ssrc(), write) { delivered } else { Delivered::No }
+    }
+
+    /// The track that the peer publishes on a line of the answer.
+    pub(crate) fn new_track(&self, own: SessionKey, id: TrackId, metadata: Json, line: &Line<'_>) -> Track {
+        let encodings = room::encodings(&line.received_rids());
+        let simulcast = encodings.iter().any(|e| e.rid.is_some());
+        let nothing = Available::default();
+        Track {
+            id,
+            owner: own,
+            peer: self.peer.clone(),
+            kind: line.kind,
+            mid: line.mid,
+            red: self.transport.payload_types(line.mid, line.kind).and_then(|types| types.red),
+            metadata,
+            encodings,
+            subscriptions: Vec::new(),
+            available: if simulcast { nothing } else { nothing.with(Variant::High) },
+        }
+    }
+
+    /// What an m-line of the answer is used for.
+    pub(crate) fn line_use(&self, line: &Line<'_>, room: &Room, own: SessionKey) -> Use {
+        let published = || room.tracks.iter().any(|(_, t)| t.owner == own && t.mid == line.mid);
+        match line.direction {
+            Direction::Inactive => Use::Kept,
+            Direction::Receiving if published() => Use::Published,
+            Direction::Receiving => Use::Idle,
+            Direction::Sending => match self.negotiation.line(line.mid) {
+                Some((slot, Some(key))) => match room.track(key) {
+                    Some(track) => {
+                        let stream = format!("{}-{}", track.peer, slot.generation);
+                        Use::Sent { stream, track: track.id.as_str().into() }
+                    }
+                    None => Use::Idle,
+                },
+                _ => Use::Idle,
+            },
+        }
+    }
+
+    /// Every live line of an answer with its track, both directions.
+    pub(crate) fn live_lines(&self, answer: &Answer<'_>, room: &Room, own: SessionKey) -> Vec<(Mid, TrackId)> {
+        let published = room.tracks.iter().filter(|(_, t)| t.owner == own).map(|(_, t)| (t.mid, t.id.clone()));
+        let received = answer.lines().filter(|l| l.direction == Direction::Sending).filter_map(|line| {
+            let (_, key) = self.negotiation.line(line.mid)?;
+            Some((line.mid, room.track(key?)?.id.clone()))
+        });
+        published.chain(received).collect()
+    }
+}

@@ -1,0 +1,116 @@
+//! Rooms and sessions come and go.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use velella_model::RoomId;
+use velella_model::wire::command::{Assignment, SubscribeMode};
+use velella_model::wire::signal::{CloseReason, Endpoint, ServerEvent, SessionEvent};
+
+use super::{Admission, Shard};
+use crate::room::{Room, RoomKey, TrackKey};
+use crate::session::{Session, SessionKey};
+use crate::transport::Transport;
+
+impl Shard {
+    pub(super) fn assign_room(&mut self, assignment: Assignment) -> RoomKey {
+        if let Some(key) = self.rooms_by_id.get(&assignment.room) {
+            return *key;
+        }
+        let id = assignment.room.clone();
+        let key = RoomKey(self.rooms.insert(Room::new(assignment)));
+        self.rooms_by_id.insert(id, key);
+        key
+    }
+
+    pub(super) fn close_room(&mut self, id: &RoomId, now: Instant) {
+        let Some(key) = self.rooms_by_id.remove(id) else { return };
+        let members: Vec<_> = self.rooms.get(key.0).map(|r| r.members.values().copied().collect()).unwrap_or_default();
+        for member in members {
+            self.close_session(member, CloseReason::RoomClosed, now);
+        }
+        self.rooms.try_remove(key.0);
+    }
+
+    /// A peer connects: it takes the place of its own older session, is welcomed, and others learn
+    /// of it before any of its tracks.
+    pub(super) fn open_session(&mut self, admission: Admission, now: Instant) {
+        let Admission { session, rtc, ufrag } = admission;
+        let room_key = self.assign_room(session.assignment.clone());
+        let (peer, id) = (session.peer.clone(), session.session.clone());
+        let older = self.rooms.get(room_key.0).and_then(|r| r.members.get(&peer).copied());
+        if let Some(older) = older {
+            self.close_session(older, CloseReason::TakenOver, now);
+        }
+        let session = Session::new(session, room_key, Transport::new(rtc, now), ufrag.clone());
+        let key = SessionKey(self.sessions.insert(session));
+        self.sessions_by_id.insert(id, key);
+        self.demux.name(&ufrag, key);
+        if let Some(room) = self.rooms.get_mut(room_key.0) {
+            room.members.insert(peer, key);
+        }
+        self.welcome(key, now);
+    }
+
+    fn welcome(&mut self, key: SessionKey, now: Instant) {
+        let Some(session) = self.sessions.get_mut(key.0) else { return };
+        let Some(room) = self.rooms.get(session.room.0) else { return };
+        let (endpoint, metadata) = (session.peer.clone(), session.metadata.clone());
+        if session.subscribe_mode == SubscribeMode::Auto {
+            for (track, kind) in room.tracks_for(key) {
+                session.negotiation.want(track, kind);
+            }
+        }
+        let others = room.others(key);
+        // Tracks follow in `tracks_added`. Listing them here as well would make clients report
+        // each of them twice.
+        let member = |key: &SessionKey| {
+            let session = self.sessions.get(key.0)?;
+            let endpoint = Endpoint { metadata: session.metadata.clone(), tracks: BTreeMap::new() };
+            Some((session.peer.clone(), endpoint))
+        };
+        let endpoints = room.members.values().filter_map(member).collect();
+        self.tell(key, ServerEvent::Connected { endpoint: endpoint.clone(), endpoints });
+        for other in others {
+            self.tell(other, ServerEvent::EndpointAdded { endpoint: endpoint.clone(), metadata: metadata.clone() });
+        }
+        self.negotiate(key);
+        self.with_transport(key, now, |s, d| s.transport.timeout(now, d));
+    }
+
+    /// Ends a session with a goodbye on its transport.
+    pub(super) fn close_session(&mut self, key: SessionKey, reason: CloseReason, now: Instant) {
+        if let Some(session) = self.sessions.get_mut(key.0) {
+            session.transport.close(now, &mut self.drained);
+            self.drained.events.clear();
+        }
+        self.bury_session(key, reason, now);
+    }
+
+    /// Removes a session without touching its transport, which may be what broke.
+    pub(super) fn bury_session(&mut self, key: SessionKey, reason: CloseReason, _now: Instant) {
+        let Some(room_key) = self.sessions.get(key.0).map(|s| s.room) else { return };
+        let own: Vec<TrackKey> = self.rooms.get(room_key.0).map(|r| r.tracks_of(key)).unwrap_or_default();
+        for track in own {
+            self.unpublish(room_key, track);
+        }
+        self.emit(key, SessionEvent::Closed { reason });
+        let Some(session) = self.sessions.try_remove(key.0) else { return };
+        tracing::info!(session = %session.id, peer = %session.peer, ?reason, "session closed");
+        self.sessions_by_id.remove(&session.id);
+        self.demux.forget(key);
+        let Some(room) = self.rooms.get_mut(room_key.0) else { return };
+        room.members.remove(&session.peer);
+        for (_, track) in &mut room.tracks {
+            track.subscriptions.retain(|s| s.session != key);
+        }
+        for other in room.others(key) {
+            self.tell(other, ServerEvent::EndpointRemoved { endpoint: session.peer.clone() });
+        }
+    }
+
+    /// Says something to a peer.
+    pub(super) fn tell(&mut self, key: SessionKey, event: ServerEvent) {
+        self.emit(key, SessionEvent::ToPeer { event });
+    }
+}

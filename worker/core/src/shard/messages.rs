@@ -1,0 +1,37 @@
+//! Data channel messages: from one peer to the others of its room.
+
+use str0m::channel::ChannelData;
+
+use super::Shard;
+use crate::channels::Stamped;
+use crate::session::SessionKey;
+
+impl Shard {
+    /// Passes a message on to every peer it names, on their channel of the same label.
+    pub(super) fn pass_message(&mut self, key: SessionKey, data: &ChannelData) {
+        let Some(session) = self.sessions.get(key.0) else { return };
+        let Some(label) = session.channels.label(data.id) else { return };
+        let Some(message) = Stamped::new(&data.data, &session.peer) else {
+            self.stats.messages_dropped += 1;
+            return;
+        };
+        let Some(room) = self.rooms.get(session.room.0) else { return };
+        for other in room.others(key) {
+            let Some(receiver) = self.sessions.get_mut(other.0) else { continue };
+            if !message.is_for(&receiver.peer) {
+                continue;
+            }
+            // A receiver whose buffer is full misses the message: waiting would stall the sender
+            // for everybody.
+            let Some(channel) = receiver.channels.id(label) else { continue };
+            if receiver.transport.write_channel(channel, &message.bytes) {
+                self.stats.messages += 1;
+                if !std::mem::replace(&mut receiver.is_dirty, true) {
+                    self.dirty.push(other);
+                }
+            } else {
+                self.stats.messages_dropped += 1;
+            }
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! What peers say: offers, metadata, wishes.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use velella_model::wire::command::SubscribeMode;
+use velella_model::wire::signal::{CloseReason, PeerEvent, ServerEvent, SessionEvent, ToWorker};
+use velella_model::{Json, MediaKind, PeerId, TrackId, Variant};
+
+use super::Shard;
+use crate::answer::{Answer, Direction};
+use crate::room::{RoomKey, Subscription, TRACKS_PER_PEER_MAX, Track, TrackKey};
+use crate::selector::Available;
+use crate::session::SessionKey;
+
+/// An SDP offer as the peer sent it.
+struct Offer {
+    sdp: String,
+    mid_to_track: BTreeMap<String, TrackId>,
+    metadata: BTreeMap<TrackId, Json>,
+}
+
+impl Shard {
+    pub(super) fn handle_signal(&mut self, signal: ToWorker, now: Instant) {
+        let Some(key) = self.sessions_by_id.get(&signal.session).copied() else {
+            self.stats.late_signals += 1;
+            return;
+        };
+        let Some(session) = self.sessions.get_mut(key.0) else { return };
+        if !session.expects(signal.seq) {
+            self.stats.bad_signals += 1;
+            return self.close_session(key, CloseReason::SignalLost, now);
+        }
+        self.at_work = Some(key);
+        self.handle_peer_event(key, signal.event, now);
+        self.at_work = None;
+    }
+
+    fn handle_peer_event(&mut self, key: SessionKey, event: PeerEvent, now: Instant) {
+        match event {
+            PeerEvent::SdpOffer { sdp, mid_to_track, metadata } => {
+                self.handle_offer(key, &Offer { sdp, mid_to_track, metadata }, now);
+            }
+            PeerEvent::RenegotiateTracks => {
+                if let Some(session) = self.sessions.get_mut(key.0) {
+                    session.negotiation.ask();
+                }
+                self.negotiate(key);
+            }
+            PeerEvent::Candidate { candidate } => {
+                self.with_transport(key, now, |s, d| s.transport.add_remote_candidate(&candidate, now, d));
+                self.take_events(key, now);
+            }
+            PeerEvent::UpdateEndpointMetadata { metadata } => self.endpoint_updated(key, metadata),
+            PeerEvent::UpdateTrackMetadata { track, metadata } => self.track_updated(key, &track, metadata),
+            PeerEvent::EnableTrackVariant { track, variant } => self.variant_toggled(key, &track, variant, true, now),
+            PeerEvent::DisableTrackVariant { track, variant } => self.variant_toggled(key, &track, variant, false, now),
+            PeerEvent::SetTargetTrackVariant { track, variant } => self.target_set(key, &track, variant),
+            PeerEvent::UnmuteTrack { track } => self.unmuted(key, &track),
+            // Limits matter once bandwidth is allocated.
+            PeerEvent::TrackBitrates { .. } => {}
+        }
+    }
+
+    /// Starts a round with a peer when there is a reason and none is on.
+    pub(super) fn negotiate(&mut self, key: SessionKey) {
+        let Some(session) = self.sessions.get_mut(key.0) else { return };
+        let Some(round) = session.negotiation.start() else { return };
+        let Some(room) = self.rooms.get(session.room.0) else { return };
+        let mut by_peer: BTreeMap<PeerId, BTreeMap<TrackId, _>> = BTreeMap::new();
+        for track in round.tracks.iter().filter_map(|k| room.track(*k)) {
+            by_peer.entry(track.peer.clone()).or_default().insert(track.id.clone(), track.view());
+        }
+        for (endpoint, tracks) in by_peer {
+            self.tell(key, ServerEvent::TracksAdded { endpoint, tracks });
+        }
+        self.tell(key, ServerEvent::OfferData { audio: round.audio, video: round.video });
+    }
+
+    /// Answers an offer. One that cannot be answered closes the session, so that the client joins
+    /// again: it waits for an answer without limit.
+    fn handle_offer(&mut self, key: SessionKey, offer: &Offer, now: Instant) {
+        let answered = self.with_transport(key, now, |s, d| Ok(s.transport.accept_offer(&offer.sdp, now, d)));
+        let text = match answered {
+            Some(Ok(text)) => text,
+            Some(Err(error)) => {
+                tracing::info!(session = ?self.sessions.get(key.0).map(|s| &s.id), %error, "offer refused");
+                self.stats.bad_signals += 1;
+                return self.close_session(key, CloseReason::BadSignal, now);
+            }
+            None => return,
+        };
+        self.stats.offers += 1;
+        self.refresh_name(key);
+        self.take_events(key, now);
+        let answer = Answer::parse(&text);
+        let added = self.apply_publications(key, &answer, offer);
+        self.answer(key, &answer);
+        for track in added {
+            self.announce(key, track);
+        }
+        self.negotiate(key);
+    }
+
+    /// Sends the answer and starts what it made possible.
+    fn answer(&mut self, key: SessionKey, answer: &Answer<'_>) {
+        let Some(session) = self.sessions.get_mut(key.0) else { return };
+        let Some(room) = self.rooms.get(session.room.0) else { return };
+        session.forget_sources();
+        let receiving: Vec<_> =
+            answer.lines().filter(|l| l.direction == Direction::Sending && l.has_codec()).map(|l| (l.mid, l.kind)).collect();
+        session.negotiation.offered(&receiving);
+        let started = session.negotiation.answered();
+        let sdp = answer.render(|line| session.line_use(line, room, key));
+        let live = session.live_lines(answer, room, key);
+        let mid_to_track = live.into_iter().map(|(mid, track)| (mid.to_string(), track)).collect();
+        self.tell(key, ServerEvent::SdpAnswer { sdp, mid_to_track });
+        for (slot, track) in started {
+            self.subscribe(key, slot, track);
+        }
+    }
+
+    fn subscribe(&mut self, key: SessionKey, slot: usize, track_key: TrackKey) {
+        let Some(session) = self.sessions.get_mut(key.0) else { return };
+        let Some(track) = self.rooms.get_mut(session.room.0).and_then(|r| r.track_mut(track_key)) else { return };
+        let available = match track.kind {
+            MediaKind::Audio => Available::default().with(Variant::High),
+            MediaKind::Video => track.available,
+        };
+        if !session.tune(slot, available) {
+            tracing::debug!(session = %session.id, track = %track.id, "no common codec, track not forwarded");
+            return;
+        }
+        track.subscriptions.push(Subscription { session: key, slot });
+        for encoding in &mut track.encodings {
+            encoding.keyframes.want();
+        }
+    }
+
+    /// Compares what the peer sends with what it sent before. Returns the new tracks.
+    fn apply_publications(&mut self, key: SessionKey, answer: &Answer<'_>, offer: &Offer) -> Vec<TrackKey> {
+        let Some(session) = self.sessions.get(key.0) else { return Vec::new() };
+        let Some(room) = self.rooms.get_mut(session.room.0) else { return Vec::new() };
+        let room_key = session.room;
+        let has_video = room.assignment.room_type.has_video();
+        let (mut kept, mut added) = (Vec::new(), Vec::new());
+        for line in answer.lines().filter(|l| l.direction == Direction::Receiving && l.has_codec()) {
+            let Some(id) = offer.mid_to_track.get(&line.mid.to_string()) else { continue };
+            if line.kind == MediaKind::Video && !has_video {
+                continue;
+            }
+            match room.track_by_id(id).and_then(|k| Some((k, room.track(k)?))) {
+                Some((known, track)) if track.owner == key && track.mid == line.mid => kept.push(known),
+                // Somebody else's id, or an own one on two lines: the first keeps it.
+                Some(_) => self.stats.bad_signals += 1,
+                None if kept.len() >= TRACKS_PER_PEER_MAX => self.stats.bad_signals += 1,
+                None => {
+                    let metadata = offer.metadata.get(id).cloned().unwrap_or_else(Json::null);
+                    let track = room.publish(session.new_track(key, id.clone(), metadata, line));
+                    kept.push(track);
+                    added.push(track);
+                }
+            }
+        }
+        let gone: Vec<_> = room.tracks_of(key).into_iter().filter(|t| !kept.contains(t)).collect();
+        for track in gone {
+            self.unpublish(room_key, track);
+        }
+        added
+    }
+
+    /// Tells coordinator and members of a new track.
+    fn announce(&mut self, key: SessionKey, track_key: TrackKey) {
+        let Some(room) = self.sessions.get(key.0).and_then(|s| self.rooms.get(s.room.0)) else { return };
+        let Some(track) = room.track(track_key) else { return };
+        let kind = track.kind;
+        let added = SessionEvent::TrackAdded { track: track.id.clone(), kind, metadata: track.metadata.clone() };
+        let others = room.others(key);
+        self.emit(key, added);
+        for other in others {
+            if let Some(session) = self.sessions.get_mut(other.0)
+                && session.subscribe_mode == SubscribeMode::Auto
+            {
+                session.negotiation.want(track_key, kind);
+            }
+            self.negotiate(other);
+        }
+    }
+
+    /// Removes a track and tells everybody who knows it.
+    pub(super) fn unpublish(&mut self, room_key: RoomKey, track_key: TrackKey) {
+        let Some(room) = self.rooms.get_mut(room_key.0) else { return };
+        let Some(track) = room.unpublish(track_key) else { return };
+        for other in room.others(track.owner) {
+            let Some(session) = self.sessions.get_mut(other.0) else { continue };
+            if session.negotiation.forget(track_key) {
+                let (endpoint, tracks) = (track.peer.clone(), vec![track.id.clone()]);
+                self.tell(other, ServerEvent::TracksRemoved { endpoint, tracks });
+                // A track that found no line may take this one.
+                self.negotiate(other);
+            }
+        }
+        let Track { id, kind, metadata, owner, .. } = track;
+        if let Some(session) = self.sessions.get_mut(owner.0) {
+            session.forget_sources();
+        }
+        self.emit(owner, SessionEvent::TrackRemoved { track: id, kind, metadata });
+    }
+
+    fn endpoint_updated(&mut self, key: SessionKey, metadata: Json) {
+        let Some(session) = self.sessions.get_mut(key.0) else { return };
+        session.metadata = metadata.clone();
+        let endpoint = session.peer.clone();
+        let others = self.rooms.get(session.room.0).map(|r| r.others(key)).unwrap_or_default();
+        for other in others {
+            self.tell(other, ServerEvent::EndpointUpdated { endpoint: endpoint.clone(), metadata: metadata.clone() });
+        }
+    }
+
+    fn track_updated(&mut self, key: SessionKey, id: &TrackId, metadata: Json) {
+        let Some((track, others)) = self.own_track(key, id) else { return };
+        track.metadata = metadata.clone();
+        let (endpoint, kind) = (track.peer.clone(), track.kind);
+        let updated = SessionEvent::TrackMetadataUpdated { track: id.clone(), kind, metadata: metadata.clone() };
+        self.emit(key, updated);
+        for other in others {
+            let event = ServerEvent::TrackUpdated {
+                endpoint: endpoint.clone(),
+                track: id.clone(),
+                metadata: metadata.clone(),
+            };
+            self.tell(other, event);
+        }
+    }
+
+    fn variant_toggled(&mut self, key: SessionKey, id: &TrackId, variant: Variant, enabled: bool, now: Instant) {
+        let Some((track, others)) = self.own_track(key, id) else { return };
+        let Some(encoding) = track.encoding_mut(variant) else { return };
+        encoding.enabled = enabled;
+        let (endpoint, track_id) = (track.peer.clone(), track.id.clone());
+        self.refresh_selection(key, id, now);
+        for other in others {
+            let (endpoint, track) = (endpoint.clone(), track_id.clone());
+            let event = match enabled {
+                true => ServerEvent::TrackVariantEnabled { endpoint, track, variant },
+                false => ServerEvent::TrackVariantDisabled { endpoint, track, variant },
+            };
+            self.tell(other, event);
+        }
+    }
+
+    fn target_set(&mut self, key: SessionKey, id: &TrackId, target: Variant) {
+        let Some(session) = self.sessions.get_mut(key.0) else { return };
+        let Some(room) = self.rooms.get_mut(session.room.0) else { return };
+        let Some(track_key) = room.track_by_id(id) else {
+            self.stats.late_signals += 1;
+            return;
+        };
+        let slot = session.negotiation.slot_of(track_key);
+        let Some(track) = room.track_mut(track_key).filter(|t| t.is_simulcast()) else { return };
+        let Some(forwarder) = slot.and_then(|slot| session.forwarder_mut(slot)) else { return };
+        forwarder.selector_mut().set_target(target, track.available);
+        if let Some(encoding) = forwarder.selector().awaits().and_then(|v| track.encoding_mut(v)) {
+            encoding.keyframes.want();
+        }
+    }
+
+    fn unmuted(&mut self, key: SessionKey, id: &TrackId) {
+        if let Some((track, _)) = self.own_track(key, id) {
+            track.encodings.iter_mut().for_each(|e| e.keyframes.want());
+        }
+    }
+
+    /// A track of the peer itself, and the members that were told of it.
+    fn own_track(&mut self, key: SessionKey, id: &TrackId) -> Option<(&mut Track, Vec<SessionKey>)> {
+        let room_key = self.sessions.get(key.0)?.room;
+        let room = self.rooms.get_mut(room_key.0)?;
+        let known = room.track_by_id(id).filter(|k| room.track(*k).is_some_and(|t| t.owner == key));
+        let Some(track_key) = known else {
+            self.stats.late_signals += 1;
+            return None;
+        };
+        let knows = |other: &SessionKey| {
+            self.sessions.get(other.0).is_some_and(|s| s.negotiation.slot_of(track_key).is_some())
+        };
+        let others = room.others(key).into_iter().filter(knows).collect();
+        Some((room.track_mut(track_key)?, others))
+    }
+
+    /// An ICE restart by the peer changed the session's user name.
+    fn refresh_name(&mut self, key: SessionKey) {
+        let Some(session) = self.sessions.get_mut(key.0) else { return };
+        let ufrag = session.transport.local_credentials().ufrag;
+        if ufrag != session.ufrag {
+            self.demux.unname(&session.ufrag);
+            self.demux.name(&ufrag, key);
+            session.ufrag = ufrag;
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! What an operator can set for a worker.
+
+use std::net::{IpAddr, SocketAddr};
+
+use velella_model::WorkerId;
+use velella_model::wire::announce::Capacity;
+
+/// Settings of a worker.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Config {
+    /// Stable name of this worker, unique in the cluster.
+    #[arg(long, env = "VELELLA_WORKER_ID", default_value = "worker-1")]
+    pub worker_id: WorkerId,
+
+    /// Address and port that media is received on, one port for everything. Port 0 takes a free one.
+    #[arg(long, env = "VELELLA_UDP", default_value = "0.0.0.0:10000")]
+    pub udp: SocketAddr,
+
+    /// Address that clients reach this worker at; several with commas. Needed when the bound address
+    /// is 0.0.0.0.
+    #[arg(long, env = "VELELLA_ADVERTISE_IP", value_delimiter = ',')]
+    pub advertise_ip: Vec<IpAddr>,
+
+    /// Media threads. 0 takes the number of cores less one.
+    #[arg(long, env = "VELELLA_SHARDS", default_value_t = 0)]
+    pub shards: usize,
+
+    /// Region of this worker, for placement.
+    #[arg(long, env = "VELELLA_REGION", default_value = "")]
+    pub region: String,
+
+    /// Rooms beyond which no more are taken.
+    #[arg(long, env = "VELELLA_ROOMS_MAX", default_value_t = 2_000)]
+    pub rooms_max: u32,
+
+    /// Sessions beyond which no more are taken.
+    #[arg(long, env = "VELELLA_SESSIONS_MAX", default_value_t = 4_000)]
+    pub sessions_max: u32,
+
+    /// Load of the busiest shard beyond which no more rooms are taken, in permille of a core.
+    #[arg(long, env = "VELELLA_LOAD_PERMILLE_MAX", default_value_t = 800)]
+    pub load_permille_max: u32,
+}
+
+impl Config {
+    pub(crate) fn capacity(&self) -> Capacity {
+        Capacity {
+            load_permille_max: self.load_permille_max,
+            rooms_max: self.rooms_max,
+            sessions_max: self.sessions_max,
+        }
+    }
+
+    pub(crate) fn shard_count(&self) -> usize {
+        match self.shards {
+            0 => std::thread::available_parallelism().map_or(1, |n| n.get().saturating_sub(1).max(1)),
+            n => n,
+        }
+    }
+
+    /// Addresses for clients, given the port that was bound.
+    pub(crate) fn advertised(&self, bound: SocketAddr) -> anyhow::Result<Vec<SocketAddr>> {
+        if !self.advertise_ip.is_empty() {
+            return Ok(self.advertise_ip.iter().map(|ip| SocketAddr::new(*ip, bound.port())).collect());
+        }
+        anyhow::ensure!(
+            !bound.ip().is_unspecified(),
+            "media is received on {bound}, which no client can reach by that name: set VELELLA_ADVERTISE_IP to the \
+             address that clients use"
+        );
+        Ok(vec![bound])
+    }
+}

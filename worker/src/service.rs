@@ -1,0 +1,124 @@
+//! Puts a worker together and runs it.
+
+use std::net::SocketAddr;
+use std::thread;
+use std::time::SystemTime;
+
+use anyhow::Context;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use velella_model::wire::announce::WorkerState;
+use velella_model::{Generation, Incarnation};
+use velella_ops::Deps;
+use velella_worker_core::{Input, Ledger};
+
+use crate::announce::{self, Identity, Standing};
+use crate::config::Config;
+use crate::control::{self, Control, Ears};
+use crate::engine::Engine;
+use crate::metrics;
+use crate::shard_thread::{self, MAILBOX_INPUTS_MAX, MAILBOX_STRAYS_MAX, Report, Wiring};
+use crate::socket::bind_shared;
+
+/// A worker whose sockets are bound and whose ears are open.
+pub struct Service {
+    control: Control,
+    ears: Ears,
+    identity: Identity,
+    standing: watch::Receiver<Standing>,
+    reports: Vec<watch::Receiver<Report>>,
+    failures: mpsc::Receiver<anyhow::Error>,
+    deps: Deps,
+}
+
+/// Binds sockets, starts the shard threads and subscribes; nobody knows of the worker before
+/// [`Service::run`] announces it.
+pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Service> {
+    let latch = deps.readiness.latch("worker sockets and bus");
+    let shards = config.shard_count();
+    let (sockets, bound) = bind_shared(config.udp, shards)?;
+    let advertised = config.advertised(bound)?;
+    let incarnation = Incarnation(boot_number()?);
+    let (outputs, output_receiver) = mpsc::channel(control::OUTPUTS_MAX);
+    let (failure, failures) = mpsc::channel(shards);
+    let (stray_senders, stray_receivers): (Vec<_>, Vec<_>) =
+        (0..shards).map(|_| mpsc::channel(MAILBOX_STRAYS_MAX)).unzip();
+    let mut inputs = Vec::new();
+    let mut reports = Vec::new();
+    for ((index, socket), strays) in sockets.into_iter().enumerate().zip(stray_receivers) {
+        let (input, input_receiver) = mpsc::channel::<Input>(MAILBOX_INPUTS_MAX);
+        let (report, watched) = watch::channel(Report::default());
+        inputs.push(input);
+        reports.push(watched);
+        let wiring = Wiring {
+            index,
+            socket,
+            advertised: advertised.clone(),
+            inputs: input_receiver,
+            strays,
+            shards: stray_senders.clone(),
+            outputs: outputs.clone(),
+            report,
+        };
+        start_shard(wiring, failure.clone())?;
+    }
+    metrics::register(&deps.registry, config.worker_id.as_str(), reports.clone())?;
+    let ledger = Ledger::new(incarnation, config.capacity(), shards);
+    let (standing, watched_standing) = watch::channel(Standing {
+        state: WorkerState::Ready,
+        rooms: 0,
+        sessions: 0,
+        generation: Generation(0),
+        assigned_total: 0,
+    });
+    let ears = Ears::open(&*deps.bus, &config.worker_id).await?;
+    let engine = Engine::new(&advertised)?;
+    let control = Control::new(deps.bus.clone(), ledger, engine, inputs, output_receiver, standing);
+    tracing::info!(worker = %config.worker_id, udp = %bound, ?advertised, shards, "worker ready");
+    let identity = Identity {
+        worker: config.worker_id.clone(),
+        incarnation,
+        region: config.region.clone(),
+        endpoints: advertised,
+        capacity: config.capacity(),
+    };
+    drop(latch);
+    Ok(Service { control, ears, identity, standing: watched_standing, reports, failures, deps })
+}
+
+impl Service {
+    /// Addresses that clients reach it at.
+    pub fn endpoints(&self) -> &[SocketAddr] {
+        &self.identity.endpoints
+    }
+
+    /// Serves until shutdown, or until a part of it fails.
+    pub async fn run(self) -> anyhow::Result<()> {
+        let Self { control, ears, identity, standing, reports, mut failures, deps } = self;
+        let shutdown: CancellationToken = deps.shutdown.clone();
+        tokio::select! {
+            () = shutdown.cancelled() => Ok(()),
+            result = control.run(ears) => result,
+            result = announce::run(deps.bus.clone(), identity, standing, reports) => result,
+            Some(error) = failures.recv() => Err(error),
+        }
+    }
+}
+
+fn start_shard(wiring: Wiring, failure: mpsc::Sender<anyhow::Error>) -> anyhow::Result<()> {
+    let name = format!("shard-{}", wiring.index);
+    let run = move || {
+        if let Err(error) = shard_thread::run(wiring) {
+            // Nobody listens when the worker is going down anyway.
+            let _ = failure.blocking_send(error.context("a shard stopped"));
+        }
+    };
+    thread::Builder::new().name(name).spawn(run).context("no thread for a shard")?;
+    Ok(())
+}
+
+/// Differs from boot to boot of one worker; nothing compares it but for equality and age.
+fn boot_number() -> anyhow::Result<u64> {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).context("the clock stands before 1970")?;
+    Ok(u64::try_from(since.as_nanos())?)
+}
