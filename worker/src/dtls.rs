@@ -60,7 +60,8 @@ impl DtlsProvider for SharedConfigs {
         let dtls = match version {
             DtlsVersion::Dtls12 => dimpl::Dtls::new_12(config, cert.clone(), now),
             DtlsVersion::Dtls13 => dimpl::Dtls::new_13(config, cert.clone(), now),
-            _ => dimpl::Dtls::new_auto(config, cert.clone(), now),
+            // The engine's enum is open.
+            DtlsVersion::Auto | _ => dimpl::Dtls::new_auto(config, cert.clone(), now),
         };
         Ok(Box::new(Instance(dtls)))
     }

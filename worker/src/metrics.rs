@@ -130,7 +130,7 @@ mod tests {
         report.send_replace(Report { stats: Stats { rtp_in: 7, ..Stats::default() }, ..Report::default() });
         let families = registry.gather();
         let family = families.iter().find(|f| f.name() == "velella_worker_rtp_received_total").unwrap();
-        let values: Vec<_> = family.get_metric().iter().map(|m| m.get_counter().value()).collect();
+        let values: Vec<_> = family.get_metric().iter().map(|m| m.get_counter().get_value()).collect();
         assert_eq!(values, [7.0, 7.0]);
     }
 }

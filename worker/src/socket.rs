@@ -92,7 +92,8 @@ impl BatchSocket {
         let mut slices = slots.chunks_mut(SLOT_BYTES).map(IoSliceMut::new);
         let mut buffers: [IoSliceMut<'_>; BATCH_SIZE] =
             std::array::from_fn(|_| slices.next().unwrap_or_else(|| IoSliceMut::new(&mut [])));
-        let received = socket.try_io(Interest::READABLE, || state.recv(UdpSockRef::from(&*socket), &mut buffers, metas));
+        let received =
+            socket.try_io(Interest::READABLE, || state.recv(UdpSockRef::from(&*socket), &mut buffers, metas));
         let count = match received {
             Ok(count) => count,
             Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(false),

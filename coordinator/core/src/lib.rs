@@ -1,1 +1,258 @@
-//! Which worker serves a room, and what happens to rooms and peers: pure.
+//! Which worker serves a room, and what happens to rooms, peers and their sockets: pure.
+//!
+//! Inputs say what happened, outputs say what to do; `now` comes with the input. This file holds
+//! the three doors and routes between the machines, one file each: [`placement`] (which worker),
+//! `placing` (a room on its way there), `joining` (a socket on its way into a room), `signalling`
+//! (an open session), `edits` (peer records), `requests` and `removal` (the management API).
+
+#![warn(missing_docs)]
+
+mod close;
+mod edits;
+mod effects;
+mod input;
+mod joining;
+mod output;
+pub mod placement;
+mod placing;
+mod purge;
+mod records;
+mod registry;
+mod removal;
+mod requests;
+mod reservation;
+mod sessions;
+mod shelf;
+mod signalling;
+mod stats;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use velella_model::record::Connection;
+use velella_model::{CoordinatorId, PeerId, RoomId};
+
+pub use crate::close::Close;
+pub use crate::input::{
+    CommandOutcome, Entry, Fact, Input, Noun, OpId, PeerSpec, Request, Revision, Said, Ticket, WriteOutcome,
+};
+pub use crate::output::{Denial, Expect, Output, Reply, RoomView, WorkerView};
+pub use crate::registry::{FORGET_AFTER, SUSPECT_AFTER, WORKERS_MAX};
+pub use crate::stats::Stats;
+
+use crate::edits::Edits;
+use crate::effects::{CommandStep, Parked, WriteStep};
+use crate::placing::Placing;
+use crate::purge::Purge;
+use crate::records::{News, Records};
+use crate::registry::{Heard, Registry};
+use crate::sessions::{Sessions, Site};
+
+/// The machine.
+#[derive(Debug)]
+pub struct Coordinator {
+    id: CoordinatorId,
+    region: String,
+    registry: Registry,
+    records: Records,
+    sessions: Sessions,
+    placings: BTreeMap<RoomId, Placing>,
+    edits: Edits,
+    purge: Purge,
+    /// Peers being written, per room: they count for the room's limit.
+    adding: BTreeMap<RoomId, usize>,
+    writes: BTreeMap<OpId, WriteStep>,
+    commands: BTreeMap<OpId, CommandStep>,
+    loads: BTreeMap<OpId, Parked>,
+    next_op: u64,
+    outputs: VecDeque<Output>,
+    stats: Stats,
+}
+
+/// Why a coordinator wants to be woken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reason {
+    /// A worker was silent for so long that it is forgotten.
+    ForgetWorker,
+    /// A session's next attempt to open is due, or its patience ends.
+    OpenSession,
+    /// A write that the store refused is due again.
+    RetryEdit,
+    /// A room or peer was unused for as long as its spec says.
+    Purge,
+}
+
+impl Coordinator {
+    /// A coordinator that knows nothing yet; `region` is preferred for new rooms, empty for none.
+    pub fn new(id: CoordinatorId, region: String) -> Self {
+        Self {
+            id,
+            region,
+            registry: Registry::default(),
+            records: Records::new(),
+            sessions: Sessions::default(),
+            placings: BTreeMap::new(),
+            edits: Edits::default(),
+            purge: Purge::default(),
+            adding: BTreeMap::new(),
+            writes: BTreeMap::new(),
+            commands: BTreeMap::new(),
+            loads: BTreeMap::new(),
+            next_op: 0,
+            outputs: VecDeque::new(),
+            stats: Stats::default(),
+        }
+    }
+
+    /// Takes what happened. Drain `poll_output` afterwards.
+    pub fn handle_input(&mut self, input: Input, now: Instant) {
+        match input {
+            Input::Announced(announce) => self.announced(announce, now),
+            Input::Listed { noun, entries, revision } => {
+                for news in self.records.listed(noun, entries, revision) {
+                    self.react(news, now);
+                }
+            }
+            Input::Changed(entry) => {
+                if let Some(news) = self.records.watched(entry) {
+                    self.react(news, now);
+                }
+            }
+            Input::Requested { ticket, request } => self.requested(ticket, request, false, now),
+            Input::Written { op, outcome } => self.written(op, outcome, now),
+            Input::Loaded { op, entries } => self.loaded(op, entries, now),
+            Input::Answered { op, outcome } => self.command_answered(op, outcome, now),
+            Input::SocketAuthenticated { session, room, peer } => {
+                self.socket_authenticated((session, room, peer), false, now);
+            }
+            Input::SocketClosed { session } => self.leave(&session, now),
+            Input::PeerSaid { session, said } => self.peer_said(&session, said, now),
+            Input::Signalled(message) => self.signalled(message, now),
+            Input::SignalFailed { session } => {
+                self.stats.signal_gaps += 1;
+                self.close(&session, Close::SignalLost, now);
+            }
+            Input::Timeout => self.timed_out(now),
+        }
+    }
+
+    /// What to do next; `None` until something happens again.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When to send [`Input::Timeout`], and why.
+    pub fn poll_timeout(&self) -> Option<(Instant, Reason)> {
+        let timers = [
+            (self.registry.next_forget(), Reason::ForgetWorker),
+            (self.sessions.next_due(), Reason::OpenSession),
+            (self.edits.next_retry(), Reason::RetryEdit),
+            (self.purge.next(), Reason::Purge),
+        ];
+        timers.into_iter().filter_map(|(at, reason)| Some((at?, reason))).min()
+    }
+
+    /// What was counted so far.
+    pub fn stats(&self) -> Stats {
+        Stats {
+            sessions: self.sessions.len() as u64,
+            sessions_opening: self.sessions.opening() as u64,
+            workers: self.registry.len() as u64,
+            rooms: self.records.rooms_len() as u64,
+            ..self.stats
+        }
+    }
+
+    fn announced(&mut self, announce: velella_model::wire::announce::Announce, now: Instant) {
+        let worker = announce.worker.clone();
+        match self.registry.hear(announce, now) {
+            Heard::Renewed => {}
+            Heard::Stale | Heard::TooMany => self.stats.announcements_ignored += 1,
+            Heard::Restarted { before } => {
+                tracing::warn!(%worker, "a worker restarted; its sessions join again");
+                for session in self.sessions.at(&Site { worker, incarnation: before }) {
+                    self.close(&session, Close::WorkerRestarted, now);
+                }
+            }
+        }
+    }
+
+    fn timed_out(&mut self, now: Instant) {
+        self.registry.forget_silent(now);
+        self.retry_opening(now);
+        for (room, peer) in self.edits.take_due(now) {
+            self.flush_edit(&room, &peer, now);
+        }
+        for (room, peer) in self.purge.take_due_peers(now) {
+            self.stats.purged += 1;
+            self.remove_peer(room, peer, None);
+        }
+        for room in self.purge.take_due_rooms(now) {
+            self.stats.purged += 1;
+            self.remove_room(room, None);
+        }
+    }
+
+    /// Everything that follows from a change of the records, whoever made it.
+    fn react(&mut self, news: News, now: Instant) {
+        let room = match news {
+            News::RoomGone(room, record) => return self.room_gone(&room, &record, now),
+            News::RoomPut(room) => {
+                self.room_stands(&room, now);
+                room
+            }
+            News::PeerPut(room, peer) => {
+                self.peer_stands(&room, &peer, now);
+                room
+            }
+            News::PeerGone(room, peer) => {
+                self.peer_gone(&room, &peer, now);
+                room
+            }
+        };
+        self.schedule_room_purge(&room, now);
+    }
+
+    /// Sessions that another worker holds than the record says are over: the room moved.
+    fn room_stands(&mut self, room: &RoomId, now: Instant) {
+        let Some(record) = self.records.room(room) else { return };
+        let (worker, incarnation) = (record.placement.worker.clone(), record.placement.incarnation);
+        self.registry.record(&worker, room, record.spec.room_type, now);
+        let here = Site { worker, incarnation };
+        for session in self.sessions.of_room(room) {
+            let elsewhere = self.sessions.get(&session).and_then(|s| s.site()).is_some_and(|site| *site != here);
+            if elsewhere {
+                self.close(&session, Close::WorkerRestarted, now);
+            }
+        }
+        self.open_waiting(room, now);
+    }
+
+    /// A session whose claim was overwritten is over: the peer came by another socket.
+    fn peer_stands(&mut self, room: &RoomId, peer: &PeerId, now: Instant) {
+        let Some(record) = self.records.peer(room, peer) else { return };
+        let present = record.connection.clone();
+        let purge_s = self.records.room(room).and_then(|record| record.spec.peer_purge_s);
+        let purge_at = purge_s.filter(|_| present.is_none()).map(|s| now + Duration::from_secs(s.into()));
+        self.purge.peer(room, peer, purge_at);
+        let Some(Connection { session: present, .. }) = present else { return };
+        for session in self.sessions.of_peer(room, peer) {
+            let claimed = self.sessions.get(&session).is_some_and(|session| session.claimed);
+            if claimed && session != present {
+                self.stats.takeovers += 1;
+                self.close(&session, Close::TakenOver, now);
+            }
+        }
+    }
+
+    fn schedule_room_purge(&mut self, room: &RoomId, now: Instant) {
+        let Some(purge_s) = self.records.room(room).and_then(|record| record.spec.peerless_purge_s) else { return };
+        let in_use = self.records.members(room).any(|(_, record)| record.connection.is_some());
+        let purge_at = (!in_use).then(|| now + Duration::from_secs(purge_s.into()));
+        self.purge.room(room, purge_at);
+    }
+}

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::wire::Message;
 use crate::wire::command::SubscribeMode;
-use crate::{CoordinatorId, Generation, Incarnation, Json, MediaKind, RoomType, SessionId, TrackId, VideoCodec, WorkerId};
+use crate::{
+    CoordinatorId, Generation, Incarnation, Json, MediaKind, RoomType, SessionId, TrackId, VideoCodec, WorkerId,
+};
 
 /// A room: what was asked for and where it lives.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

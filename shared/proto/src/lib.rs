@@ -4,9 +4,6 @@
 //! the wire. Only the codecs at the edge of the coordinator and the data channels of the worker
 //! read these types; everything between speaks `velella_model::wire`.
 
-
-#![expect(clippy::large_enum_variant, reason = "generated code: one variant per message of the protocol")]
-
 /// Frames of the peer socket, and media events below.
 pub mod fishjam {
     include!(concat!(env!("OUT_DIR"), "/fishjam.rs"));

@@ -146,7 +146,7 @@ impl Line<'_> {
                 Use::Idle if is_msid => {}
                 Use::Sent { stream, track } if is_msid => push(&format!("a=msid:{stream} {track}")),
                 Use::Published => push(&self.with_start_bitrate(text)),
-                _ => push(text),
+                Use::Kept | Use::Idle | Use::Sent { .. } => push(text),
             }
         }
         if let (Use::Published, false, Some(payload_type)) = (purpose, rejected, self.bare_video_payload_type()) {

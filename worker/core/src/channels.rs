@@ -121,7 +121,8 @@ mod tests {
 
     #[test]
     fn a_message_reaches_whom_it_names() {
-        let is_for_b = |destinations: &[&str]| Stamped::new(&message(destinations), &peer("a")).unwrap().is_for(&peer("b"));
+        let is_for_b =
+            |destinations: &[&str]| Stamped::new(&message(destinations), &peer("a")).unwrap().is_for(&peer("b"));
         assert!(is_for_b(&[]));
         assert!(is_for_b(&["*"]));
         assert!(is_for_b(&["c", "b"]));

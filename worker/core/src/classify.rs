@@ -14,9 +14,7 @@ pub(crate) fn starts_keyframe(codec: VideoCodec, payload: &[u8]) -> bool {
     match codec {
         VideoCodec::Vp8 => detect_vp8_keyframe(payload),
         VideoCodec::H264 => detect_h264_nalu(payload, H264_SPS),
-        VideoCodec::Vp9 => {
-            detect_vp9_keyframe(payload) && payload.first().is_some_and(|b| b & VP9_START_OF_FRAME != 0)
-        }
+        VideoCodec::Vp9 => detect_vp9_keyframe(payload) && payload.first().is_some_and(|b| b & VP9_START_OF_FRAME != 0),
         VideoCodec::Av1 => detect_av1_keyframe(payload),
     }
 }

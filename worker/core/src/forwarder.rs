@@ -88,14 +88,13 @@ impl Forwarder {
         extensions.mid = None;
         extensions.rid = None;
         extensions.rid_repair = None;
-        let write =
-            RtpWrite::new(payload_type, SeqNo::from(sequence), timestamp, facts.captured_at, payload)
-                .marker(packet.header.marker)
-                .ext_vals(extensions)
-                .nackable(self.kind == MediaKind::Video);
+        let write = RtpWrite::new(payload_type, SeqNo::from(sequence), timestamp, facts.captured_at, payload)
+            .marker(packet.header.marker)
+            .ext_vals(extensions)
+            .nackable(self.kind == MediaKind::Video);
         match feed {
             Feed::Switch => Forwarded::Switched(write, facts.variant),
-            _ => Forwarded::Write(write),
+            Feed::Forward | Feed::Skip => Forwarded::Write(write),
         }
     }
 

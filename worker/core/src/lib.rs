@@ -7,6 +7,14 @@
 //! One exception to "no `Arc`": str0m shares RTP payloads as `Arc<[u8]>`.
 
 #![warn(missing_docs)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::disallowed_methods,
+        clippy::disallowed_types,
+        reason = "tests need a first instant; proptest uses Arc"
+    )
+)]
 
 mod answer;
 mod capture_clock;

@@ -123,8 +123,7 @@ impl Track {
         let variants = |enabled: bool| {
             self.encodings.iter().filter(|e| e.enabled == enabled).map(|e| e.variant).collect::<Vec<_>>()
         };
-        let simulcast =
-            self.is_simulcast().then(|| Simulcast { enabled: variants(true), disabled: variants(false) });
+        let simulcast = self.is_simulcast().then(|| Simulcast { enabled: variants(true), disabled: variants(false) });
         TrackView { metadata: self.metadata.clone(), simulcast }
     }
 

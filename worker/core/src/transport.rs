@@ -126,7 +126,12 @@ impl Transport {
 
     /// Adds a candidate of the peer. One that we cannot use (mDNS, TCP) is no error: the peer's
     /// own checks make a pair anyway.
-    pub(crate) fn add_remote_candidate(&mut self, text: &str, now: Instant, drained: &mut Drained) -> Result<(), RtcError> {
+    pub(crate) fn add_remote_candidate(
+        &mut self,
+        text: &str,
+        now: Instant,
+        drained: &mut Drained,
+    ) -> Result<(), RtcError> {
         match Candidate::from_sdp_string(text) {
             Ok(candidate) => self.mutate(now, drained, |rtc| rtc.add_remote_candidate(candidate)),
             Err(_) => Ok(()),

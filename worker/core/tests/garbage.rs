@@ -1,5 +1,7 @@
 //! Bad input on the UDP port: dropped and counted, and the room next to it goes on.
 
+#![allow(clippy::disallowed_types, reason = "proptest uses Arc")]
+
 mod world;
 
 use std::net::SocketAddr;

@@ -3,6 +3,8 @@
 //! The harness client throws where the published client throws: unknown tracks, decreasing counts,
 //! a sending line without a track, a gap in the events.
 
+#![allow(clippy::indexing_slicing, clippy::wildcard_enum_match_arm, reason = "test code")]
+
 mod world;
 
 use velella_model::wire::signal::{CloseReason, PeerEvent, ServerEvent, SessionEvent};
@@ -150,7 +152,8 @@ fn a_track_id_of_somebody_else_is_not_given_away() {
     let own = world.publish("b", NewTrack::Video);
     let mid = world.client("b").own_mid(&own).unwrap();
     let sdp = world.client("b").last_offer.clone();
-    let stolen = PeerEvent::SdpOffer { sdp, mid_to_track: [(mid.to_string(), track.clone())].into(), metadata: [].into() };
+    let stolen =
+        PeerEvent::SdpOffer { sdp, mid_to_track: [(mid.to_string(), track.clone())].into(), metadata: [].into() };
     world.client("b").ignore_answers = true;
     world.say("b", stolen);
     assert!(!heard(world.client("b"), |e| matches!(e, ServerEvent::TracksRemoved { .. })));

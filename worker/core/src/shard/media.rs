@@ -60,7 +60,9 @@ impl Shard {
     }
 
     fn tell_switched(&mut self, room: RoomKey, track: TrackKey, switched: &[(SessionKey, Variant)]) {
-        let Some(track) = self.rooms.get(room.0).and_then(|r| r.track(track)).filter(|t| t.is_simulcast()) else { return };
+        let Some(track) = self.rooms.get(room.0).and_then(|r| r.track(track)).filter(|t| t.is_simulcast()) else {
+            return;
+        };
         let (endpoint, id) = (track.peer.clone(), track.id.clone());
         for (session, variant) in switched {
             let (endpoint, track) = (endpoint.clone(), id.clone());

@@ -107,8 +107,11 @@ impl Shard {
         let Some(session) = self.sessions.get_mut(key.0) else { return };
         let Some(room) = self.rooms.get(session.room.0) else { return };
         session.forget_sources();
-        let receiving: Vec<_> =
-            answer.lines().filter(|l| l.direction == Direction::Sending && l.has_codec()).map(|l| (l.mid, l.kind)).collect();
+        let receiving: Vec<_> = answer
+            .lines()
+            .filter(|l| l.direction == Direction::Sending && l.has_codec())
+            .map(|l| (l.mid, l.kind))
+            .collect();
         session.negotiation.offered(&receiving);
         let started = session.negotiation.answered();
         let sdp = answer.render(|line| session.line_use(line, room, key));
@@ -224,11 +227,8 @@ impl Shard {
         let updated = SessionEvent::TrackMetadataUpdated { track: id.clone(), kind, metadata: metadata.clone() };
         self.emit(key, updated);
         for other in others {
-            let event = ServerEvent::TrackUpdated {
-                endpoint: endpoint.clone(),
-                track: id.clone(),
-                metadata: metadata.clone(),
-            };
+            let event =
+                ServerEvent::TrackUpdated { endpoint: endpoint.clone(), track: id.clone(), metadata: metadata.clone() };
             self.tell(other, event);
         }
     }
@@ -280,9 +280,8 @@ impl Shard {
             self.stats.late_signals += 1;
             return None;
         };
-        let knows = |other: &SessionKey| {
-            self.sessions.get(other.0).is_some_and(|s| s.negotiation.slot_of(track_key).is_some())
-        };
+        let knows =
+            |other: &SessionKey| self.sessions.get(other.0).is_some_and(|s| s.negotiation.slot_of(track_key).is_some());
         let others = room.others(key).into_iter().filter(knows).collect();
         Some((room.track_mut(track_key)?, others))
     }

@@ -266,7 +266,8 @@ impl Client {
             self.own.insert(mid, (id, track));
         }
         if std::mem::take(&mut self.wants_channel) {
-            let config = ChannelConfig { label: "reliable".into(), reliability: Reliability::Reliable, ..Default::default() };
+            let config =
+                ChannelConfig { label: "reliable".into(), reliability: Reliability::Reliable, ..Default::default() };
             changes.add_channel_with_config(config);
         }
         if !changes.has_changes() {
@@ -278,8 +279,7 @@ impl Client {
         let mid_to_track = self.own.iter().map(|(mid, (id, _))| (mid.to_string(), id.clone())).collect();
         let metadata = self.own.values().map(|(id, _)| (id.clone(), Json::parse("{\"type\":\"camera\"}").unwrap()));
         self.last_offer = offer.to_sdp_string();
-        let event =
-            PeerEvent::SdpOffer { sdp: self.last_offer.clone(), mid_to_track, metadata: metadata.collect() };
+        let event = PeerEvent::SdpOffer { sdp: self.last_offer.clone(), mid_to_track, metadata: metadata.collect() };
         let signal = self.sign(event);
         self.signals.push(signal);
     }

@@ -4,6 +4,8 @@
 //! published browser client), the events it got, and the packets it received.
 
 #![allow(dead_code, unreachable_pub, reason = "every test file uses its own part of the harness")]
+#![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "test code")]
+#![allow(clippy::disallowed_methods, reason = "virtual time starts at some instant")]
 
 mod client;
 
@@ -14,9 +16,7 @@ use std::time::{Duration, Instant};
 use str0m::{IceCreds, Rtc};
 use velella_model::wire::command::{Assignment, OpenSession, SubscribeMode};
 use velella_model::wire::signal::{CloseReason, PeerEvent, ServerEvent, SessionEvent, ToWorker};
-use velella_model::{
-    CoordinatorId, Generation, Json, PeerId, RoomId, RoomType, SessionId, TrackId, VideoCodec,
-};
+use velella_model::{CoordinatorId, Generation, Json, PeerId, RoomId, RoomType, SessionId, TrackId, VideoCodec};
 use velella_worker_core::{Admission, Datagram, Input, Output, Routing, Shard, rtc_config};
 
 pub use client::{Client, NewTrack};

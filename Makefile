@@ -1,0 +1,122 @@
+# One entry per verb; CI calls only these. `make help` lists them.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+WEB := coordinator/web
+E2E := tests/e2e
+# Everything the page is made of, but nothing that is made from it.
+WEB_SOURCES := $(shell find $(WEB) \( -name node_modules -o -name dist \) -prune -o -type f -print)
+
+# What `lint` and `test` consist of, cheapest first: a mistake shows early.
+LINT := fmt-check purity web-check e2e-check clippy docs
+TEST := web-check web-test unit e2e
+
+.PHONY: help
+help: ## List what can be made
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: build ## Install what is missing, build, and start everything in one process
+	@exec $(TARGET)/debug/velella
+
+.PHONY: test
+test: $(TEST) ## Install what is missing, and run every test
+
+.PHONY: check
+check: lint test ## Everything a change has to pass
+
+.PHONY: build
+build: web
+	cargo build --locked --package velella-allinone
+
+.PHONY: web
+web: $(WEB)/dist/index.html ## Build the page
+
+$(WEB)/dist/index.html: $(WEB)/node_modules/.installed $(WEB_SOURCES)
+	npm --prefix $(WEB) run build
+	@touch $@
+
+# npm keeps its promise to install exactly the lock file only with `ci`; the stamp says it has.
+%/node_modules/.installed: %/package.json %/package-lock.json | deps
+	npm ci --prefix $* --no-audit --no-fund
+	@touch $@
+
+.PHONY: deps
+deps:
+	@scripts/install-deps.sh build
+
+.PHONY: deps-test
+deps-test:
+	@scripts/install-deps.sh build test
+
+.PHONY: unit
+unit: web ## Run the Rust tests
+	if cargo nextest --version >/dev/null 2>&1; \
+	then cargo nextest run --locked --workspace; \
+	else cargo test --locked --workspace --all-targets; fi
+
+.PHONY: web-test
+web-test: $(WEB)/node_modules/.installed ## Run the page's tests
+	npm --prefix $(WEB) test
+
+.PHONY: e2e
+e2e: deps-test build $(E2E)/node_modules/.installed ## Run the tests with a real browser
+	npm --prefix $(E2E) test
+
+.PHONY: load
+load: ## Build the load generator and show how it is used
+	cargo build --locked --release --package velella-load
+	@$(TARGET)/release/velella-load --help
+
+.PHONY: fresh-check
+fresh-check: ## Try `make run` and `make test` on a fresh minimal Debian (root; long)
+	scripts/fresh-check.sh
+
+.PHONY: lint
+lint: $(LINT) ## Format, lints, purity, docs, types
+
+.PHONY: fmt
+fmt: $(WEB)/node_modules/.installed $(E2E)/node_modules/.installed ## Format everything
+	cargo fmt --all
+	npm --prefix $(WEB) run format
+	npm --prefix $(E2E) run format
+
+.PHONY: fmt-check
+fmt-check:
+	cargo fmt --all --check
+
+.PHONY: purity
+purity: | deps ## Check which crate may depend on which
+	scripts/purity.sh
+
+.PHONY: clippy
+clippy: web
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+
+.PHONY: docs
+docs: web
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
+
+.PHONY: web-check
+web-check: $(WEB)/node_modules/.installed
+	npm --prefix $(WEB) run check
+
+.PHONY: e2e-check
+e2e-check: $(E2E)/node_modules/.installed
+	npm --prefix $(E2E) run check
+
+.PHONY: deny
+deny: ## Check licences, bans and sources (compiles cargo-deny first where it is missing)
+	cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny
+	cargo deny --locked check licenses bans sources
+
+.PHONY: clean
+clean: ## Remove everything that was built
+	rm -rf $(WEB)/dist $(WEB)/node_modules $(E2E)/node_modules $(E2E)/artifacts $(E2E)/build
+	cargo clean
+
+.PHONY: stages
+stages:
+	@tr ' ' '\n' <<<"$(LINT) $(TEST)" | awk '!seen[$$0]++'

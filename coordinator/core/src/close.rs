@@ -1,0 +1,94 @@
+//! Why sockets are closed, in the words that the published clients understand.
+//!
+//! A client stays out for good on a few texts with code 1000 (wrong token, no such room) and
+//! joins again on anything else, so each reason here decides whether its peer comes back.
+
+use velella_model::wire::signal::CloseReason;
+
+/// Normal closure.
+pub(crate) const NORMAL: u16 = 1000;
+/// The server could not go on; the client joins again.
+pub(crate) const INTERNAL: u16 = 1011;
+
+/// Why a socket is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Close {
+    /// The token names a room that is not there. Stays out.
+    RoomNotFound,
+    /// The token names a peer that is not there. Stays out.
+    PeerNotFound,
+    /// The room has its number of peers. Stays out.
+    PeersLimit,
+    /// A newer socket of the same peer took over. Stays out, or two tabs would fight for ever.
+    TakenOver,
+    /// The peer was removed by the management API; it returns once and finds no peer.
+    PeerRemoved,
+    /// The room was removed; it returns once and finds no room.
+    RoomStopped,
+    /// The peer said goodbye.
+    Left,
+    /// A message between coordinator and worker was lost. Joins again.
+    SignalLost,
+    /// No worker took the session in time. Joins again.
+    NoWorker,
+    /// The store did not take the connection. Joins again.
+    StoreDown,
+    /// The worker lost its memory. Joins again.
+    WorkerRestarted,
+    /// The worker ended the session. Joins again.
+    SessionEnded(CloseReason),
+    /// The peer says more than can be held while its session opens. Joins again.
+    TooMuchHeld,
+}
+
+impl Close {
+    /// WebSocket close code.
+    pub fn code(self) -> u16 {
+        match self {
+            Self::RoomNotFound
+            | Self::PeerNotFound
+            | Self::PeersLimit
+            | Self::TakenOver
+            | Self::PeerRemoved
+            | Self::RoomStopped
+            | Self::Left => NORMAL,
+            Self::SignalLost
+            | Self::NoWorker
+            | Self::StoreDown
+            | Self::WorkerRestarted
+            | Self::SessionEnded(_)
+            | Self::TooMuchHeld => INTERNAL,
+        }
+    }
+
+    /// WebSocket close reason.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::RoomNotFound => "room not found",
+            Self::PeerNotFound => "peer not found",
+            Self::PeersLimit => "reached peers limit",
+            Self::TakenOver => "invalid token",
+            Self::PeerRemoved => "Peer removed",
+            Self::RoomStopped => "Room stopped",
+            Self::Left => "left",
+            Self::SignalLost => "signalling was interrupted",
+            Self::NoWorker => "no worker answers",
+            Self::StoreDown => "the store is down",
+            Self::WorkerRestarted => "the worker restarted",
+            Self::SessionEnded(reason) => ended(reason),
+            Self::TooMuchHeld => "too many messages before connected",
+        }
+    }
+}
+
+fn ended(reason: CloseReason) -> &'static str {
+    match reason {
+        CloseReason::Asked | CloseReason::TakenOver => "the session was replaced",
+        CloseReason::IceTimeout => "no media connectivity",
+        CloseReason::SignalLost => "signalling was interrupted",
+        CloseReason::BadSignal => "bad signalling message",
+        CloseReason::Crashed => "Internal server error",
+        CloseReason::RoomClosed => "the room moved",
+        CloseReason::Full => "the worker is full",
+    }
+}

@@ -1,0 +1,222 @@
+//! What can happen to a coordinator. Answers from outside (a lost CAS, a silent worker) are
+//! inputs like any other.
+
+use velella_model::record::{PeerKind, PeerRecord, RoomRecord, RoomSpec};
+use velella_model::wire::announce::Announce;
+use velella_model::wire::command::{Refusal, SubscribeMode};
+use velella_model::wire::signal::{PeerEvent, ToCoordinator};
+use velella_model::{Json, PeerId, RoomId, SessionId};
+
+/// Names one request of the management API; the reply carries it back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// Names one effect whose outcome comes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OpId(pub u64);
+
+/// A revision of the store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Revision(pub u64);
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input {
+    /// A worker announced itself.
+    Announced(Announce),
+    /// All rooms, or all peers, as the store holds them at a revision.
+    Listed {
+        /// Which half of the store.
+        noun: Noun,
+        /// All entries of it.
+        entries: Vec<Entry>,
+        /// Of the listing.
+        revision: Revision,
+    },
+    /// The watch saw a write.
+    Changed(Entry),
+    /// Somebody asks something.
+    Requested {
+        /// Goes into the reply.
+        ticket: Ticket,
+        /// What.
+        request: Request,
+    },
+    /// How a `Put` or `Delete` went.
+    Written {
+        /// Which.
+        op: OpId,
+        /// How.
+        outcome: WriteOutcome,
+    },
+    /// What a `Load` found; `None` when the store is down.
+    Loaded {
+        /// Which.
+        op: OpId,
+        /// The room and its peers.
+        entries: Option<Vec<Entry>>,
+    },
+    /// How a `Command` went.
+    Answered {
+        /// Which.
+        op: OpId,
+        /// How.
+        outcome: CommandOutcome,
+    },
+    /// A socket brought a valid token.
+    SocketAuthenticated {
+        /// New for this socket.
+        session: SessionId,
+        /// From the token.
+        room: RoomId,
+        /// From the token.
+        peer: PeerId,
+    },
+    /// A socket is gone.
+    SocketClosed {
+        /// Whose.
+        session: SessionId,
+    },
+    /// A peer said something.
+    PeerSaid {
+        /// On which socket.
+        session: SessionId,
+        /// What.
+        said: Said,
+    },
+    /// A worker said something about a session.
+    Signalled(ToCoordinator),
+    /// A signal could not be published.
+    SignalFailed {
+        /// Whose.
+        session: SessionId,
+    },
+    /// The time of `poll_timeout` came.
+    Timeout,
+}
+
+/// What a peer can say.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Said {
+    /// It joins, with its own metadata.
+    Connect(Json),
+    /// It leaves.
+    Disconnect,
+    /// It changed its own metadata (not enveloped).
+    Metadata(Json),
+    /// Anything that only the worker understands.
+    Event(PeerEvent),
+}
+
+/// The two halves of the store that the coordinator watches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Noun {
+    /// Rooms.
+    Rooms,
+    /// Peers.
+    Peers,
+}
+
+/// One key of the store and what stands there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// What stands there.
+    pub fact: Fact,
+    /// Of its last write.
+    pub revision: Revision,
+}
+
+/// What stands at a key of the store; `None` is a deleted key.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fact {
+    /// A room.
+    Room(RoomId, Option<RoomRecord>),
+    /// A peer of a room.
+    Peer(RoomId, PeerId, Option<PeerRecord>),
+}
+
+/// How a write went.
+#[derive(Clone, Debug, PartialEq)]
+pub enum WriteOutcome {
+    /// It happened.
+    Done(Revision),
+    /// The precondition did not hold; this stands there (`None`: nothing).
+    Conflict(Option<Entry>),
+    /// The store is down; whether it happened is unknown.
+    Failed,
+}
+
+/// How a command went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommandOutcome {
+    /// The worker did it.
+    Done,
+    /// The worker refused it.
+    Refused(Refusal),
+    /// Nobody is subscribed there: the process is gone.
+    NoResponders,
+    /// No answer in time; whether it happened is unknown.
+    TimedOut,
+}
+
+/// A question of the management API.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Request {
+    /// Make a room. With `reuse`, an existing room of that id is as good.
+    CreateRoom {
+        /// Its id.
+        room: RoomId,
+        /// What is asked for.
+        spec: RoomSpec,
+        /// Whether an existing one will do.
+        reuse: bool,
+    },
+    /// Close a room and everything in it.
+    DeleteRoom {
+        /// Which.
+        room: RoomId,
+    },
+    /// All rooms.
+    ListRooms,
+    /// One room with its peers.
+    ShowRoom {
+        /// Which.
+        room: RoomId,
+    },
+    /// Add a peer to a room.
+    AddPeer {
+        /// Where.
+        room: RoomId,
+        /// Its id.
+        peer: PeerId,
+        /// What is asked for.
+        spec: PeerSpec,
+    },
+    /// Whether a peer exists (before its token is renewed).
+    ShowPeer {
+        /// Where.
+        room: RoomId,
+        /// Which.
+        peer: PeerId,
+    },
+    /// Remove a peer and close its socket.
+    DeletePeer {
+        /// Where.
+        room: RoomId,
+        /// Which.
+        peer: PeerId,
+    },
+    /// All known workers.
+    ListWorkers,
+}
+
+/// A peer as the management API asks for it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PeerSpec {
+    /// Kind of client.
+    pub kind: PeerKind,
+    /// What the server attaches to it.
+    pub server_metadata: Json,
+    /// Which tracks it receives.
+    pub subscribe_mode: SubscribeMode,
+}

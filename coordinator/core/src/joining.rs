@@ -1,0 +1,163 @@
+//! A socket's way into its room: token checked → connection claimed in the store → `connect` →
+//! session opened at the worker. `connected` is the worker's to say.
+
+use std::time::Instant;
+
+use velella_model::record::PeerRecord;
+use velella_model::wire::command::{OpenSession, Order, Refusal};
+use velella_model::{Json, PeerId, RoomId, SessionId};
+
+use crate::close::Close;
+use crate::edits::Change;
+use crate::input::CommandOutcome;
+use crate::output::Output;
+use crate::placing::assignment;
+use crate::sessions::{OPEN_PATIENCE, OPEN_RETRY, Site};
+use crate::{CommandStep, Coordinator, Parked};
+
+impl Coordinator {
+    /// `loaded` tells that the store was asked already, so a miss is final.
+    pub(crate) fn socket_authenticated(
+        &mut self,
+        (session, room, peer): (SessionId, RoomId, PeerId),
+        loaded: bool,
+        now: Instant,
+    ) {
+        let known = self.records.room(&room).is_some();
+        let Some(record) = self.records.room(&room).filter(|_| self.records.peer(&room, &peer).is_some()) else {
+            if !loaded {
+                return self.load(room.clone(), Parked::Socket { session, room, peer });
+            }
+            let close = if known { Close::PeerNotFound } else { Close::RoomNotFound };
+            return self.emit(Output::CloseSocket { session, close });
+        };
+        let room_type = record.spec.room_type;
+        if self.is_full(&room, &peer) {
+            return self.emit(Output::CloseSocket { session, close: Close::PeersLimit });
+        }
+        for older in self.sessions.of_peer(&room, &peer) {
+            self.stats.takeovers += 1;
+            self.close(&older, Close::TakenOver, now);
+        }
+        self.sessions.arrive(session.clone(), room.clone(), peer.clone());
+        self.emit(Output::Welcome { session: session.clone(), room_type });
+        self.edit(&room, &peer, Change::Connect { coordinator: self.id.clone(), session }, now);
+    }
+
+    /// Whether as many *other* peers are connected as the room may have.
+    fn is_full(&self, room: &RoomId, peer: &PeerId) -> bool {
+        let Some(peers_max) = self.records.room(room).and_then(|record| record.spec.peers_max) else { return false };
+        let connected = self.records.members(room).filter(|(id, r)| *id != peer && r.connection.is_some()).count();
+        connected >= peers_max as usize
+    }
+
+    pub(crate) fn peer_connects(&mut self, session: &SessionId, metadata: Json, now: Instant) {
+        if !self.sessions.connect(session, metadata.clone(), now + OPEN_PATIENCE) {
+            return;
+        }
+        if let Some((room, peer)) = self.whose(session) {
+            self.edit(&room, &peer, Change::Metadata { session: session.clone(), metadata }, now);
+        }
+        self.try_open(session, now);
+    }
+
+    /// The store names this session as the peer's connection.
+    pub(crate) fn session_claimed(&mut self, session: &SessionId, now: Instant) {
+        if let Some(s) = self.sessions.get_mut(session) {
+            s.claimed = true;
+            self.try_open(session, now);
+        }
+    }
+
+    /// Asks the room's worker to open the session, if everything for it is there.
+    pub(crate) fn try_open(&mut self, id: &SessionId, now: Instant) {
+        let Some(session) = self.sessions.get_mut(id).filter(|session| session.claimed) else { return };
+        let (room, peer) = (session.room.clone(), session.peer.clone());
+        let Some(opening) = session.opening().filter(|opening| opening.asked.is_none()) else { return };
+        if self.placings.contains_key(&room) {
+            return;
+        }
+        let (Some(record), Some(peer_record)) = (self.records.room(&room), self.records.peer(&room, &peer)) else {
+            return;
+        };
+        opening.retry_at = Some(now + OPEN_RETRY);
+        if self.registry.is_over(&record.placement) {
+            return self.move_room(&room, None, now);
+        }
+        opening.retry_at = None;
+        let site = Site { worker: record.placement.worker.clone(), incarnation: record.placement.incarnation };
+        opening.asked = Some(site.clone());
+        let order = Order::OpenSession {
+            session: OpenSession {
+                assignment: assignment(&room, record),
+                session: id.clone(),
+                metadata: envelope(&opening.metadata, peer_record),
+                subscribe_mode: peer_record.subscribe_mode,
+                coordinator: self.id.clone(),
+                peer,
+            },
+        };
+        self.command(CommandStep::SessionOpened(id.clone(), site.clone()), site.worker, site.incarnation, order);
+    }
+
+    pub(crate) fn open_waiting(&mut self, room: &RoomId, now: Instant) {
+        for session in self.sessions.opening_in(room) {
+            self.try_open(&session, now);
+        }
+    }
+
+    /// What came of `OpenSession`. The session may be open already: its first events can
+    /// overtake the answer.
+    pub(crate) fn session_opened(&mut self, id: &SessionId, site: Site, outcome: CommandOutcome, now: Instant) {
+        let Some(session) = self.sessions.get_mut(id) else {
+            if matches!(outcome, CommandOutcome::Done | CommandOutcome::TimedOut) {
+                self.close_at_worker(id, site);
+            }
+            return;
+        };
+        let room = session.room.clone();
+        let Some(opening) = session.opening() else { return };
+        match outcome {
+            CommandOutcome::Done => return self.session_is_open(id),
+            CommandOutcome::NoResponders => {
+                opening.asked = None;
+                opening.retry_at = Some(now + OPEN_RETRY);
+                self.move_room(&room, Some(site.worker), now);
+            }
+            CommandOutcome::Refused(Refusal::WrongIncarnation | Refusal::Draining) => {
+                opening.asked = None;
+                opening.retry_at = Some(now + OPEN_RETRY);
+                let gone = (outcome == CommandOutcome::Refused(Refusal::Draining)).then_some(site.worker);
+                self.move_room(&room, gone, now);
+            }
+            CommandOutcome::Refused(Refusal::StaleGeneration) => {
+                opening.asked = None;
+                opening.retry_at = Some(now + OPEN_RETRY);
+                self.load(room.clone(), Parked::Nobody);
+            }
+            CommandOutcome::Refused(Refusal::Full | Refusal::Malformed) | CommandOutcome::TimedOut => {
+                opening.asked = None;
+                opening.retry_at = Some(now + OPEN_RETRY);
+            }
+        }
+        tracing::debug!(session = %id, %room, ?outcome, "session not opened, will try again");
+    }
+
+    /// Sessions whose next attempt is due, or whose patience ended.
+    pub(crate) fn retry_opening(&mut self, now: Instant) {
+        for id in self.sessions.due(now) {
+            let Some(opening) = self.sessions.get_mut(&id).and_then(|session| session.opening()) else { continue };
+            opening.retry_at = None;
+            if opening.deadline <= now {
+                self.close(&id, Close::NoWorker, now);
+            } else {
+                self.try_open(&id, now);
+            }
+        }
+    }
+}
+
+/// Endpoint metadata as others see it: what the peer said and what its server attached.
+pub(crate) fn envelope(peer_metadata: &Json, record: &PeerRecord) -> Json {
+    Json::from(serde_json::json!({ "peer": peer_metadata.value(), "server": record.server_metadata.value() }))
+}

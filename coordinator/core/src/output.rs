@@ -1,0 +1,156 @@
+//! What a coordinator wants done. Effects with an [`OpId`] report back with it.
+
+use std::time::Duration;
+
+use velella_model::record::{Candidate, PeerRecord, RoomRecord};
+use velella_model::wire::announce::Announce;
+use velella_model::wire::command::Order;
+use velella_model::wire::signal::{ServerEvent, ToWorker};
+use velella_model::{Incarnation, PeerId, RoomId, RoomType, SessionId, WorkerId};
+
+use crate::close::Close;
+use crate::input::{Fact, OpId, Revision, Ticket};
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// Write a record, or delete it when the fact holds none; answer with `Written`.
+    Write {
+        /// For the answer.
+        op: OpId,
+        /// The key and what shall stand there.
+        fact: Fact,
+        /// What must hold.
+        expect: Expect,
+    },
+    /// Read a room and its peers past the cache; answer with `Loaded`.
+    Load {
+        /// For the answer.
+        op: OpId,
+        /// Which.
+        room: RoomId,
+    },
+    /// Ask a worker; answer with `Answered`.
+    Command {
+        /// For the answer.
+        op: OpId,
+        /// Whom.
+        worker: WorkerId,
+        /// Which boot of it.
+        incarnation: Incarnation,
+        /// What.
+        order: Order,
+    },
+    /// Publish to a worker, in the order of these outputs.
+    Signal {
+        /// To whom.
+        worker: WorkerId,
+        /// What.
+        message: ToWorker,
+    },
+    /// Tell a socket that its token is good.
+    Welcome {
+        /// Which.
+        session: SessionId,
+        /// What the room is for.
+        room_type: RoomType,
+    },
+    /// Tell a socket.
+    ToSocket {
+        /// Which.
+        session: SessionId,
+        /// What.
+        event: ServerEvent,
+    },
+    /// Close a socket; the session is already forgotten here.
+    CloseSocket {
+        /// Which.
+        session: SessionId,
+        /// Why.
+        close: Close,
+    },
+    /// Answer a request.
+    Reply {
+        /// Which.
+        ticket: Ticket,
+        /// With.
+        reply: Reply,
+    },
+}
+
+/// What must hold for a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expect {
+    /// Anything.
+    Any,
+    /// Nothing stands there.
+    Absent,
+    /// What stands there has this revision.
+    Revision(Revision),
+}
+
+/// The answer to a request.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reply {
+    /// Done, nothing to say.
+    Done,
+    /// A room.
+    Room(RoomView),
+    /// Rooms.
+    Rooms(Vec<RoomView>),
+    /// A peer.
+    Peer(PeerId, PeerRecord),
+    /// Workers.
+    Workers(Vec<WorkerView>),
+    /// No.
+    Denied(Denial),
+}
+
+/// A room with its peers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RoomView {
+    /// Its id.
+    pub room: RoomId,
+    /// What is known of it.
+    pub record: RoomRecord,
+    /// Its peers.
+    pub peers: Vec<(PeerId, PeerRecord)>,
+}
+
+/// A worker as this coordinator sees it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WorkerView {
+    /// Its last announcement.
+    pub announce: Announce,
+    /// How long ago that came.
+    pub silent_for: Duration,
+    /// Too long silent for new rooms.
+    pub suspect: bool,
+    /// Load with what was placed there since.
+    pub effective_load_permille: u32,
+    /// Rooms that the records place there.
+    pub rooms_placed: u32,
+}
+
+/// Why a request is not granted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Denial {
+    /// No such room.
+    #[error("the room does not exist")]
+    RoomNotFound,
+    /// No such peer.
+    #[error("the peer does not exist")]
+    PeerNotFound,
+    /// The id is taken.
+    #[error("the room exists")]
+    RoomExists,
+    /// The room has as many peers as it may have.
+    #[error("the room is full")]
+    PeersLimit,
+    /// No worker can take the room; what each said.
+    #[error("no worker can take the room")]
+    NoWorker(Vec<Candidate>),
+    /// The store did not answer.
+    #[error("the store is down")]
+    StoreDown,
+}

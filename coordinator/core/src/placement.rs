@@ -1,0 +1,265 @@
+//! Which worker takes a room: a pure function from a wish and the known workers to a decision
+//! that keeps its scores, so that the API can explain it.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+
+use velella_model::record::{Candidate, Verdict};
+use velella_model::wire::announce::{Capacity, WorkerState};
+use velella_model::{Incarnation, WorkerId};
+
+/// Loads that differ less than this count as equal, so that the measurement noise of idle workers
+/// does not outweigh how many rooms they hold.
+pub const LOAD_STEP_PERMILLE: u32 = 50;
+
+/// A worker as placement sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contender {
+    /// Its id.
+    pub worker: WorkerId,
+    /// Its boot.
+    pub incarnation: Incarnation,
+    /// Its media addresses.
+    pub endpoints: Vec<SocketAddr>,
+    /// Its region.
+    pub region: String,
+    /// What it says of itself.
+    pub state: WorkerState,
+    /// Not heard of for too long.
+    pub silent: bool,
+    /// Announced load plus the expected cost of what was placed there since.
+    pub load_permille: u32,
+    /// Rooms it holds or was given.
+    pub rooms: u32,
+    /// Sessions it holds.
+    pub sessions: u32,
+    /// Its admission limits.
+    pub capacity: Capacity,
+}
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Wish<'a> {
+    /// Preferred region; empty is no preference.
+    pub region: &'a str,
+    /// Workers that refused this room just now.
+    pub refused_by: &'a BTreeSet<WorkerId>,
+}
+
+/// The choice, with what every known worker scored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// The worker.
+    pub worker: WorkerId,
+    /// Its boot.
+    pub incarnation: Incarnation,
+    /// Its media addresses.
+    pub endpoints: Vec<SocketAddr>,
+    /// Everybody's verdict.
+    pub candidates: Vec<Candidate>,
+}
+
+/// Nobody fits.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no worker can take the room")]
+pub struct NoWorker {
+    /// Why each known worker was left out.
+    pub candidates: Vec<Candidate>,
+}
+
+/// Lower is better; fields compare top to bottom, the id breaks ties.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Score<'a> {
+    region_miss: bool,
+    load_step: u32,
+    rooms: u32,
+    worker: &'a WorkerId,
+}
+
+/// Chooses the least loaded of the workers that may take a room.
+pub fn place(wish: Wish<'_>, contenders: &[Contender]) -> Result<Decision, NoWorker> {
+    let candidates = contenders
+        .iter()
+        .map(|contender| Candidate { worker: contender.worker.clone(), verdict: verdict(wish, contender) })
+        .collect();
+    let best = contenders.iter().filter(|c| exclusion(wish, c).is_none()).min_by_key(|c| score(wish, c));
+    match best {
+        Some(best) => Ok(Decision {
+            worker: best.worker.clone(),
+            incarnation: best.incarnation,
+            endpoints: best.endpoints.clone(),
+            candidates,
+        }),
+        None => Err(NoWorker { candidates }),
+    }
+}
+
+fn score<'a>(wish: Wish<'_>, contender: &'a Contender) -> Score<'a> {
+    Score {
+        region_miss: region_miss(wish, contender),
+        load_step: contender.load_permille / LOAD_STEP_PERMILLE,
+        rooms: contender.rooms,
+        worker: &contender.worker,
+    }
+}
+
+fn verdict(wish: Wish<'_>, contender: &Contender) -> Verdict {
+    match exclusion(wish, contender) {
+        Some(reason) => Verdict::Excluded { reason: reason.into() },
+        None => Verdict::Scored {
+            region_miss: region_miss(wish, contender),
+            load_permille: contender.load_permille,
+            rooms: contender.rooms,
+        },
+    }
+}
+
+fn region_miss(wish: Wish<'_>, contender: &Contender) -> bool {
+    !wish.region.is_empty() && contender.region != wish.region
+}
+
+/// The hard filters: why a worker may not take a room at all.
+fn exclusion(wish: Wish<'_>, contender: &Contender) -> Option<&'static str> {
+    let Capacity { load_permille_max, rooms_max, sessions_max } = contender.capacity;
+    match contender.state {
+        WorkerState::Starting => return Some("starting"),
+        WorkerState::Cordoned => return Some("cordoned"),
+        WorkerState::Draining => return Some("draining"),
+        WorkerState::Ready => {}
+    }
+    let rules = [
+        (contender.silent, "silent"),
+        (wish.refused_by.contains(&contender.worker), "refused"),
+        (contender.load_permille >= load_permille_max, "full: load"),
+        (contender.rooms >= rooms_max, "full: rooms"),
+        (contender.sessions >= sessions_max, "full: sessions"),
+    ];
+    rules.into_iter().find_map(|(applies, reason)| applies.then_some(reason))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const ANYWHERE: Wish<'static> = Wish { region: "", refused_by: &BTreeSet::new() };
+
+    #[test]
+    fn the_least_loaded_takes_the_room() {
+        assert_eq!(chosen(&[at("a", 300, 0), at("b", 100, 9)]), Some("b"));
+    }
+
+    #[test]
+    fn noise_below_a_step_leaves_the_choice_to_the_room_count() {
+        assert_eq!(chosen(&[at("a", 0, 3), at("b", 49, 2)]), Some("b"));
+    }
+
+    #[test]
+    fn the_id_breaks_ties() {
+        assert_eq!(chosen(&[at("b", 0, 0), at("a", 0, 0)]), Some("a"));
+    }
+
+    #[test]
+    fn the_wanted_region_comes_before_the_load() {
+        let far = at("far", 0, 0);
+        let near = Contender { region: "eu".into(), ..at("near", 700, 9) };
+        let wish = Wish { region: "eu", ..ANYWHERE };
+        let decision = place(wish, &[far, near]).unwrap();
+        assert_eq!(decision.worker.as_str(), "near");
+    }
+
+    #[test]
+    fn each_hard_filter_names_its_reason() {
+        let full = capacity();
+        let table = [
+            (Contender { state: WorkerState::Starting, ..at("a", 0, 0) }, "starting"),
+            (Contender { state: WorkerState::Cordoned, ..at("a", 0, 0) }, "cordoned"),
+            (Contender { state: WorkerState::Draining, ..at("a", 0, 0) }, "draining"),
+            (Contender { silent: true, ..at("a", 0, 0) }, "silent"),
+            (at("a", full.load_permille_max, 0), "full: load"),
+            (at("a", 0, full.rooms_max), "full: rooms"),
+            (Contender { sessions: full.sessions_max, ..at("a", 0, 0) }, "full: sessions"),
+        ];
+        for (contender, reason) in table {
+            let verdict = Verdict::Excluded { reason: reason.into() };
+            let candidates = vec![Candidate { worker: contender.worker.clone(), verdict }];
+            assert_eq!(place(ANYWHERE, &[contender]), Err(NoWorker { candidates }));
+        }
+    }
+
+    #[test]
+    fn a_worker_that_refused_the_room_is_not_asked_again() {
+        let refused_by = BTreeSet::from([WorkerId::parse("a").unwrap()]);
+        let wish = Wish { region: "", refused_by: &refused_by };
+        assert_eq!(place(wish, &[at("a", 0, 0), at("b", 500, 9)]).unwrap().worker.as_str(), "b");
+    }
+
+    #[test]
+    fn the_decision_keeps_what_everybody_scored() {
+        let decision = place(ANYWHERE, &[at("a", 120, 4), Contender { silent: true, ..at("b", 0, 0) }]).unwrap();
+        let verdicts: Vec<_> = decision.candidates.into_iter().map(|c| c.verdict).collect();
+        let scored = Verdict::Scored { region_miss: false, load_permille: 120, rooms: 4 };
+        assert_eq!(verdicts, [scored, Verdict::Excluded { reason: "silent".into() }]);
+    }
+
+    proptest! {
+        #[test]
+        fn placement_never_picks_a_worker_that_must_not_take_rooms(contenders in contenders()) {
+            let Ok(decision) = place(ANYWHERE, &contenders) else {
+                prop_assert!(contenders.iter().all(|c| !may_take(c)));
+                return Ok(());
+            };
+            let winner = contenders.iter().find(|c| c.worker == decision.worker).unwrap();
+            prop_assert!(may_take(winner));
+            prop_assert_eq!(decision.candidates.len(), contenders.len());
+        }
+    }
+
+    fn may_take(c: &Contender) -> bool {
+        c.state == WorkerState::Ready
+            && !c.silent
+            && c.load_permille < c.capacity.load_permille_max
+            && c.rooms < c.capacity.rooms_max
+            && c.sessions < c.capacity.sessions_max
+    }
+
+    fn contenders() -> impl Strategy<Value = Vec<Contender>> {
+        let named = |(n, c)| Contender { worker: WorkerId::parse(&format!("w{n}")).unwrap(), ..c };
+        prop::collection::vec(any_contender(), 0..12)
+            .prop_map(move |contenders| (0..).zip(contenders).map(|pair: (u32, _)| named(pair)).collect())
+    }
+
+    prop_compose! {
+        fn any_contender()(
+            silent in any::<bool>(), load in 0_u32..1200, rooms in 0_u32..120, sessions in 0_u32..1200,
+            state in prop::sample::select(vec![WorkerState::Ready, WorkerState::Starting, WorkerState::Cordoned, WorkerState::Draining]),
+        ) -> Contender {
+            Contender { silent, sessions, state, ..at("w", load, rooms) }
+        }
+    }
+
+    fn chosen(contenders: &[Contender]) -> Option<&str> {
+        let worker = place(ANYWHERE, contenders).ok()?.worker;
+        contenders.iter().find(|c| c.worker == worker).map(|c| c.worker.as_str())
+    }
+
+    fn capacity() -> Capacity {
+        Capacity { load_permille_max: 800, rooms_max: 100, sessions_max: 1000 }
+    }
+
+    fn at(worker: &str, load_permille: u32, rooms: u32) -> Contender {
+        Contender {
+            worker: WorkerId::parse(worker).unwrap(),
+            incarnation: Incarnation(1),
+            endpoints: Vec::new(),
+            region: String::new(),
+            state: WorkerState::Ready,
+            silent: false,
+            load_permille,
+            rooms,
+            sessions: 0,
+            capacity: capacity(),
+        }
+    }
+}

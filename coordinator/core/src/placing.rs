@@ -1,0 +1,241 @@
+//! Giving a room to a worker: decide → write the placement → tell the worker.
+//!
+//! A worker that refuses or does not answer is left out and the next one is tried under a higher
+//! generation. Generations of a room start above the newest known revision of the store, so a room
+//! that is deleted and made again under the same id never meets commands of its former life.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use velella_model::record::{Placement, RoomRecord, RoomSpec};
+use velella_model::wire::command::{Assignment, Order};
+use velella_model::{Generation, RoomId, WorkerId};
+
+use crate::input::{CommandOutcome, Fact, Revision, Ticket, WriteOutcome};
+use crate::output::{Denial, Expect, Output, Reply};
+use crate::placement::{self, Wish};
+use crate::{CommandStep, Coordinator, WriteStep};
+
+/// Workers that are asked to take one room before it is given up.
+pub(crate) const ASSIGN_TRIES_MAX: u32 = 3;
+
+/// A room on its way to a worker.
+#[derive(Debug)]
+pub(crate) struct Placing {
+    goal: Goal,
+    spec: RoomSpec,
+    /// The placement that is being written or assigned.
+    placement: Placement,
+    /// What the next write of the record expects; `None` while the room is new.
+    revision: Option<Revision>,
+    refused_by: BTreeSet<WorkerId>,
+    tries: u32,
+}
+
+#[derive(Debug)]
+enum Goal {
+    /// A new room; `also` asked for the same id meanwhile.
+    Create { ticket: Ticket, also: Vec<Ticket>, reuse: bool },
+    /// The worker of the room is gone.
+    Move,
+}
+
+impl Coordinator {
+    pub(crate) fn create_room(&mut self, ticket: Ticket, room: RoomId, spec: RoomSpec, reuse: bool, now: Instant) {
+        if let Some(Placing { goal: Goal::Create { also, reuse: true, .. }, .. }) = self.placings.get_mut(&room)
+            && reuse
+        {
+            also.push(ticket);
+            return;
+        }
+        if self.placings.contains_key(&room) || self.records.room(&room).is_some() {
+            let reply = self.existing_room(&room, reuse);
+            return self.reply(ticket, reply);
+        }
+        let generation = Generation(self.records.newest().0 + 1);
+        let goal = Goal::Create { ticket, also: Vec::new(), reuse };
+        self.decide(room, Draft { goal, spec, revision: None, refused_by: BTreeSet::new(), tries: 0, generation }, now);
+    }
+
+    fn existing_room(&self, room: &RoomId, reuse: bool) -> Reply {
+        match self.records.view(room) {
+            Some(view) if reuse => Reply::Room(view),
+            Some(_) | None => Reply::Denied(Denial::RoomExists),
+        }
+    }
+
+    /// Places a room again whose worker is gone; `gone` is left out of the choice.
+    pub(crate) fn move_room(&mut self, room: &RoomId, gone: Option<WorkerId>, now: Instant) {
+        if self.placings.contains_key(room) {
+            return;
+        }
+        let Some(record) = self.records.room(room) else { return };
+        let draft = Draft {
+            goal: Goal::Move,
+            spec: record.spec.clone(),
+            revision: self.records.room_revision(room),
+            refused_by: gone.into_iter().collect(),
+            tries: 0,
+            generation: Generation(record.placement.generation.0 + 1),
+        };
+        self.decide(room.clone(), draft, now);
+    }
+
+    fn decide(&mut self, room: RoomId, draft: Draft, now: Instant) {
+        let contenders = self.registry.contenders(|worker| self.records.placed_at(worker), now);
+        let wish = Wish { region: &self.region, refused_by: &draft.refused_by };
+        let decision = match placement::place(wish, &contenders) {
+            Ok(decision) => decision,
+            Err(nobody) => {
+                self.stats.no_worker += 1;
+                return self.give_up(&room, draft, Denial::NoWorker(nobody.candidates));
+            }
+        };
+        let placement = Placement {
+            worker: decision.worker,
+            incarnation: decision.incarnation,
+            generation: draft.generation,
+            endpoints: decision.endpoints,
+            candidates: decision.candidates,
+        };
+        self.registry.reserve(&placement.worker, &room, draft.spec.room_type, now);
+        let record = RoomRecord { spec: draft.spec.clone(), placement: placement.clone() };
+        let expect = draft.revision.map_or(Expect::Absent, Expect::Revision);
+        self.write(WriteStep::PlacementWritten(room.clone()), Fact::Room(room.clone(), Some(record)), expect);
+        let Draft { goal, spec, revision, refused_by, tries, .. } = draft;
+        self.placings.insert(room, Placing { goal, spec, placement, revision, refused_by, tries });
+    }
+
+    pub(crate) fn placement_written(&mut self, room: &RoomId, outcome: WriteOutcome, now: Instant) {
+        let Some(placing) = self.placings.get_mut(room) else { return };
+        match outcome {
+            WriteOutcome::Done(revision) => {
+                placing.revision = Some(revision);
+                let record = RoomRecord { spec: placing.spec.clone(), placement: placing.placement.clone() };
+                let order = Order::AssignRoom { assignment: assignment(room, &record) };
+                let Placement { worker, incarnation, .. } = placing.placement.clone();
+                self.answered(Fact::Room(room.clone(), Some(record)), revision, now);
+                self.command(CommandStep::Assigned(room.clone()), worker, incarnation, order);
+            }
+            WriteOutcome::Conflict(standing) => {
+                self.stats.write_conflicts += 1;
+                let placing = self.take_placing(room);
+                if let Some(entry) = standing {
+                    self.answered(entry.fact, entry.revision, now);
+                }
+                self.finish_by_another(room, placing, now);
+            }
+            WriteOutcome::Failed => {
+                self.stats.writes_lost += 1;
+                if let Some(placing) = self.take_placing(room) {
+                    let (draft, _) = placing.into_draft();
+                    self.give_up(room, Draft { revision: None, ..draft }, Denial::StoreDown);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn room_assigned(&mut self, room: &RoomId, outcome: CommandOutcome, now: Instant) {
+        if outcome == CommandOutcome::Done {
+            let Some(placing) = self.placings.remove(room) else { return };
+            return self.finish(room, placing, now);
+        }
+        self.stats.assignments_failed += 1;
+        let Some(placing) = self.take_placing(room) else { return };
+        let (mut draft, former) = placing.into_draft();
+        tracing::warn!(%room, worker = %former.worker, ?outcome, "a worker did not take a room");
+        if outcome == CommandOutcome::TimedOut {
+            self.close_room_at(room, &former);
+        }
+        draft.refused_by.insert(former.worker);
+        draft.tries += 1;
+        draft.generation = Generation(former.generation.0 + 1);
+        if draft.tries >= ASSIGN_TRIES_MAX {
+            let contenders = self.registry.contenders(|worker| self.records.placed_at(worker), now);
+            let wish = Wish { region: &self.region, refused_by: &draft.refused_by };
+            let candidates = placement::place(wish, &contenders).map_or_else(|n| n.candidates, |d| d.candidates);
+            return self.give_up(room, draft, Denial::NoWorker(candidates));
+        }
+        self.decide(room.clone(), draft, now);
+    }
+
+    fn finish(&mut self, room: &RoomId, placing: Placing, now: Instant) {
+        let Placement { worker, generation, .. } = &placing.placement;
+        tracing::info!(%room, %worker, generation = generation.0, "room placed");
+        match placing.goal {
+            Goal::Create { ticket, also, .. } => {
+                self.stats.rooms_placed += 1;
+                let reply = self.records.view(room).map_or(Reply::Denied(Denial::RoomNotFound), Reply::Room);
+                also.into_iter().chain([ticket]).for_each(|ticket| self.reply(ticket, reply.clone()));
+            }
+            Goal::Move => self.stats.rooms_moved += 1,
+        }
+        self.open_waiting(room, now);
+    }
+
+    /// Somebody else wrote the room meanwhile: what stands there counts.
+    fn finish_by_another(&mut self, room: &RoomId, placing: Option<Placing>, now: Instant) {
+        if let Some(Placing { goal: Goal::Create { ticket, also, reuse }, .. }) = placing {
+            let reply = self.existing_room(room, reuse);
+            also.into_iter().chain([ticket]).for_each(|ticket| self.reply(ticket, reply.clone()));
+        }
+        self.open_waiting(room, now);
+    }
+
+    /// A new room is withdrawn; a room that should move keeps its record, and its sessions ask
+    /// again until their patience ends.
+    fn give_up(&mut self, room: &RoomId, draft: Draft, denial: Denial) {
+        tracing::warn!(%room, %denial, "room not placed");
+        let Goal::Create { ticket, also, .. } = draft.goal else { return };
+        if let Some(revision) = draft.revision {
+            self.write(WriteStep::Withdrawn(room.clone()), Fact::Room(room.clone(), None), Expect::Revision(revision));
+        }
+        let reply = Reply::Denied(denial);
+        also.into_iter().chain([ticket]).for_each(|ticket| self.reply(ticket, reply.clone()));
+    }
+
+    fn take_placing(&mut self, room: &RoomId) -> Option<Placing> {
+        let placing = self.placings.remove(room)?;
+        self.registry.release(&placing.placement.worker, room);
+        Some(placing)
+    }
+
+    pub(crate) fn close_room_at(&mut self, room: &RoomId, placement: &Placement) {
+        let order = Order::CloseRoom { room: room.clone(), generation: placement.generation };
+        self.command_surely(placement.worker.clone(), placement.incarnation, order);
+    }
+
+    fn reply(&mut self, ticket: Ticket, reply: Reply) {
+        self.emit(Output::Reply { ticket, reply });
+    }
+}
+
+/// A room before the choice of its worker.
+#[derive(Debug)]
+struct Draft {
+    goal: Goal,
+    spec: RoomSpec,
+    revision: Option<Revision>,
+    refused_by: BTreeSet<WorkerId>,
+    tries: u32,
+    generation: Generation,
+}
+
+impl Placing {
+    /// Back to the choice, with the placement that did not work.
+    fn into_draft(self) -> (Draft, Placement) {
+        let Self { goal, spec, placement, revision, refused_by, tries } = self;
+        let generation = placement.generation;
+        (Draft { goal, spec, revision, refused_by, tries, generation }, placement)
+    }
+}
+
+/// What a worker must know of a room.
+pub(crate) fn assignment(room: &RoomId, record: &RoomRecord) -> Assignment {
+    Assignment {
+        room: room.clone(),
+        generation: record.placement.generation,
+        room_type: record.spec.room_type,
+        video_codec: record.spec.video_codec,
+    }
+}

@@ -1,0 +1,205 @@
+//! What the store holds, as far as this coordinator knows, with the indices that it needs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use velella_model::record::{PeerRecord, RoomRecord};
+use velella_model::{PeerId, RoomId, WorkerId};
+
+use crate::input::{Entry, Fact, Noun, Revision};
+use crate::output::RoomView;
+use crate::shelf::Shelf;
+
+/// Rooms and peers.
+#[derive(Debug)]
+pub(crate) struct Records {
+    rooms: Shelf<RoomId, RoomRecord>,
+    peers: Shelf<(RoomId, PeerId), PeerRecord>,
+    members: BTreeMap<RoomId, BTreeSet<PeerId>>,
+    placed: BTreeMap<WorkerId, BTreeSet<RoomId>>,
+}
+
+/// A change of what is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum News {
+    RoomPut(RoomId),
+    RoomGone(RoomId, Box<RoomRecord>),
+    PeerPut(RoomId, PeerId),
+    PeerGone(RoomId, PeerId),
+}
+
+impl Records {
+    pub(crate) fn new() -> Self {
+        Self { rooms: Shelf::new(), peers: Shelf::new(), members: BTreeMap::new(), placed: BTreeMap::new() }
+    }
+
+    pub(crate) fn room(&self, room: &RoomId) -> Option<&RoomRecord> {
+        self.rooms.get(room)
+    }
+
+    pub(crate) fn room_revision(&self, room: &RoomId) -> Option<Revision> {
+        self.rooms.revision(room)
+    }
+
+    pub(crate) fn peer(&self, room: &RoomId, peer: &PeerId) -> Option<&PeerRecord> {
+        self.peers.get(&(room.clone(), peer.clone()))
+    }
+
+    pub(crate) fn peer_revision(&self, room: &RoomId, peer: &PeerId) -> Option<Revision> {
+        self.peers.revision(&(room.clone(), peer.clone()))
+    }
+
+    pub(crate) fn members(&self, room: &RoomId) -> impl Iterator<Item = (&PeerId, &PeerRecord)> {
+        let members = self.members.get(room).into_iter().flatten();
+        members.filter_map(|peer| Some((peer, self.peer(room, peer)?)))
+    }
+
+    pub(crate) fn rooms(&self) -> impl Iterator<Item = (&RoomId, &RoomRecord)> {
+        self.rooms.iter()
+    }
+
+    pub(crate) fn rooms_len(&self) -> usize {
+        self.rooms.len()
+    }
+
+    /// Rooms that the records place at a worker.
+    pub(crate) fn placed_at(&self, worker: &WorkerId) -> u32 {
+        self.placed.get(worker).map_or(0, |rooms| u32::try_from(rooms.len()).unwrap_or(u32::MAX))
+    }
+
+    /// The newest revision known of the store.
+    pub(crate) fn newest(&self) -> Revision {
+        self.rooms.seen().max(self.peers.seen())
+    }
+
+    pub(crate) fn view(&self, room: &RoomId) -> Option<RoomView> {
+        let record = self.room(room)?.clone();
+        let peers = self.members(room).map(|(id, record)| (id.clone(), record.clone())).collect();
+        Some(RoomView { room: room.clone(), record, peers })
+    }
+
+    /// Takes a step of the watch.
+    pub(crate) fn watched(&mut self, entry: Entry) -> Option<News> {
+        self.take(entry, Shelf::watched, Shelf::watched)
+    }
+
+    /// Takes the outcome of an own write or read, which may overtake the watch.
+    pub(crate) fn answered(&mut self, entry: Entry) -> Option<News> {
+        self.take(entry, Shelf::answered, Shelf::answered)
+    }
+
+    /// Takes a whole listing of one half.
+    pub(crate) fn listed(&mut self, noun: Noun, entries: Vec<Entry>, revision: Revision) -> Vec<News> {
+        let gone: Vec<Fact> = match noun {
+            Noun::Rooms => {
+                let keys: Vec<_> = entries.iter().filter_map(|e| e.fact.as_room()).collect();
+                self.rooms.vanished(&keys, revision).into_iter().map(|room| Fact::Room(room, None)).collect()
+            }
+            Noun::Peers => {
+                let keys: Vec<_> = entries.iter().filter_map(|e| e.fact.as_peer()).collect();
+                self.peers.vanished(&keys, revision).into_iter().map(|(r, p)| Fact::Peer(r, p, None)).collect()
+            }
+        };
+        let gone = gone.into_iter().map(|fact| Entry { fact, revision });
+        let news = gone.chain(entries).filter_map(|entry| self.watched(entry)).collect();
+        match noun {
+            Noun::Rooms => self.rooms.pass(revision),
+            Noun::Peers => self.peers.pass(revision),
+        }
+        news
+    }
+
+    fn take(&mut self, entry: Entry, into_rooms: Take<RoomId, RoomRecord>, into_peers: TakePeer) -> Option<News> {
+        let Entry { fact, revision } = entry;
+        match fact {
+            Fact::Room(room, record) => {
+                let before = self.rooms.get(&room).cloned();
+                into_rooms(&mut self.rooms, &room, revision, record).then(|| self.index_room(room, before))?
+            }
+            Fact::Peer(room, peer, record) => {
+                let key = (room, peer);
+                into_peers(&mut self.peers, &key, revision, record).then(|| self.index_peer(key))
+            }
+        }
+    }
+
+    fn index_room(&mut self, room: RoomId, before: Option<RoomRecord>) -> Option<News> {
+        if let Some(rooms) = before.as_ref().and_then(|b| self.placed.get_mut(&b.placement.worker)) {
+            rooms.remove(&room);
+        }
+        self.placed.retain(|_, rooms| !rooms.is_empty());
+        let Some(record) = self.rooms.get(&room) else {
+            return before.map(|before| News::RoomGone(room, Box::new(before)));
+        };
+        self.placed.entry(record.placement.worker.clone()).or_default().insert(room.clone());
+        Some(News::RoomPut(room))
+    }
+
+    fn index_peer(&mut self, (room, peer): (RoomId, PeerId)) -> News {
+        if self.peer(&room, &peer).is_some() {
+            self.members.entry(room.clone()).or_default().insert(peer.clone());
+            return News::PeerPut(room, peer);
+        }
+        if let Some(members) = self.members.get_mut(&room) {
+            members.remove(&peer);
+            if members.is_empty() {
+                self.members.remove(&room);
+            }
+        }
+        News::PeerGone(room, peer)
+    }
+}
+
+type Take<K, V> = fn(&mut Shelf<K, V>, &K, Revision, Option<V>) -> bool;
+type TakePeer = Take<(RoomId, PeerId), PeerRecord>;
+
+impl Fact {
+    fn as_room(&self) -> Option<RoomId> {
+        match self {
+            Self::Room(room, _) => Some(room.clone()),
+            Self::Peer(..) => None,
+        }
+    }
+
+    fn as_peer(&self) -> Option<(RoomId, PeerId)> {
+        match self {
+            Self::Peer(room, peer, _) => Some((room.clone(), peer.clone())),
+            Self::Room(..) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{peer, peer_record, room, room_record, worker};
+
+    #[test]
+    fn rooms_count_at_the_worker_that_holds_them_now() {
+        let mut records = Records::new();
+        records.watched(room_entry(1, Some("w1")));
+        assert_eq!(records.placed_at(&worker("w1")), 1);
+        records.watched(room_entry(2, Some("w2")));
+        assert_eq!((records.placed_at(&worker("w1")), records.placed_at(&worker("w2"))), (0, 1));
+        let news = records.watched(room_entry(3, None));
+        assert!(matches!(news, Some(News::RoomGone(..))));
+        assert_eq!(records.placed_at(&worker("w2")), 0);
+    }
+
+    #[test]
+    fn a_listing_tells_what_changed_while_the_watch_was_lost() {
+        let mut records = Records::new();
+        records.watched(peer_entry("p1", 1));
+        records.watched(peer_entry("p2", 2));
+        let news = records.listed(Noun::Peers, vec![peer_entry("p2", 2), peer_entry("p3", 5)], Revision(6));
+        assert_eq!(news, [News::PeerGone(room("r"), peer("p1")), News::PeerPut(room("r"), peer("p3"))]);
+        assert_eq!(records.members(&room("r")).count(), 2);
+    }
+
+    fn room_entry(revision: u64, at: Option<&str>) -> Entry {
+        Entry { fact: Fact::Room(room("r"), at.map(room_record)), revision: Revision(revision) }
+    }
+
+    fn peer_entry(id: &str, revision: u64) -> Entry {
+        Entry { fact: Fact::Peer(room("r"), peer(id), Some(peer_record())), revision: Revision(revision) }
+    }
+}

@@ -1,0 +1,193 @@
+//! Workers known by their announcements, and how fresh that knowledge is by our own clock.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use velella_model::record::Placement;
+use velella_model::wire::announce::Announce;
+use velella_model::{Incarnation, RoomId, RoomType, WorkerId};
+
+use crate::output::WorkerView;
+use crate::placement::Contender;
+use crate::reservation::{Reservations, expected_permille};
+
+/// Silent for longer: suspect, gets no new rooms. Two announcements are missed by then.
+pub const SUSPECT_AFTER: Duration = Duration::from_secs(1);
+
+/// Silent for longer: no longer listed.
+pub const FORGET_AFTER: Duration = Duration::from_secs(10);
+
+/// Workers that are remembered at most; announcements of further ones are dropped and counted.
+pub const WORKERS_MAX: usize = 4096;
+
+/// All known workers.
+#[derive(Debug, Default)]
+pub(crate) struct Registry {
+    workers: BTreeMap<WorkerId, Known>,
+}
+
+#[derive(Debug)]
+struct Known {
+    announce: Announce,
+    heard_at: Instant,
+    reservations: Reservations,
+}
+
+/// What an announcement told.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Heard {
+    /// More of the same.
+    Renewed,
+    /// Another boot than before: what the earlier one held is gone.
+    Restarted { before: Incarnation },
+    /// Out of order, or of an earlier boot.
+    Stale,
+    /// One worker too many.
+    TooMany,
+}
+
+impl Registry {
+    pub(crate) fn hear(&mut self, announce: Announce, now: Instant) -> Heard {
+        let full = self.workers.len() >= WORKERS_MAX;
+        let Some(known) = self.workers.get_mut(&announce.worker) else {
+            if full {
+                return Heard::TooMany;
+            }
+            self.workers.insert(announce.worker.clone(), Known::new(announce, now));
+            return Heard::Renewed;
+        };
+        let before = known.announce.incarnation;
+        if (announce.incarnation, announce.seq) <= (before, known.announce.seq) {
+            return Heard::Stale;
+        }
+        if announce.incarnation != before {
+            *known = Known::new(announce, now);
+            return Heard::Restarted { before };
+        }
+        known.reservations.cover(announce.assigned_total, now);
+        known.announce = announce;
+        known.heard_at = now;
+        Heard::Renewed
+    }
+
+    /// Everybody, with `placed` telling how many rooms the records place at a worker.
+    pub(crate) fn contenders(&self, placed: impl Fn(&WorkerId) -> u32, now: Instant) -> Vec<Contender> {
+        self.workers.values().map(|known| known.contender(&placed, now)).collect()
+    }
+
+    pub(crate) fn views(&self, placed: impl Fn(&WorkerId) -> u32, now: Instant) -> Vec<WorkerView> {
+        let view = |known: &Known| WorkerView {
+            silent_for: now.saturating_duration_since(known.heard_at),
+            suspect: known.is_silent(now),
+            effective_load_permille: known.load_permille(now),
+            rooms_placed: placed(&known.announce.worker),
+            announce: known.announce.clone(),
+        };
+        self.workers.values().map(view).collect()
+    }
+
+    pub(crate) fn reserve(&mut self, worker: &WorkerId, room: &RoomId, room_type: RoomType, now: Instant) {
+        if let Some(known) = self.workers.get_mut(worker) {
+            let total = known.announce.assigned_total;
+            known.reservations.make(room, expected_permille(room_type), total, now);
+        }
+    }
+
+    /// The store shows the room at the worker; whoever placed it, its load is on the way.
+    pub(crate) fn record(&mut self, worker: &WorkerId, room: &RoomId, room_type: RoomType, now: Instant) {
+        if let Some(known) = self.workers.get_mut(worker) {
+            let total = known.announce.assigned_total;
+            known.reservations.record(room, expected_permille(room_type), total, now);
+        }
+    }
+
+    pub(crate) fn release(&mut self, worker: &WorkerId, room: &RoomId) {
+        if let Some(known) = self.workers.get_mut(worker) {
+            known.reservations.release(room);
+        }
+    }
+
+    /// Whether the placement's boot of its worker is known to be over.
+    pub(crate) fn is_over(&self, placement: &Placement) -> bool {
+        self.workers.get(&placement.worker).is_some_and(|known| known.announce.incarnation > placement.incarnation)
+    }
+
+    pub(crate) fn forget_silent(&mut self, now: Instant) {
+        self.workers.retain(|_, known| now.saturating_duration_since(known.heard_at) < FORGET_AFTER);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.workers.len()
+    }
+
+    pub(crate) fn next_forget(&self) -> Option<Instant> {
+        self.workers.values().map(|known| known.heard_at + FORGET_AFTER).min()
+    }
+}
+
+impl Known {
+    fn new(announce: Announce, now: Instant) -> Self {
+        Self { announce, heard_at: now, reservations: Reservations::default() }
+    }
+
+    fn is_silent(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.heard_at) >= SUSPECT_AFTER
+    }
+
+    fn load_permille(&self, now: Instant) -> u32 {
+        self.announce.load.cpu_permille.saturating_add(self.reservations.load_permille(now))
+    }
+
+    fn contender(&self, placed: impl Fn(&WorkerId) -> u32, now: Instant) -> Contender {
+        let Announce { worker, incarnation, endpoints, region, state, capacity, load, .. } = &self.announce;
+        Contender {
+            worker: worker.clone(),
+            incarnation: *incarnation,
+            endpoints: endpoints.clone(),
+            region: region.clone(),
+            state: *state,
+            silent: self.is_silent(now),
+            load_permille: self.load_permille(now),
+            rooms: load.rooms.max(placed(worker)).saturating_add(self.reservations.pending()),
+            sessions: load.sessions,
+            capacity: *capacity,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{announce, room, start, worker};
+
+    #[test]
+    fn a_worker_is_suspect_after_a_second_and_forgotten_after_ten() {
+        let (mut registry, t0) = (Registry::default(), start());
+        registry.hear(announce("w1", 1, 1), t0);
+        assert!(!registry.contenders(|_| 0, t0 + Duration::from_millis(999))[0].silent);
+        assert!(registry.contenders(|_| 0, t0 + SUSPECT_AFTER)[0].silent);
+        registry.forget_silent(registry.next_forget().unwrap());
+        assert!(registry.contenders(|_| 0, t0).is_empty());
+    }
+
+    #[test]
+    fn older_announcements_are_ignored_and_a_new_boot_replaces_the_old() {
+        let (mut registry, t0) = (Registry::default(), start());
+        assert_eq!(registry.hear(announce("w1", 2, 5), t0), Heard::Renewed);
+        assert_eq!(registry.hear(announce("w1", 2, 5), t0), Heard::Stale);
+        assert_eq!(registry.hear(announce("w1", 1, 99), t0), Heard::Stale);
+        assert_eq!(registry.hear(announce("w1", 3, 0), t0), Heard::Restarted { before: Incarnation(2) });
+    }
+
+    #[test]
+    fn a_reservation_counts_as_load_and_as_a_room_at_once() {
+        let (mut registry, t0) = (Registry::default(), start());
+        registry.hear(announce("w1", 1, 1), t0);
+        registry.reserve(&worker("w1"), &room("r1"), RoomType::Conference, t0);
+        let contender = registry.contenders(|_| 3, t0).remove(0);
+        assert_eq!((contender.load_permille, contender.rooms), (10, 4));
+        registry.record(&worker("w1"), &room("r1"), RoomType::Conference, t0);
+        let contender = registry.contenders(|_| 4, t0).remove(0);
+        assert_eq!((contender.load_permille, contender.rooms), (10, 4), "not counted twice");
+    }
+}

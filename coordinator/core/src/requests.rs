@@ -1,0 +1,118 @@
+//! Questions of the management API that take no more than one write.
+
+use std::time::Instant;
+
+use velella_model::record::PeerRecord;
+use velella_model::{Json, PeerId, RoomId};
+
+use crate::input::{Fact, PeerSpec, Request, Ticket, WriteOutcome};
+use crate::output::{Denial, Expect, Output, Reply};
+use crate::{Coordinator, Parked, WriteStep};
+
+impl Coordinator {
+    /// `loaded` tells that the store was asked already, so a miss is final.
+    pub(crate) fn requested(&mut self, ticket: Ticket, request: Request, loaded: bool, now: Instant) {
+        if let Some(room) = request.must_know().filter(|_| !loaded)
+            && !self.knows(&request)
+        {
+            let room = room.clone();
+            return self.load(room, Parked::Request { ticket, request });
+        }
+        let reply = match request {
+            Request::CreateRoom { room, spec, reuse } => return self.create_room(ticket, room, spec, reuse, now),
+            Request::DeleteRoom { room } => return self.delete_room(ticket, room),
+            Request::AddPeer { room, peer, spec } => return self.add_peer(ticket, room, peer, spec),
+            Request::DeletePeer { room, peer } => return self.delete_peer(ticket, room, peer),
+            Request::ListRooms => {
+                Reply::Rooms(self.records.rooms().filter_map(|(room, _)| self.records.view(room)).collect())
+            }
+            Request::ShowRoom { room } => {
+                self.records.view(&room).map_or(Reply::Denied(Denial::RoomNotFound), Reply::Room)
+            }
+            Request::ShowPeer { room, peer } => self.show_peer(&room, peer),
+            Request::ListWorkers => Reply::Workers(self.registry.views(|worker| self.records.placed_at(worker), now)),
+        };
+        self.emit(Output::Reply { ticket, reply });
+    }
+
+    fn knows(&self, request: &Request) -> bool {
+        match request {
+            Request::CreateRoom { .. } | Request::ListRooms | Request::ListWorkers => true,
+            Request::DeleteRoom { room } | Request::ShowRoom { room } | Request::AddPeer { room, .. } => {
+                self.records.room(room).is_some()
+            }
+            Request::ShowPeer { room, peer } | Request::DeletePeer { room, peer } => {
+                self.records.room(room).is_some() && self.records.peer(room, peer).is_some()
+            }
+        }
+    }
+
+    fn show_peer(&self, room: &RoomId, peer: PeerId) -> Reply {
+        if self.records.room(room).is_none() {
+            return Reply::Denied(Denial::RoomNotFound);
+        }
+        match self.records.peer(room, &peer).cloned() {
+            Some(record) => Reply::Peer(peer, record),
+            None => Reply::Denied(Denial::PeerNotFound),
+        }
+    }
+
+    fn add_peer(&mut self, ticket: Ticket, room: RoomId, peer: PeerId, spec: PeerSpec) {
+        let Some(record) = self.records.room(&room) else {
+            return self.deny(ticket, Denial::RoomNotFound);
+        };
+        let members = self.records.members(&room).count() + self.adding.get(&room).copied().unwrap_or(0);
+        if record.spec.peers_max.is_some_and(|peers_max| members >= peers_max as usize) {
+            return self.deny(ticket, Denial::PeersLimit);
+        }
+        let record = PeerRecord {
+            kind: spec.kind,
+            server_metadata: spec.server_metadata,
+            peer_metadata: Json::from(serde_json::json!({})),
+            subscribe_mode: spec.subscribe_mode,
+            connection: None,
+            tracks: std::collections::BTreeMap::new(),
+        };
+        *self.adding.entry(room.clone()).or_default() += 1;
+        let fact = Fact::Peer(room, peer, Some(record));
+        self.write(WriteStep::PeerAdded(ticket, Box::new(fact.clone())), fact, Expect::Absent);
+    }
+
+    pub(crate) fn peer_added(&mut self, ticket: Ticket, fact: Fact, outcome: WriteOutcome, now: Instant) {
+        let Fact::Peer(room, peer, Some(record)) = fact else { return };
+        if let Some(adding) = self.adding.get_mut(&room) {
+            *adding -= 1;
+            if *adding == 0 {
+                self.adding.remove(&room);
+            }
+        }
+        let WriteOutcome::Done(revision) = outcome else {
+            self.stats.writes_lost += 1;
+            return self.deny(ticket, Denial::StoreDown);
+        };
+        if self.records.room(&room).is_none() {
+            self.write(WriteStep::PeerForgotten, Fact::Peer(room, peer, None), Expect::Any);
+            return self.deny(ticket, Denial::RoomNotFound);
+        }
+        self.answered(Fact::Peer(room, peer.clone(), Some(record.clone())), revision, now);
+        self.emit(Output::Reply { ticket, reply: Reply::Peer(peer, record) });
+    }
+
+    pub(crate) fn deny(&mut self, ticket: Ticket, denial: Denial) {
+        self.emit(Output::Reply { ticket, reply: Reply::Denied(denial) });
+    }
+}
+
+impl Request {
+    /// The room that must exist for this request.
+    fn must_know(&self) -> Option<&RoomId> {
+        match self {
+            Self::CreateRoom { .. } | Self::ListRooms | Self::ListWorkers => None,
+            Self::DeleteRoom { room }
+            | Self::ShowRoom { room }
+            | Self::AddPeer { room, .. }
+            | Self::ShowPeer { room, .. }
+            | Self::DeletePeer { room, .. } => Some(room),
+        }
+    }
+}

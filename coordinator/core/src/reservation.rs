@@ -1,0 +1,143 @@
+//! The expected cost of rooms that a worker was given and does not show in its load yet.
+//!
+//! Without it a burst of rooms herds onto the one worker whose report is stale. A reservation
+//! stands in full until an announcement covers it, then fades while the room's real load grows.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use velella_model::{RoomId, RoomType};
+
+/// How long a room takes to reach its usual load after it was assigned.
+pub(crate) const RAMP: Duration = Duration::from_secs(10);
+
+/// After this long an assignment has arrived or failed, whatever the announcements say.
+pub(crate) const COVER_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Expected load of a room with video: four people make about 2000 datagrams/s, a hundredth of
+/// what a shard forwards.
+pub(crate) const VIDEO_ROOM_PERMILLE: u32 = 10;
+
+/// Expected load of a room without video.
+pub(crate) const AUDIO_ROOM_PERMILLE: u32 = 2;
+
+/// What rooms of this type are expected to cost.
+pub(crate) fn expected_permille(room_type: RoomType) -> u32 {
+    if room_type.has_video() { VIDEO_ROOM_PERMILLE } else { AUDIO_ROOM_PERMILLE }
+}
+
+/// All reservations at one worker.
+#[derive(Debug, Default)]
+pub(crate) struct Reservations {
+    rooms: BTreeMap<RoomId, Reservation>,
+}
+
+#[derive(Debug)]
+struct Reservation {
+    cost_permille: u32,
+    made_at: Instant,
+    /// The store holds the placement, so the room counts there.
+    recorded: bool,
+    /// Count of assignments at the worker that covers this one.
+    covering_total: u64,
+    covered_at: Option<Instant>,
+}
+
+impl Reservations {
+    /// Reserves for a room; `assigned_total` is what the worker last announced.
+    pub(crate) fn make(&mut self, room: &RoomId, cost_permille: u32, assigned_total: u64, now: Instant) {
+        let ahead = self.rooms.values().filter(|r| r.covered_at.is_none()).count() as u64;
+        let covering_total = assigned_total + ahead + 1;
+        let reservation =
+            Reservation { cost_permille, made_at: now, recorded: false, covering_total, covered_at: None };
+        self.rooms.insert(room.clone(), reservation);
+    }
+
+    /// The store holds the placement; reserves for it when another replica placed it.
+    pub(crate) fn record(&mut self, room: &RoomId, cost_permille: u32, assigned_total: u64, now: Instant) {
+        if !self.rooms.contains_key(room) {
+            self.make(room, cost_permille, assigned_total, now);
+        }
+        if let Some(reservation) = self.rooms.get_mut(room) {
+            reservation.recorded = true;
+        }
+    }
+
+    pub(crate) fn release(&mut self, room: &RoomId) {
+        self.rooms.remove(room);
+    }
+
+    /// An announcement came: start the ramps of what it covers, drop what has faded.
+    pub(crate) fn cover(&mut self, assigned_total: u64, now: Instant) {
+        for reservation in self.rooms.values_mut().filter(|r| r.covered_at.is_none()) {
+            let late = now.saturating_duration_since(reservation.made_at) >= COVER_PATIENCE;
+            if late || assigned_total >= reservation.covering_total {
+                reservation.covered_at = Some(now);
+            }
+        }
+        self.rooms.retain(|_, r| r.left_permille(now) > 0);
+    }
+
+    /// What is still expected on top of the announced load.
+    pub(crate) fn load_permille(&self, now: Instant) -> u32 {
+        self.rooms.values().map(|r| r.left_permille(now)).sum()
+    }
+
+    /// Rooms decided on that the records do not show yet.
+    pub(crate) fn pending(&self) -> u32 {
+        u32::try_from(self.rooms.values().filter(|r| !r.recorded).count()).unwrap_or(u32::MAX)
+    }
+}
+
+impl Reservation {
+    fn left_permille(&self, now: Instant) -> u32 {
+        let Some(covered_at) = self.covered_at else { return self.cost_permille };
+        let left = RAMP.saturating_sub(now.saturating_duration_since(covered_at));
+        let cost = u128::from(self.cost_permille) * left.as_millis() / RAMP.as_millis();
+        u32::try_from(cost).unwrap_or(self.cost_permille)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{room, start};
+
+    #[test]
+    fn a_reservation_stands_in_full_until_it_is_covered_and_then_fades() {
+        let (mut r, t0) = (Reservations::default(), start());
+        r.make(&room("r1"), 10, 7, t0);
+        r.cover(7, t0 + Duration::from_secs(1));
+        assert_eq!(r.load_permille(t0 + Duration::from_secs(4)), 10, "an announcement without it covers nothing");
+        r.cover(8, t0 + Duration::from_secs(4));
+        assert_eq!(r.load_permille(t0 + Duration::from_secs(4)), 10);
+        assert_eq!(r.load_permille(t0 + Duration::from_secs(9)), 5);
+        assert_eq!(r.load_permille(t0 + Duration::from_secs(14)), 0);
+    }
+
+    #[test]
+    fn two_rooms_at_once_are_covered_one_by_one() {
+        let (mut r, t0) = (Reservations::default(), start());
+        r.make(&room("r1"), 10, 0, t0);
+        r.make(&room("r2"), 10, 0, t0);
+        r.cover(1, t0);
+        assert_eq!(r.load_permille(t0 + RAMP), 10);
+    }
+
+    #[test]
+    fn an_assignment_that_was_never_announced_does_not_block_for_ever() {
+        let (mut r, t0) = (Reservations::default(), start());
+        r.make(&room("r1"), 10, 0, t0);
+        r.cover(0, t0 + COVER_PATIENCE);
+        assert_eq!(r.load_permille(t0 + COVER_PATIENCE + RAMP), 0);
+    }
+
+    #[test]
+    fn a_room_is_pending_until_its_record_is_seen() {
+        let (mut r, t0) = (Reservations::default(), start());
+        r.make(&room("r1"), 10, 0, t0);
+        assert_eq!(r.pending(), 1);
+        r.record(&room("r1"), 10, 0, t0);
+        assert_eq!((r.pending(), r.load_permille(t0)), (0, 10));
+    }
+}

@@ -1,0 +1,150 @@
+//! An open session's messages, numbered both ways, and what they change in the records.
+
+use std::time::Instant;
+
+use velella_model::record::TrackRecord;
+use velella_model::wire::command::Order;
+use velella_model::wire::signal::{CloseReason, PeerEvent, SessionEvent, ToCoordinator, ToWorker};
+use velella_model::{Json, PeerId, RoomId, SessionId};
+
+use crate::Coordinator;
+use crate::close::Close;
+use crate::edits::Change;
+use crate::input::Said;
+use crate::joining::envelope;
+use crate::output::Output;
+use crate::sessions::{HELD_EVENTS_MAX, Site, State};
+
+impl Coordinator {
+    pub(crate) fn peer_said(&mut self, id: &SessionId, said: Said, now: Instant) {
+        match said {
+            Said::Connect(metadata) => self.peer_connects(id, metadata, now),
+            Said::Disconnect => self.close(id, Close::Left, now),
+            Said::Metadata(metadata) => self.peer_metadata(id, metadata, now),
+            Said::Event(event) => self.say(id, event, now),
+        }
+    }
+
+    fn peer_metadata(&mut self, id: &SessionId, metadata: Json, now: Instant) {
+        let Some((room, peer)) = self.whose(id) else { return };
+        let Some(record) = self.records.peer(&room, &peer) else { return };
+        let enveloped = envelope(&metadata, record);
+        self.edit(&room, &peer, Change::Metadata { session: id.clone(), metadata }, now);
+        self.say(id, PeerEvent::UpdateEndpointMetadata { metadata: enveloped }, now);
+    }
+
+    /// Passes an event to the worker, or holds it until the session is open.
+    fn say(&mut self, id: &SessionId, event: PeerEvent, now: Instant) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        match &mut session.state {
+            State::Quiet => tracing::debug!(session = %id, "an event before connect is ignored"),
+            State::Opening(opening) if opening.held.len() < HELD_EVENTS_MAX => opening.held.push_back(event),
+            State::Opening(_) => self.close(id, Close::TooMuchHeld, now),
+            State::Open(open) => {
+                let message = ToWorker { session: id.clone(), seq: open.next_said, event };
+                open.next_said += 1;
+                let worker = open.site.worker.clone();
+                self.emit(Output::Signal { worker, message });
+            }
+        }
+    }
+
+    pub(crate) fn session_is_open(&mut self, id: &SessionId) {
+        let held = self.sessions.opened(id);
+        let Some(State::Open(open)) = self.sessions.get_mut(id).map(|session| &mut session.state) else { return };
+        let worker = open.site.worker.clone();
+        let first = open.next_said;
+        open.next_said += held.len() as u64;
+        for (event, seq) in held.into_iter().zip(first..) {
+            let message = ToWorker { session: id.clone(), seq, event };
+            self.emit(Output::Signal { worker: worker.clone(), message });
+        }
+    }
+
+    pub(crate) fn signalled(&mut self, message: ToCoordinator, now: Instant) {
+        let ToCoordinator { session: id, seq, event } = message;
+        let Some(session) = self.sessions.get_mut(&id) else {
+            self.stats.signals_stray += 1;
+            return;
+        };
+        if seq < session.next_heard {
+            self.stats.signals_stray += 1;
+            return;
+        }
+        if seq > session.next_heard {
+            self.stats.signal_gaps += 1;
+            tracing::warn!(session = %id, expected = session.next_heard, seq, "a signal of the worker was lost");
+            return self.close(&id, Close::SignalLost, now);
+        }
+        session.next_heard += 1;
+        if session.opening().is_some_and(|opening| opening.asked.is_some()) {
+            self.session_is_open(&id);
+        }
+        self.session_event(id, event, now);
+    }
+
+    fn session_event(&mut self, session: SessionId, event: SessionEvent, now: Instant) {
+        let Some((room, peer)) = self.whose(&session) else { return };
+        let change = match event {
+            SessionEvent::ToPeer { event } => return self.emit(Output::ToSocket { session, event }),
+            SessionEvent::Closed { reason } => return self.session_ended(&session, reason, now),
+            SessionEvent::TrackAdded { track, kind, metadata }
+            | SessionEvent::TrackMetadataUpdated { track, kind, metadata } => {
+                Change::Track { session, track, record: TrackRecord { kind, metadata } }
+            }
+            SessionEvent::TrackRemoved { track, .. } => Change::TrackGone { session, track },
+        };
+        self.edit(&room, &peer, change, now);
+    }
+
+    /// The worker closed the session. A takeover keeps the peer's older socket out, unless the
+    /// store says that this one is the present one: then two opens crossed, and it comes back.
+    fn session_ended(&mut self, id: &SessionId, reason: CloseReason, now: Instant) {
+        let present = self.whose(id).is_some_and(|(room, peer)| self.is_present(id, &room, &peer));
+        match reason {
+            CloseReason::TakenOver if !present => {
+                self.stats.takeovers += 1;
+                self.close(id, Close::TakenOver, now);
+            }
+            CloseReason::Asked
+            | CloseReason::TakenOver
+            | CloseReason::IceTimeout
+            | CloseReason::SignalLost
+            | CloseReason::BadSignal
+            | CloseReason::Crashed
+            | CloseReason::RoomClosed
+            | CloseReason::Full => self.close(id, Close::SessionEnded(reason), now),
+        }
+    }
+
+    fn is_present(&self, id: &SessionId, room: &RoomId, peer: &PeerId) -> bool {
+        let connection = self.records.peer(room, peer).and_then(|record| record.connection.as_ref());
+        connection.is_some_and(|connection| connection.session == *id)
+    }
+
+    /// Closes the socket and forgets its session, here, at the worker and in the store.
+    pub(crate) fn close(&mut self, id: &SessionId, close: Close, now: Instant) {
+        if self.sessions.get(id).is_some() {
+            self.emit(Output::CloseSocket { session: id.clone(), close });
+            self.leave(id, now);
+        }
+    }
+
+    pub(crate) fn leave(&mut self, id: &SessionId, now: Instant) {
+        let Some(session) = self.sessions.leave(id) else { return };
+        if let Some(site) = session.site().cloned() {
+            self.close_at_worker(id, site);
+        }
+        let change = Change::Disconnect { session: id.clone() };
+        self.edit(&session.room, &session.peer, change, now);
+    }
+
+    pub(crate) fn close_at_worker(&mut self, id: &SessionId, site: Site) {
+        let order = Order::CloseSession { session: id.clone() };
+        self.command_surely(site.worker, site.incarnation, order);
+    }
+
+    pub(crate) fn whose(&self, id: &SessionId) -> Option<(RoomId, PeerId)> {
+        self.sessions.get(id).map(|session| (session.room.clone(), session.peer.clone()))
+    }
+}

@@ -1,0 +1,72 @@
+//! Short ways to name things in tests.
+
+use std::time::Instant;
+
+use velella_model::record::{PeerKind, PeerRecord, Placement, RoomRecord, RoomSpec};
+use velella_model::wire::announce::{Announce, Capacity, Load, WorkerState};
+use velella_model::wire::command::SubscribeMode;
+use velella_model::{CoordinatorId, Generation, Incarnation, Json, PeerId, RoomId, SessionId, WorkerId};
+
+#[expect(clippy::disallowed_methods, reason = "tests need some instant to count from")]
+pub(crate) fn start() -> Instant {
+    Instant::now()
+}
+
+pub(crate) fn room(id: &str) -> RoomId {
+    RoomId::parse(id).unwrap()
+}
+
+pub(crate) fn peer(id: &str) -> PeerId {
+    PeerId::parse(id).unwrap()
+}
+
+pub(crate) fn session(id: &str) -> SessionId {
+    SessionId::parse(id).unwrap()
+}
+
+pub(crate) fn worker(id: &str) -> WorkerId {
+    WorkerId::parse(id).unwrap()
+}
+
+pub(crate) fn coordinator_id() -> CoordinatorId {
+    CoordinatorId::parse("c1").unwrap()
+}
+
+pub(crate) fn announce(id: &str, incarnation: u64, seq: u64) -> Announce {
+    Announce {
+        worker: worker(id),
+        incarnation: Incarnation(incarnation),
+        seq,
+        state: WorkerState::Ready,
+        region: String::new(),
+        labels: std::collections::BTreeMap::new(),
+        version: "0".into(),
+        endpoints: Vec::new(),
+        capacity: Capacity { load_permille_max: 800, rooms_max: 100, sessions_max: 1000 },
+        load: Load::default(),
+        assigned_total: 0,
+        generation: Generation(0),
+    }
+}
+
+pub(crate) fn room_record(at: &str) -> RoomRecord {
+    let placement = Placement {
+        worker: worker(at),
+        incarnation: Incarnation(1),
+        generation: Generation(1),
+        endpoints: Vec::new(),
+        candidates: Vec::new(),
+    };
+    RoomRecord { spec: RoomSpec::default(), placement }
+}
+
+pub(crate) fn peer_record() -> PeerRecord {
+    PeerRecord {
+        kind: PeerKind::Webrtc,
+        server_metadata: Json::parse("{}").unwrap(),
+        peer_metadata: Json::null(),
+        subscribe_mode: SubscribeMode::Auto,
+        connection: None,
+        tracks: std::collections::BTreeMap::new(),
+    }
+}

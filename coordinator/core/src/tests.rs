@@ -1,0 +1,7 @@
+//! Whole dialogues with a coordinator: input → exact outputs.
+
+mod joining;
+mod placing;
+mod removal;
+mod signalling;
+mod world;

@@ -1,0 +1,135 @@
+//! Rooms on their way to a worker.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use velella_model::record::{RoomSpec, Verdict};
+use velella_model::wire::command::{Order, Refusal};
+use velella_model::{Generation, WorkerId};
+
+use super::world::{Seen, World};
+use crate::testing::{announce, room, worker};
+use crate::*;
+
+#[test]
+fn a_room_is_written_assigned_and_then_answered() {
+    let mut world = World::new(&["w1"]);
+    let ticket = world.request(create("r"));
+    let [Seen::Command(_, to, incarnation, Order::AssignRoom { assignment }), Seen::Reply(answered, reply)] =
+        &world.take()[..]
+    else {
+        panic!("assignment, then reply")
+    };
+    assert_eq!((to, incarnation.0, &assignment.room), (&worker("w1"), 1, &room("r")));
+    assert_eq!(*answered, ticket);
+    let Reply::Room(view) = reply else { panic!("{reply:?}") };
+    assert_eq!(view.record.placement.worker, worker("w1"));
+    assert!(matches!(view.record.placement.candidates[0].verdict, Verdict::Scored { .. }));
+}
+
+#[test]
+fn a_worker_that_refuses_is_left_out_and_the_generation_rises() {
+    let mut world = World::new(&["w1", "w2"]);
+    world.obedient = false;
+    let ticket = world.request(create("r"));
+    let (op, first, _, Order::AssignRoom { assignment: before }) = world.command() else { panic!("assignment") };
+    world.answer(op, CommandOutcome::Refused(Refusal::Full));
+    let (op, second, _, Order::AssignRoom { assignment: after }) = world.command() else { panic!("assignment") };
+    assert_eq!((first, second), (worker("w1"), worker("w2")));
+    assert!(after.generation > before.generation);
+    world.answer(op, CommandOutcome::Done);
+    assert!(matches!(world.reply(ticket), Reply::Room(view) if view.record.placement.worker == worker("w2")));
+}
+
+#[test]
+fn after_three_refusals_the_room_is_withdrawn() {
+    let mut world = World::new(&["w1", "w2", "w3", "w4"]);
+    world.obedient = false;
+    let ticket = world.request(create("r"));
+    for _ in 0..2 {
+        let (op, ..) = world.command();
+        world.answer(op, CommandOutcome::NoResponders);
+    }
+    let (op, ..) = world.command();
+    world.answer(op, CommandOutcome::NoResponders);
+    assert!(matches!(world.reply(ticket), Reply::Denied(Denial::NoWorker(_))));
+    let ticket = world.request(Request::ShowRoom { room: room("r") });
+    assert_eq!(world.reply(ticket), Reply::Denied(Denial::RoomNotFound));
+}
+
+#[test]
+fn nobody_there_is_a_denial_that_names_nobody() {
+    let mut world = World::new(&[]);
+    let ticket = world.request(create("r"));
+    assert_eq!(world.reply(ticket), Reply::Denied(Denial::NoWorker(Vec::new())));
+}
+
+#[test]
+fn a_store_that_is_down_denies_and_leaves_no_reservation() {
+    let mut world = World::new(&["w1"]);
+    world.store_down = true;
+    let ticket = world.request(create("r"));
+    assert_eq!(world.reply(ticket), Reply::Denied(Denial::StoreDown));
+    let ticket = world.request(Request::ListWorkers);
+    let Reply::Workers(workers) = world.reply(ticket) else { panic!("workers") };
+    assert_eq!(workers[0].effective_load_permille, 0);
+}
+
+#[test]
+fn a_taken_id_is_refused_unless_an_existing_room_will_do() {
+    let mut world = World::with_peer();
+    let ticket = world.request(create("r"));
+    assert_eq!(world.reply(ticket), Reply::Denied(Denial::RoomExists));
+    let ticket = world.request(Request::CreateRoom { room: room("r"), spec: RoomSpec::default(), reuse: true });
+    assert!(matches!(world.reply(ticket), Reply::Room(view) if view.peers.len() == 1));
+}
+
+#[test]
+fn a_room_that_another_replica_made_meanwhile_is_adopted() {
+    let mut world = World::new(&["w1", "w2"]);
+    world.put(Fact::Room(room("r"), Some(testing::room_record("w2"))));
+    let ticket = world.request(Request::CreateRoom { room: room("r"), spec: RoomSpec::default(), reuse: true });
+    assert!(matches!(world.reply(ticket), Reply::Room(view) if view.record.placement.worker == worker("w2")));
+}
+
+#[test]
+fn a_room_made_again_under_its_id_has_a_higher_generation_than_before() {
+    let mut world = World::new(&["w1"]);
+    world.request(create("r"));
+    let before = generation(&mut world);
+    world.request(Request::DeleteRoom { room: room("r") });
+    world.input(Input::Changed(Entry { fact: Fact::Room(room("r"), None), revision: Revision(world.revision) }));
+    world.request(create("r"));
+    assert!(generation(&mut world) > before);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn rooms_at_once_over_equal_workers_spread_within_one(workers in 1_u32..9, rooms in 1_u32..60) {
+        let mut world = World::new(&[]);
+        for n in 0..workers {
+            world.input(Input::Announced(announce(&format!("w{n}"), 1, 1)));
+        }
+        let mut held: BTreeMap<WorkerId, u32> = (0..workers).map(|n| (worker(&format!("w{n}")), 0)).collect();
+        world.obedient = false;
+        for n in 0..rooms {
+            world.request(create(&format!("r{n}")));
+            let (_, to, ..) = world.command();
+            *held.get_mut(&to).unwrap() += 1;
+        }
+        let spread = held.values().max().unwrap() - held.values().min().unwrap();
+        prop_assert!(spread <= 1, "{held:?}");
+    }
+}
+
+fn generation(world: &mut World) -> Generation {
+    world.take();
+    let ticket = world.request(Request::ShowRoom { room: room("r") });
+    let Reply::Room(view) = world.reply(ticket) else { panic!("a room") };
+    view.record.placement.generation
+}
+
+fn create(id: &str) -> Request {
+    Request::CreateRoom { room: room(id), spec: RoomSpec::default(), reuse: false }
+}

@@ -1,0 +1,130 @@
+//! The only file that knows Prometheus.
+
+use std::sync::Mutex;
+
+use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use velella_coordinator_core::Stats;
+
+/// Everything the coordinator counts.
+pub(crate) struct Metrics {
+    pub(crate) requests: IntCounterVec,
+    pub(crate) sockets: IntGauge,
+    pub(crate) sockets_closed: IntCounterVec,
+    pub(crate) lobby_evictions: IntCounterVec,
+    pub(crate) bad_frames: IntCounterVec,
+    pub(crate) stats_reports: IntCounter,
+    pub(crate) outbox_overflows: IntCounter,
+    pub(crate) bus_messages_bad: IntCounterVec,
+    pub(crate) records_bad: IntCounter,
+    pub(crate) panics: IntCounter,
+    core: CoreMetrics,
+}
+
+/// What the core counts; it keeps totals, Prometheus wants steps.
+struct CoreMetrics {
+    last: Mutex<Stats>,
+    placements: IntCounterVec,
+    signals: IntCounterVec,
+    writes: IntCounterVec,
+    announcements_ignored: IntCounter,
+    takeovers: IntCounter,
+    purged: IntCounter,
+    commands_lost: IntCounter,
+    sessions_opening: IntGauge,
+    workers: IntGauge,
+    rooms: IntGauge,
+}
+
+impl Metrics {
+    pub(crate) fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let r = Register(registry);
+        Ok(Self {
+            requests: r.counters("http_requests_total", "HTTP requests", &["route", "method", "status"])?,
+            sockets: r.gauge("peer_sockets", "Authenticated peer sockets")?,
+            sockets_closed: r.counters("peer_sockets_closed_total", "Peer sockets closed by the server", &["reason"])?,
+            lobby_evictions: r.counters(
+                "lobby_evictions_total",
+                "Connections closed because too many others wait without having authenticated",
+                &["stage"],
+            )?,
+            bad_frames: r.counters("peer_frames_bad_total", "Frames of peers that were refused", &["kind"])?,
+            stats_reports: r.counter("peer_stats_reports_total", "Statistics that peers sent and nobody reads")?,
+            outbox_overflows: r.counter("peer_outbox_overflows_total", "Sockets closed because they read too slowly")?,
+            bus_messages_bad: r.counters("bus_messages_bad_total", "Undecodable messages", &["conversation"])?,
+            records_bad: r.counter("store_records_bad_total", "Undecodable records of the store")?,
+            panics: r.counter("http_panics_total", "Requests that ended in a caught panic")?,
+            core: CoreMetrics::new(&r)?,
+        })
+    }
+
+    /// Takes the core's totals.
+    pub(crate) fn observe(&self, stats: Stats) {
+        self.core.observe(stats);
+    }
+}
+
+impl CoreMetrics {
+    fn new(r: &Register<'_>) -> Result<Self, prometheus::Error> {
+        Ok(Self {
+            last: Mutex::new(Stats::default()),
+            placements: r.counters("placements_total", "Rooms given to workers", &["outcome"])?,
+            signals: r.counters("signals_faulty_total", "Signalling messages lost or astray", &["fault"])?,
+            writes: r.counters("store_writes_faulty_total", "Writes that lost a race or failed", &["fault"])?,
+            announcements_ignored: r.counter("announcements_ignored_total", "Announcements out of order")?,
+            takeovers: r.counter("takeovers_total", "Sockets replaced by a newer one of their peer")?,
+            purged: r.counter("purged_total", "Rooms and peers removed because nobody used them")?,
+            commands_lost: r.counter("commands_lost_total", "Commands to workers that were given up")?,
+            sessions_opening: r.gauge("sessions_opening", "Sessions that wait for a worker")?,
+            workers: r.gauge("workers", "Known workers")?,
+            rooms: r.gauge("rooms", "Known rooms")?,
+        })
+    }
+
+    fn observe(&self, now: Stats) {
+        let mut last = self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let step = |counter: &IntCounter, now: u64, last: u64| counter.inc_by(now.saturating_sub(last));
+        let placed = |outcome| self.placements.with_label_values(&[outcome]);
+        step(&placed("placed"), now.rooms_placed, last.rooms_placed);
+        step(&placed("moved"), now.rooms_moved, last.rooms_moved);
+        step(&placed("assignment_failed"), now.assignments_failed, last.assignments_failed);
+        step(&placed("no_worker"), now.no_worker, last.no_worker);
+        step(&self.signals.with_label_values(&["gap"]), now.signal_gaps, last.signal_gaps);
+        step(&self.signals.with_label_values(&["stray"]), now.signals_stray, last.signals_stray);
+        step(&self.writes.with_label_values(&["conflict"]), now.write_conflicts, last.write_conflicts);
+        step(&self.writes.with_label_values(&["lost"]), now.writes_lost, last.writes_lost);
+        step(&self.announcements_ignored, now.announcements_ignored, last.announcements_ignored);
+        step(&self.takeovers, now.takeovers, last.takeovers);
+        step(&self.purged, now.purged, last.purged);
+        step(&self.commands_lost, now.commands_lost, last.commands_lost);
+        self.sessions_opening.set(i64::try_from(now.sessions_opening).unwrap_or(i64::MAX));
+        self.workers.set(i64::try_from(now.workers).unwrap_or(i64::MAX));
+        self.rooms.set(i64::try_from(now.rooms).unwrap_or(i64::MAX));
+        *last = now;
+    }
+}
+
+struct Register<'a>(&'a Registry);
+
+impl Register<'_> {
+    fn counter(&self, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
+        let counter = IntCounter::with_opts(opts(name, help))?;
+        self.0.register(Box::new(counter.clone()))?;
+        Ok(counter)
+    }
+
+    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
+        let counters = IntCounterVec::new(opts(name, help), labels)?;
+        self.0.register(Box::new(counters.clone()))?;
+        Ok(counters)
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
+        let gauge = IntGauge::with_opts(opts(name, help))?;
+        self.0.register(Box::new(gauge.clone()))?;
+        Ok(gauge)
+    }
+}
+
+fn opts(name: &str, help: &str) -> Opts {
+    Opts::new(name, help).namespace("velella").subsystem("coordinator")
+}

@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that the build or the tests need and this machine lacks.
+# Says nothing when all of them are there.
+#
+# usage: scripts/install-deps.sh build|test ...
+set -euo pipefail
+
+missing=()
+
+# need PACKAGE WHAT: WHAT is a command, or an absolute path, that shows the package is not needed.
+# Commands rather than packages are looked for, so that a newer Node.js from elsewhere counts.
+need() {
+    local package=$1 what=$2
+    if [[ $what == /* ]]; then [[ -e $what ]] && return; else command -v "$what" >/dev/null && return; fi
+    missing+=("$package")
+}
+
+group() {
+    case $1 in
+    build)
+        need gcc cc
+        need libc6-dev /usr/include/stdlib.h
+        need make make
+        need ca-certificates /etc/ssl/certs/ca-certificates.crt
+        need nodejs node
+        need npm npm
+        ;;
+    test)
+        need chromium chromium
+        ;;
+    *)
+        echo "usage: $0 build|test ..." >&2
+        exit 64
+        ;;
+    esac
+}
+
+install() {
+    if ! command -v apt-get >/dev/null; then
+        echo "Missing on this machine: ${missing[*]} (names of Debian packages). Install them and try again." >&2
+        exit 1
+    fi
+    local root=()
+    if [[ $(id -u) != 0 ]]; then
+        if ! command -v sudo >/dev/null; then
+            echo "Missing on this machine. As root: apt-get install ${missing[*]}" >&2
+            exit 1
+        fi
+        root=(sudo)
+    fi
+    echo "Installing ${missing[*]}"
+    export DEBIAN_FRONTEND=noninteractive
+    "${root[@]}" apt-get -qq update
+    "${root[@]}" apt-get -qq install --yes --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+for name in "$@"; do group "$name"; done
+
+if ! command -v cargo >/dev/null; then
+    echo "A Rust toolchain is needed first: https://rustup.rs" >&2
+    exit 1
+fi
+if [[ ${#missing[@]} -gt 0 ]]; then install; fi

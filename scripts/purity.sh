@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# Checks what must not be there: which crate may depend on which (ARCHITECTURE.md), who may spell
+# subjects and keys, and which packages never enter the tree.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+violations=0
+
+violation() {
+    echo "purity: $*" >&2
+    violations=$((violations + 1))
+}
+
+# Every package that a crate or its tests reach, one a line.
+reach() {
+    cargo tree --locked --package "$1" --edges normal,dev --prefix none --format '{p}' | cut -d' ' -f1 | sort -u
+}
+
+# must_not_reach CRATE PATTERN REASON: PATTERN is an extended regular expression for whole names.
+must_not_reach() {
+    local crate=$1 pattern=$2 reason=$3 reached found
+    # Apart, since a failure inside `local` or an `if` would go unseen.
+    reached=$(reach "$crate")
+    found=$(grep -xE "$pattern" <<<"$reached" || true)
+    for package in $found; do violation "$crate depends on $package: $reason"; done
+}
+
+IO='tokio|async-nats|etcd-client|axum|hyper|quinn-udp|socket2|mio|prometheus|velella-(bus|store|ops)'
+for crate in velella-model velella-proto velella-coordinator-core velella-worker-core; do
+    must_not_reach "$crate" "$IO" "it is pure"
+done
+for crate in velella-bus velella-store velella-ops; do
+    must_not_reach "$crate" 'velella-(coordinator|worker|ingest).*' "shared crates know no service"
+done
+must_not_reach velella-coordinator 'velella-worker.*' "services talk by message"
+must_not_reach velella-worker 'velella-coordinator.*' "services talk by message"
+must_not_reach velella-coordinator-core 'str0m.*|dimpl' "the coordinator touches no media"
+must_not_reach velella-coordinator 'str0m.*|dimpl' "the coordinator touches no media"
+
+# spelled_only_in FILE TEXT: a string literal that starts with TEXT stands in no other Rust file.
+spelled_only_in() {
+    local file=$1 text=$2 others
+    others=$(grep -rlF --include='*.rs' --exclude-dir=node_modules "\"$text" coordinator worker shared deploy tests ingest-gateway | grep -vxF "$file" || true)
+    for other in $others; do violation "$other spells \"$text…\": only $file does"; done
+}
+spelled_only_in shared/model/src/subject.rs 'velella.v1.'
+spelled_only_in shared/model/src/key.rs 'velella/v1/'
+
+# One crypto library, built from its own source. `ring` would be a second one.
+for package in ring openssl-sys native-tls; do
+    if grep -qx "name = \"$package\"" Cargo.lock; then violation "Cargo.lock holds $package"; fi
+done
+
+# A nested clippy.toml replaces the one above it, so it has to repeat all of its lines.
+for nested in coordinator/core/clippy.toml worker/core/clippy.toml; do
+    for rule in $(grep -oE '^[a-z-]+ = [a-z0-9]+$|path = "[^"]+"' clippy.toml | tr -d ' '); do
+        tr -d ' ' <"$nested" | grep -qF "$rule" || violation "$nested does not repeat $rule of clippy.toml"
+    done
+done
+
+if [[ $violations -gt 0 ]]; then exit 1; fi
+echo "purity: the crates point the right way"

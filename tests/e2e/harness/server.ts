@@ -1,0 +1,68 @@
+// The real server: the all-in-one binary on free loopback ports.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { createWriteStream } from "node:fs";
+import { resolve } from "node:path";
+import { createInterface } from "node:readline";
+import { PATIENCE_MS } from "./patience";
+
+const BINARY = process.env.VELELLA_BIN ?? resolve("../../target/debug/velella");
+const LOG = resolve("artifacts/server.log");
+const LISTENING = /listening on (http:\/\/[^\s]+)/;
+
+export const MANAGEMENT_TOKEN = "development";
+
+export class Server {
+  /** `http://127.0.0.1:port` */
+  readonly origin: string;
+  private readonly process: ChildProcess;
+
+  private constructor(origin: string, process: ChildProcess) {
+    this.origin = origin;
+    this.process = process;
+  }
+
+  static async start(): Promise<Server> {
+    const child = spawn(BINARY, ["--listen", "127.0.0.1:0", "--workers", "2", "--udp-port", "0"], {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, VELELLA_MANAGEMENT_TOKEN: MANAGEMENT_TOKEN, RUST_BACKTRACE: "1", NO_COLOR: "1" },
+    });
+    const log = createWriteStream(LOG);
+    child.stderr.pipe(log);
+    const origin = await new Promise<string>((found, failed) => {
+      const late = setTimeout(
+        () => failed(new Error(`${BINARY} did not say where it listens, see ${LOG}`)),
+        PATIENCE_MS,
+      );
+      createInterface(child.stdout).on("line", (line) => {
+        log.write(`${line}\n`);
+        const [, url] = LISTENING.exec(line) ?? [];
+        if (!url) return;
+        clearTimeout(late);
+        found(url.replace(/\/$/, ""));
+      });
+      child.once("error", failed);
+      child.once("exit", (code) => failed(new Error(`${BINARY} ended with ${code}, see ${LOG}`)));
+    });
+    return new Server(origin, child);
+  }
+
+  /** Whether it still lives; a server that died fails the test that notices. */
+  get alive(): boolean {
+    return this.process.exitCode === null && this.process.signalCode === null;
+  }
+
+  /** The base address of the SDKs: `ws://…` for clients, `http://…` for servers. */
+  base(scheme: "ws" | "http", origin = this.origin): string {
+    return `${origin.replace(/^http/, scheme)}/api/v1/connect/e2e`;
+  }
+
+  async stop(): Promise<void> {
+    if (!this.alive) return;
+    const ended = new Promise((resolve) => this.process.once("exit", resolve));
+    this.process.kill("SIGTERM");
+    const late = setTimeout(() => this.process.kill("SIGKILL"), PATIENCE_MS);
+    await ended;
+    clearTimeout(late);
+  }
+}

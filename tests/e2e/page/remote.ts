@@ -1,0 +1,63 @@
+// What a page receives: the client's remote tracks, each with the browser's own numbers about it.
+
+import type { FishjamClient } from "@fishjam-cloud/ts-client";
+import { connection } from "./watch";
+
+export interface RemoteTrack {
+  id: string;
+  peer: string;
+  type: string | undefined;
+  paused: boolean | undefined;
+  /** The client has handed out its media track. */
+  ready: boolean;
+  kind: string | undefined;
+  codec: string | undefined;
+  framesDecoded: number;
+  frameWidth: number;
+  frameHeight: number;
+  freezeCount: number;
+  audioEnergy: number;
+  packetsReceived: number;
+  packetsLost: number;
+}
+
+/** The parts of `RTCInboundRtpStreamStats` that are read here. */
+interface Inbound {
+  type: string;
+  trackIdentifier?: string;
+  codecId?: string;
+  framesDecoded?: number;
+  frameWidth?: number;
+  frameHeight?: number;
+  freezeCount?: number;
+  totalAudioEnergy?: number;
+  packetsReceived?: number;
+  packetsLost?: number;
+}
+
+export async function remoteTracks(client: FishjamClient): Promise<RemoteTrack[]> {
+  const report = await connection()?.getStats();
+  const inbound = new Map<string, Inbound>();
+  for (const stats of (report?.values() ?? []) as Iterable<Inbound>) {
+    if (stats.type === "inbound-rtp" && stats.trackIdentifier) inbound.set(stats.trackIdentifier, stats);
+  }
+  return Object.values(client.getRemoteTracks()).map((context) => {
+    const stats = inbound.get(context.track?.id ?? "");
+    return {
+      id: context.trackId,
+      peer: context.endpoint.id,
+      type: context.metadata?.type,
+      paused: context.metadata?.paused,
+      ready: context.track !== null,
+      kind: context.track?.kind,
+      codec: report?.get(stats?.codecId ?? "")?.mimeType,
+      framesDecoded: stats?.framesDecoded ?? 0,
+      frameWidth: stats?.frameWidth ?? 0,
+      frameHeight: stats?.frameHeight ?? 0,
+      freezeCount: stats?.freezeCount ?? 0,
+      audioEnergy: stats?.totalAudioEnergy ?? 0,
+      packetsReceived: stats?.packetsReceived ?? 0,
+      packetsLost: stats?.packetsLost ?? 0,
+    };
+  });
+}
