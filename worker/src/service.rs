@@ -108,10 +108,16 @@ impl Service {
 fn start_shard(wiring: Wiring, failure: mpsc::Sender<anyhow::Error>) -> anyhow::Result<()> {
     let name = format!("shard-{}", wiring.index);
     let run = move || {
-        if let Err(error) = shard_thread::run(wiring) {
-            // Nobody listens when the worker is going down anyway.
-            let _ = failure.blocking_send(error.context("a shard stopped"));
-        }
+        // A panic that reaches this point is a bug outside of any session; the worker ends, and its
+        // rooms are placed elsewhere.
+        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| shard_thread::run(wiring)));
+        let error = match ended {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.context("a shard stopped"),
+            Err(_) => anyhow::anyhow!("a shard panicked"),
+        };
+        // Nobody listens when the worker is going down anyway.
+        let _ = failure.blocking_send(error);
     };
     thread::Builder::new().name(name).spawn(run).context("no thread for a shard")?;
     Ok(())

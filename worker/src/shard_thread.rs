@@ -62,7 +62,8 @@ pub(crate) struct Wiring {
 /// Runs until its mailbox is closed.
 pub(crate) fn run(wiring: Wiring) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(ShardLoop::new(wiring)?.run())
+    // The socket registers with the runtime, so it is made inside.
+    runtime.block_on(async { ShardLoop::new(wiring)?.run().await })
 }
 
 struct ShardLoop {
@@ -75,13 +76,10 @@ struct ShardLoop {
 }
 
 impl ShardLoop {
-    fn new(mut wiring: Wiring) -> anyhow::Result<Self> {
-        let socket = wiring.socket.try_clone()?;
-        // The clone is the one in use; the original would only keep the port open at the end.
-        wiring.socket = socket.try_clone()?;
+    fn new(wiring: Wiring) -> anyhow::Result<Self> {
         let now = Instant::now();
         Ok(Self {
-            socket: BatchSocket::new(socket)?,
+            socket: BatchSocket::new(wiring.socket.try_clone()?)?,
             wiring,
             shard: Shard::new(now),
             routes: Strays::default(),

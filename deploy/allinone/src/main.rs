@@ -1,10 +1,12 @@
 //! Coordinator and workers in one process, over a bus and a store in memory.
 //!
-//! The same services as in a cluster; only the adapters and a few defaults are chosen here. Leases,
-//! announcements and commands happen all the same.
+//! The same services as in a cluster; only the adapters and a few defaults are chosen here.
+//! Announcements, leases and commands happen all the same.
 
 mod config;
+mod welcome;
 
+use std::io;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -21,27 +23,37 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let config: Config = velella_ops::config::parse_or_exit();
-    logs::init()?;
-    let files = nofile::raise()?;
-    tracing::debug!(files, "open files allowed");
+    logs::init(&config.logs)?;
+    let open_files = nofile::raise().context("cannot raise the limit of open files")?;
+    tracing::debug!(?open_files, "limit of open files");
+    if config.is_development() {
+        tracing::warn!(
+            "the management token is `development`, known to everybody: set VELELLA_MANAGEMENT_TOKEN before others can \
+             reach this address"
+        );
+    }
     let deps = Deps {
         bus: Arc::new(MemoryBus::new()),
         store: Arc::new(MemoryStore::new()),
         registry: prometheus::Registry::new(),
         readiness: Readiness::new(),
-        shutdown: shutdown::on_signal()?,
+        shutdown: shutdown::on_signals()?,
     };
+    run(&config, deps).await
+}
+
+async fn run(config: &Config, deps: Deps) -> anyhow::Result<()> {
     let mut services = JoinSet::new();
-    for index in 1..=config.workers {
-        let worker = velella_worker::build(config.worker(index), deps.clone()).await?;
+    for number in 1..=config.workers {
+        let worker = velella_worker::build(config.worker(number)?, deps.clone()).await?;
         services.spawn(worker.run());
     }
-    let coordinator = velella_coordinator::build(config.coordinator(), deps.clone()).await?;
-    let address = coordinator.local_address();
+    let coordinator = velella_coordinator::build(config.coordinator()?, deps.clone()).await?;
+    let listening = coordinator.local_addr();
     services.spawn(coordinator.run());
-    config::print_welcome(address).context("cannot write to standard output")?;
+    welcome::write(&mut io::stdout().lock(), listening, config.is_development())?;
     while let Some(ended) = services.join_next().await {
-        // One service that fails takes the process down; so does a shutdown, without an error.
+        // A service that fails takes the process down; a shutdown ends all of them without error.
         deps.shutdown.cancel();
         ended.context("a service panicked")??;
     }

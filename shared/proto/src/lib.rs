@@ -24,4 +24,4 @@ pub mod fishjam {
     }
 }
 
-pub use prost::Message;
+pub use prost::{DecodeError, Message};

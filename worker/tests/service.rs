@@ -1,0 +1,194 @@
+//! The worker as its coordinators and clients see it: over the bus and a real UDP port.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
+
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use velella_bus::{Bus, Subscription, memory::MemoryBus};
+use velella_model::wire::announce::{Announce, WorkerState};
+use velella_model::wire::command::{Assignment, Command, CommandReply, OpenSession, Order, Refusal, SubscribeMode};
+use velella_model::wire::signal::{CloseReason, PeerEvent, ServerEvent, SessionEvent, ToCoordinator, ToWorker};
+use velella_model::wire::{decode, encode};
+use velella_model::{
+    CoordinatorId, Generation, Incarnation, Json, PeerId, RoomId, RoomType, SessionId, VideoCodec, WorkerId, subject,
+};
+use velella_ops::{Deps, Readiness};
+use velella_store::memory::MemoryStore;
+
+/// Longer than anything here takes; only a failure waits for it.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+#[derive(clap::Parser)]
+struct Flags {
+    #[command(flatten)]
+    worker: velella_worker::Config,
+}
+
+struct Cluster {
+    bus: Arc<dyn Bus>,
+    announcements: Subscription,
+    signals: Subscription,
+    incarnation: Incarnation,
+    endpoint: SocketAddr,
+    shutdown: CancellationToken,
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+    }
+}
+
+fn worker_id() -> WorkerId {
+    WorkerId::parse("w").unwrap()
+}
+
+fn coordinator_id() -> CoordinatorId {
+    CoordinatorId::parse("c").unwrap()
+}
+
+impl Cluster {
+    async fn start(shards: usize) -> Self {
+        let shards = shards.to_string();
+        let arguments =
+            ["test", "--worker-id", "w", "--udp", "127.0.0.1:0", "--shards", &shards, "--sessions-max", "2"];
+        let flags = <Flags as clap::Parser>::parse_from(arguments);
+        let deps = Deps {
+            bus: Arc::new(MemoryBus::new()),
+            store: Arc::new(MemoryStore::new()),
+            registry: prometheus::Registry::new(),
+            readiness: Readiness::new(),
+            shutdown: CancellationToken::new(),
+        };
+        let mut announcements = deps.bus.subscribe(subject::ANNOUNCEMENTS).await.unwrap();
+        let signals = deps.bus.subscribe(&subject::coordinator_signals(&coordinator_id())).await.unwrap();
+        let service = velella_worker::build(flags.worker, deps.clone()).await.unwrap();
+        tokio::spawn(service.run());
+        let first = announce(&mut announcements).await;
+        assert_eq!((first.worker, first.state), (worker_id(), WorkerState::Ready));
+        Self {
+            bus: deps.bus,
+            announcements,
+            signals,
+            incarnation: first.incarnation,
+            endpoint: first.endpoints[0],
+            shutdown: deps.shutdown,
+        }
+    }
+
+    async fn order(&self, order: Order) -> CommandReply {
+        self.command(Command { incarnation: self.incarnation, order }).await
+    }
+
+    async fn command(&self, command: Command) -> CommandReply {
+        let subject = subject::worker_commands(&worker_id());
+        let reply = self.bus.request(&subject, encode(&command).into(), PATIENCE).await.unwrap();
+        decode(&reply).unwrap()
+    }
+
+    async fn open(&self, session: &str) -> CommandReply {
+        let session = OpenSession {
+            assignment: assignment(1),
+            session: SessionId::parse(session).unwrap(),
+            peer: PeerId::parse(&format!("peer-of-{session}")).unwrap(),
+            coordinator: coordinator_id(),
+            metadata: Json::null(),
+            subscribe_mode: SubscribeMode::Auto,
+        };
+        self.order(Order::OpenSession { session }).await
+    }
+
+    async fn signal(&self, session: &str, seq: u64, event: PeerEvent) {
+        let signal = ToWorker { session: SessionId::parse(session).unwrap(), seq, event };
+        let subject = subject::worker_signals(&worker_id());
+        self.bus.publish(&subject, encode(&signal).into()).await.unwrap();
+    }
+
+    async fn next_event(&mut self) -> (String, SessionEvent) {
+        let delivery = tokio::time::timeout(PATIENCE, self.signals.next()).await.unwrap().unwrap();
+        let ToCoordinator { session, event, .. } = decode(&delivery.payload).unwrap();
+        (session.to_string(), event)
+    }
+
+    /// Waits for an announcement that says this.
+    async fn announced(&mut self, says: impl Fn(&Announce) -> bool) {
+        tokio::time::timeout(PATIENCE, async { while !says(&announce(&mut self.announcements).await) {} })
+            .await
+            .unwrap();
+    }
+}
+
+async fn announce(announcements: &mut Subscription) -> Announce {
+    let delivery = tokio::time::timeout(PATIENCE, announcements.next()).await.unwrap().unwrap();
+    decode(&delivery.payload).unwrap()
+}
+
+fn assignment(generation: u64) -> Assignment {
+    Assignment {
+        room: RoomId::parse("r").unwrap(),
+        generation: Generation(generation),
+        room_type: RoomType::Conference,
+        video_codec: VideoCodec::Vp8,
+    }
+}
+
+#[tokio::test]
+async fn rooms_and_sessions_show_in_the_announcements() {
+    let mut cluster = Cluster::start(1).await;
+    let assigned = cluster.order(Order::AssignRoom { assignment: assignment(5) }).await;
+    assert_eq!(assigned, CommandReply::Done);
+    cluster.announced(|a| a.load.rooms == 1 && a.generation == Generation(5) && a.assigned_total == 1).await;
+    let stale = cluster.open("s").await;
+    assert_eq!(stale, CommandReply::Refused { reason: Refusal::StaleGeneration });
+}
+
+#[tokio::test]
+async fn a_session_is_welcomed_over_the_bus_and_closed_on_request() {
+    let mut cluster = Cluster::start(1).await;
+    assert_eq!(cluster.open("s").await, CommandReply::Done);
+    let (session, event) = cluster.next_event().await;
+    assert_eq!(session, "s");
+    assert!(matches!(event, SessionEvent::ToPeer { event: ServerEvent::Connected { .. } }), "{event:?}");
+
+    cluster.signal("s", 0, PeerEvent::RenegotiateTracks).await;
+    let offer_data = SessionEvent::ToPeer { event: ServerEvent::OfferData { audio: 0, video: 0 } };
+    assert_eq!(cluster.next_event().await, ("s".into(), offer_data));
+
+    let session = SessionId::parse("s").unwrap();
+    assert_eq!(cluster.order(Order::CloseSession { session }).await, CommandReply::Done);
+    assert_eq!(cluster.next_event().await, ("s".into(), SessionEvent::Closed { reason: CloseReason::Asked }));
+    cluster.announced(|a| a.load.sessions == 0 && a.load.rooms == 1).await;
+}
+
+#[tokio::test]
+async fn limits_and_earlier_lives_are_refused() {
+    let cluster = Cluster::start(1).await;
+    let order = Order::AssignRoom { assignment: assignment(1) };
+    let earlier = Command { incarnation: Incarnation(cluster.incarnation.0 - 1), order };
+    assert_eq!(cluster.command(earlier).await, CommandReply::Refused { reason: Refusal::WrongIncarnation });
+    assert_eq!(cluster.open("1").await, CommandReply::Done);
+    assert_eq!(cluster.open("2").await, CommandReply::Done);
+    assert_eq!(cluster.open("3").await, CommandReply::Refused { reason: Refusal::Full });
+}
+
+#[tokio::test]
+async fn garbage_on_bus_and_port_changes_nothing() {
+    let mut cluster = Cluster::start(2).await;
+    let subject = subject::worker_commands(&worker_id());
+    let reply = cluster.bus.request(&subject, b"garbage".to_vec().into(), PATIENCE).await.unwrap();
+    assert_eq!(decode::<CommandReply>(&reply), Ok(CommandReply::Refused { reason: Refusal::Malformed }));
+    let signals = subject::worker_signals(&worker_id());
+    cluster.bus.publish(&signals, b"garbage".to_vec().into()).await.unwrap();
+
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for first in 0..=255u8 {
+        for length in [1usize, 20, 64, 1_200] {
+            socket.send_to(&vec![first; length], cluster.endpoint).unwrap();
+        }
+    }
+    cluster.announced(|a| a.load.packets_in_per_s > 0).await;
+    assert_eq!(cluster.open("s").await, CommandReply::Done);
+}
