@@ -17,6 +17,7 @@ pub const TOKEN_SECRET_BYTES_MIN: usize = 32;
 
 /// The coordinator's settings.
 #[derive(Clone, Debug, clap::Args)]
+#[group(id = "coordinator")]
 pub struct Config {
     /// Address of the HTTP API, the sockets and the page
     #[arg(long, env = "VELELLA_LISTEN", default_value = LISTEN_DEFAULT)]

@@ -41,7 +41,11 @@ impl Metrics {
         Ok(Self {
             requests: r.counters("http_requests_total", "HTTP requests", &["route", "method", "status"])?,
             sockets: r.gauge("peer_sockets", "Authenticated peer sockets")?,
-            sockets_closed: r.counters("peer_sockets_closed_total", "Peer sockets closed by the server", &["reason"])?,
+            sockets_closed: r.counters(
+                "peer_sockets_closed_total",
+                "Peer sockets closed by the server",
+                &["reason"],
+            )?,
             lobby_evictions: r.counters(
                 "lobby_evictions_total",
                 "Connections closed because too many others wait without having authenticated",
@@ -49,7 +53,8 @@ impl Metrics {
             )?,
             bad_frames: r.counters("peer_frames_bad_total", "Frames of peers that were refused", &["kind"])?,
             stats_reports: r.counter("peer_stats_reports_total", "Statistics that peers sent and nobody reads")?,
-            outbox_overflows: r.counter("peer_outbox_overflows_total", "Sockets closed because they read too slowly")?,
+            outbox_overflows: r
+                .counter("peer_outbox_overflows_total", "Sockets closed because they read too slowly")?,
             bus_messages_bad: r.counters("bus_messages_bad_total", "Undecodable messages", &["conversation"])?,
             records_bad: r.counter("store_records_bad_total", "Undecodable records of the store")?,
             panics: r.counter("http_panics_total", "Requests that ended in a caught panic")?,

@@ -88,9 +88,9 @@ impl Tokens {
             return Err(BadToken::Invalid);
         }
         let decoded = jsonwebtoken::decode::<Claims>(token, &self.checking, &self.validation);
-        let claims = decoded.map_err(|error| match error.kind() {
-            ErrorKind::ExpiredSignature => BadToken::Expired,
-            _ => BadToken::Invalid,
+        let claims = decoded.map_err(|error| {
+            let expired = matches!(error.kind(), ErrorKind::ExpiredSignature);
+            if expired { BadToken::Expired } else { BadToken::Invalid }
         })?;
         let Claims { room, sub, .. } = claims.claims;
         let room = RoomId::parse(&room).map_err(|_| BadToken::Invalid)?;

@@ -7,6 +7,7 @@ use velella_model::wire::announce::Capacity;
 
 /// Settings of a worker.
 #[derive(Clone, Debug, clap::Args)]
+#[group(id = "worker")]
 pub struct Config {
     /// Stable name of this worker, unique in the cluster.
     #[arg(long, env = "VELELLA_WORKER_ID", default_value = "worker-1")]

@@ -1,6 +1,6 @@
 //! Frames of the peer socket: protobuf outside, the words of `velella_model::wire` inside.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use velella_coordinator_core::Said;
 use velella_model::wire::signal::{PeerEvent, ServerEvent};
@@ -95,8 +95,7 @@ fn sdp_offer(offer: from_peer::SdpOffer) -> Result<PeerEvent, BadFrame> {
         return Err(BadFrame::TooMany);
     }
     let mid_to_track = mid_to_track_id.into_iter().map(|(mid, track)| Ok((mid, Id::parse(&track)?)));
-    let metadata =
-        track_id_to_metadata_json.iter().map(|(track, metadata)| Ok((Id::parse(track)?, json(metadata)?)));
+    let metadata = track_id_to_metadata_json.iter().map(|(track, metadata)| Ok((Id::parse(track)?, json(metadata)?)));
     Ok(PeerEvent::SdpOffer {
         sdp,
         mid_to_track: mid_to_track.collect::<Result<_, BadFrame>>()?,
@@ -156,9 +155,10 @@ fn content(event: ServerEvent) -> to_peer::Content {
             endpoint_id_to_endpoint: endpoints.into_iter().map(|(id, e)| (id.into(), wire_endpoint(e))).collect(),
             ice_servers: Vec::new(),
         }),
-        ServerEvent::EndpointAdded { endpoint, metadata } => {
-            Content::EndpointAdded(to_peer::EndpointMetadata { endpoint_id: endpoint.into(), metadata_json: metadata.into() })
-        }
+        ServerEvent::EndpointAdded { endpoint, metadata } => Content::EndpointAdded(to_peer::EndpointMetadata {
+            endpoint_id: endpoint.into(),
+            metadata_json: metadata.into(),
+        }),
         ServerEvent::EndpointUpdated { endpoint, metadata } => Content::EndpointUpdated(to_peer::EndpointMetadata {
             endpoint_id: endpoint.into(),
             metadata_json: metadata.into(),
@@ -207,7 +207,7 @@ fn wire_endpoint(endpoint: velella_model::wire::signal::Endpoint) -> to_peer::En
     }
 }
 
-fn wire_tracks(tracks: BTreeMap<TrackId, velella_model::wire::signal::Track>) -> HashMap<String, to_peer::Track> {
+fn wire_tracks(tracks: BTreeMap<TrackId, velella_model::wire::signal::Track>) -> BTreeMap<String, to_peer::Track> {
     let track = |track: velella_model::wire::signal::Track| to_peer::Track {
         metadata_json: track.metadata.into(),
         simulcast_config: Some(simulcast(track.simulcast)),

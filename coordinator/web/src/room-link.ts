@@ -20,7 +20,7 @@ export function roomName(typed: string): string | null {
   const name = typed
     .trim()
     .toLowerCase()
-    .replaceAll(/[^a-z0-9_-]+/g, "-")
+    .replaceAll(/[^\p{L}\p{N}_-]+/gu, "-")
     .replaceAll(/^-+|-+$/g, "")
     .slice(0, ROOM_LENGTH_MAX);
   return name === "" ? null : name;

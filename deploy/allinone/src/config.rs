@@ -7,7 +7,7 @@ use velella_ops::Secret;
 use velella_ops::logs::LogConfig;
 
 /// Management token of an all-in-one that was given none: for development only.
-pub const DEVELOPMENT_TOKEN: &str = "development";
+pub(crate) const DEVELOPMENT_TOKEN: &str = "development";
 /// Workers in one process; each has its own port and threads.
 const WORKERS_MAX: u16 = 64;
 
@@ -16,10 +16,10 @@ const WORKERS_MAX: u16 = 64;
 /// Everything is forgotten when it ends.
 #[derive(Debug, clap::Parser)]
 #[command(name = "velella", version)]
-pub struct Config {
+pub(crate) struct Config {
     /// Workers to start; the first takes the media port, the others the next ones
     #[arg(long, env = "VELELLA_WORKERS", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=i64::from(WORKERS_MAX)))]
-    pub workers: u16,
+    pub(crate) workers: u16,
 
     #[command(flatten)]
     coordinator: velella_coordinator::Config,
@@ -28,12 +28,12 @@ pub struct Config {
     worker: velella_worker::Config,
 
     #[command(flatten)]
-    pub logs: LogConfig,
+    pub(crate) logs: LogConfig,
 }
 
 impl Config {
     /// Settings of the coordinator: demo rooms on, and whatever secret is missing filled in.
-    pub fn coordinator(&self) -> anyhow::Result<velella_coordinator::Config> {
+    pub(crate) fn coordinator(&self) -> anyhow::Result<velella_coordinator::Config> {
         let mut config = self.coordinator.clone();
         config.demo = true;
         if config.management_token.is_none() {
@@ -46,12 +46,12 @@ impl Config {
     }
 
     /// Whether the management token is the well-known one.
-    pub fn is_development(&self) -> bool {
+    pub(crate) fn is_development(&self) -> bool {
         self.coordinator.management_token.as_ref().is_none_or(|token| token.matches(DEVELOPMENT_TOKEN))
     }
 
     /// Settings of the worker with this number, from 1.
-    pub fn worker(&self, number: u16) -> anyhow::Result<velella_worker::Config> {
+    pub(crate) fn worker(&self, number: u16) -> anyhow::Result<velella_worker::Config> {
         let mut config = self.worker.clone();
         config.worker_id = WorkerId::parse(&format!("worker-{number}"))?;
         config.udp = self.media_address(number)?;

@@ -49,7 +49,7 @@ async fn run(config: &Config, deps: Deps) -> anyhow::Result<()> {
         services.spawn(worker.run());
     }
     let coordinator = velella_coordinator::build(config.coordinator()?, deps.clone()).await?;
-    let listening = coordinator.local_addr();
+    let listening = coordinator.local_addr()?;
     services.spawn(coordinator.run());
     welcome::write(&mut io::stdout().lock(), listening, config.is_development())?;
     while let Some(ended) = services.join_next().await {

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 
 /// Writes the welcome. The token stands in it only when it is the well-known one.
-pub fn write(out: &mut impl Write, listening: SocketAddr, is_development: bool) -> io::Result<()> {
+pub(crate) fn write(out: &mut impl Write, listening: SocketAddr, is_development: bool) -> io::Result<()> {
     let url = base_url(listening);
     let token = if is_development { "development" } else { "$VELELLA_MANAGEMENT_TOKEN" };
     writeln!(out, "Velella is listening on http://{listening}")?;

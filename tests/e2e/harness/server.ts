@@ -12,6 +12,9 @@ const LISTENING = /listening on (http:\/\/[^\s]+)/;
 
 export const MANAGEMENT_TOKEN = "development";
 
+/** Signs the peer tokens, so that tests can sign some that the server never would. */
+export const TOKEN_SECRET = "a secret that only the tests know, 32 bytes at least";
+
 export class Server {
   /** `http://127.0.0.1:port` */
   readonly origin: string;
@@ -23,9 +26,15 @@ export class Server {
   }
 
   static async start(): Promise<Server> {
-    const child = spawn(BINARY, ["--listen", "127.0.0.1:0", "--workers", "2", "--udp-port", "0"], {
+    const child = spawn(BINARY, ["--listen", "127.0.0.1:0", "--workers", "2", "--udp", "127.0.0.1:0"], {
       stdio: ["ignore", "pipe", "pipe"],
-      env: { ...process.env, VELELLA_MANAGEMENT_TOKEN: MANAGEMENT_TOKEN, RUST_BACKTRACE: "1", NO_COLOR: "1" },
+      env: {
+        ...process.env,
+        VELELLA_MANAGEMENT_TOKEN: MANAGEMENT_TOKEN,
+        VELELLA_TOKEN_SECRET: TOKEN_SECRET,
+        RUST_BACKTRACE: "1",
+        NO_COLOR: "1",
+      },
     });
     const log = createWriteStream(LOG);
     child.stderr.pipe(log);

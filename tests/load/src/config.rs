@@ -144,6 +144,12 @@ impl Config {
         self.audio.then_some(Traffic::AUDIO).into_iter().chain([video]).collect()
     }
 
+    /// What was asked for, in one line.
+    pub(crate) fn scenario(&self) -> String {
+        let tracks: Vec<String> = self.traffic().iter().map(Traffic::to_string).collect();
+        format!("{} publishing ({}), {} receiving only", self.publishers(), tracks.join(" + "), self.subscribers())
+    }
+
     /// Threads per role: half of the cores, so that a server on the same machine has the others.
     pub(crate) fn threads(&self) -> usize {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -221,6 +227,14 @@ mod tests {
         assert_eq!((config.publishers(), config.subscribers(), config.publishers_receive), (4, 0, true));
         assert_eq!(config.traffic().len(), 2);
         assert!(Config::try_parse_from(["velella-load", "--peers", "4", "--subscribers", "2"]).is_err());
+    }
+
+    #[test]
+    fn the_scenario_says_what_is_published() {
+        let scenario = parse(&["--subscribers", "200", "--audio"]).scenario();
+        let expected =
+            "1 publishing (Opus 50 frames/s of 1 x 80 B + Vp8 30 frames/s of 4 x 1041 B), 200 receiving only";
+        assert_eq!(scenario, expected);
     }
 
     fn parse(arguments: &[&str]) -> Config {

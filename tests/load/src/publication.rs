@@ -3,6 +3,7 @@
 //! Reads no clock: the session asks what is due at an instant. The pace is kept by schedule, not
 //! by "interval after the last one", so a late loop does not lower the bitrate.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use str0m::media::{MediaKind, Mid, Pt};
@@ -21,7 +22,7 @@ const CATCH_UP_MAX: Duration = Duration::from_millis(500);
 /// First RTP sequence number; must stay below 65536 or the receiver's SRTP rollover is wrong.
 const FIRST_SEQ: u64 = 1000;
 
-/// The traffic of one track.
+/// The traffic of one track: a frame of equal packets at every interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Traffic {
     pub(crate) shape: Shape,
@@ -30,6 +31,14 @@ pub(crate) struct Traffic {
     payload_bytes: usize,
     /// RTP clock ticks from frame to frame.
     ticks: u32,
+}
+
+impl fmt::Display for Traffic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let frames_per_s = 1.0 / self.interval.as_secs_f64();
+        let Self { shape, packets_per_frame, payload_bytes, .. } = self;
+        write!(f, "{shape:?} {frames_per_s:.0} frames/s of {packets_per_frame} x {payload_bytes} B")
+    }
 }
 
 impl Traffic {
@@ -190,7 +199,7 @@ mod tests {
     #[test]
     fn a_megabit_at_30_fps_is_four_equal_packets_per_frame() {
         let traffic = Traffic::video(Shape::Vp8, 1_000_000, 30, 1100);
-        assert_eq!((traffic.packets_per_frame, traffic.payload_bytes), (4, 1041));
+        assert_eq!(traffic.to_string(), "Vp8 30 frames/s of 4 x 1041 B");
     }
 
     #[test]

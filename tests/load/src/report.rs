@@ -31,6 +31,7 @@ pub(crate) fn json(summary: &Summary, path: &Path) -> Result<()> {
 fn render(summary: &Summary) -> String {
     let Summary { peers, packets, throughput, publishers, .. } = summary;
     let mut rows = vec![
+        row("scenario", format!("{}, measured {} s", summary.scenario, summary.measured_s)),
         row("peers joined", format!("{} of {}", peers.joined, peers.asked)),
         row("join time", percentiles(&summary.join)),
         row("first packet after", percentiles(&summary.first_packet)),

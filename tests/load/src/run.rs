@@ -33,6 +33,8 @@ const DECIDED_LEN: usize = 1024;
 
 /// Runs the whole plan and removes the room afterwards, also after an interrupt.
 pub(crate) async fn run(config: &Config) -> Result<Summary> {
+    // Before anyone joins: a wrong process id should not cost a run.
+    server_sample(config)?;
     let (url, token, codec) = (config.url.clone(), config.token.clone(), config.codec.name());
     let room = spawn_blocking(move || Room::create(&url, &token, codec)).await?.context("cannot create a room")?;
     report::progress(&format!("room {} at {}", room.id, config.url))?;
@@ -85,6 +87,9 @@ struct Stage<'a> {
 impl Stage<'_> {
     /// Launches one peer per part at the join rate, then waits until each has joined or failed.
     async fn join_all(&mut self, who: &str, crew: &mut Crew, parts: Vec<Part>) -> Result<()> {
+        if parts.is_empty() {
+            return Ok(());
+        }
         let (total, joined_before, failed_before) = (parts.len(), self.ports.len(), self.failed);
         let mut pace = interval(Duration::from_secs_f64(1.0 / self.config.join_rate));
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -144,9 +149,13 @@ impl Stage<'_> {
     }
 
     fn sample(&self) -> Result<(Sample, Option<Sample>)> {
-        let server = self.config.server_pid.map(|pid| Sample::take(pid).with_context(|| format!("no process {pid}")));
-        Ok((Sample::take(std::process::id())?, server.transpose()?))
+        Ok((Sample::take(std::process::id())?, server_sample(self.config)?))
     }
+}
+
+fn server_sample(config: &Config) -> Result<Option<Sample>> {
+    let sample = |pid| Sample::take(pid).with_context(|| format!("cannot read CPU times of process {pid}"));
+    config.server_pid.map(sample).transpose()
 }
 
 fn publishing_parts(config: &Config) -> Vec<Part> {

@@ -15,6 +15,7 @@ use crate::run::Observed;
 
 #[derive(Debug, Serialize)]
 pub(crate) struct Summary {
+    pub(crate) scenario: String,
     pub(crate) measured_s: f64,
     pub(crate) peers: Peers,
     pub(crate) join: Percentiles,
@@ -91,6 +92,7 @@ impl Summary {
         let ledger = Ledger::new(&peers, config.publishers_receive);
         let seconds = config.duration.as_secs_f64();
         Self {
+            scenario: config.scenario(),
             measured_s: seconds,
             peers: ledger.peers(&peers),
             join: durations(peers.iter().filter_map(|peer| peer.join)),

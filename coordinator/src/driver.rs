@@ -1,0 +1,269 @@
+//! The one task that owns the core: take one input, carry out its outputs, sleep until a timeout.
+//!
+//! Signals are published here, in order. Store calls and commands run beside it, a bounded number
+//! at a time, and come back as inputs; while too many are out, no new mail is taken.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use velella_bus::{Delivery, Subscription};
+use velella_coordinator_core::{Close, Coordinator, Input, Noun, Output, Reply, Request, Said, Ticket};
+use velella_model::wire::{self, Message};
+use velella_model::{CoordinatorId, PeerId, RoomId, SessionId, subject};
+use velella_ops::Latch;
+
+use crate::effects::Effects;
+use crate::socket::Outgoing;
+use crate::watch;
+
+/// Letters of sockets and requests that wait for the driver; senders wait when it is full.
+const MAIL_MAX: usize = 4096;
+
+/// Store calls and commands that run at once; more wait, and mail waits with them.
+const EFFECTS_MAX: usize = 512;
+
+/// A bus that takes longer for one message counts as having lost it.
+const PUBLISH_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How often the core's counts become metrics.
+const OBSERVE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What sockets and HTTP handlers send to the driver.
+#[derive(Debug)]
+pub(crate) enum Letter {
+    Ask { request: Request, answer: oneshot::Sender<Reply> },
+    Attach { session: SessionId, room: RoomId, peer: PeerId, outbox: mpsc::Sender<Outgoing> },
+    Said { session: SessionId, said: Said },
+    Gone { session: SessionId },
+}
+
+/// The driver's mailbox.
+#[derive(Clone, Debug)]
+pub(crate) struct Mailbox(mpsc::Sender<Letter>);
+
+/// The driver has ended: the process is going down.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the coordinator is shutting down")]
+pub(crate) struct DriverGone;
+
+impl Mailbox {
+    pub(crate) async fn send(&self, letter: Letter) -> Result<(), DriverGone> {
+        self.0.send(letter).await.map_err(|_| DriverGone)
+    }
+
+    pub(crate) async fn ask(&self, request: Request) -> Result<Reply, DriverGone> {
+        let (answer, reply) = oneshot::channel();
+        self.send(Letter::Ask { request, answer }).await?;
+        reply.await.map_err(|_| DriverGone)
+    }
+}
+
+/// The core with its ears and hands.
+pub(crate) struct Driver {
+    core: Coordinator,
+    effects: Effects,
+    mail: mpsc::Receiver<Letter>,
+    announcements: Subscription,
+    signals: Subscription,
+    running: JoinSet<Input>,
+    waiting: VecDeque<Output>,
+    sockets: BTreeMap<SessionId, mpsc::Sender<Outgoing>>,
+    asking: BTreeMap<Ticket, oneshot::Sender<Reply>>,
+    next_ticket: u64,
+}
+
+impl Driver {
+    /// Subscribes before anything is asked of a worker: its first events may overtake its answer.
+    pub(crate) async fn start(id: CoordinatorId, region: String, effects: Effects) -> anyhow::Result<(Self, Mailbox)> {
+        let announcements = effects.bus.subscribe(subject::ANNOUNCEMENTS).await?;
+        let signals = effects.bus.subscribe(&subject::coordinator_signals(&id)).await?;
+        let (sender, mail) = mpsc::channel(MAIL_MAX);
+        let driver = Self {
+            core: Coordinator::new(id, region),
+            effects,
+            mail,
+            announcements,
+            signals,
+            running: JoinSet::new(),
+            waiting: VecDeque::new(),
+            sockets: BTreeMap::new(),
+            asking: BTreeMap::new(),
+            next_ticket: 0,
+        };
+        Ok((driver, Mailbox(sender)))
+    }
+
+    /// Runs until `shutdown`; drops `listed` when the store was read once.
+    pub(crate) async fn run(mut self, shutdown: CancellationToken, listed: Latch) -> anyhow::Result<()> {
+        let (changes_in, mut changes) = mpsc::channel(watch::CHANGES_MAX);
+        let mut followers = JoinSet::new();
+        for noun in [Noun::Rooms, Noun::Peers] {
+            followers.spawn(watch::follow(self.effects.clone(), noun, changes_in.clone()));
+        }
+        let mut listed = Some((listed, 0));
+        let mut observe = tokio::time::interval(OBSERVE_INTERVAL);
+        loop {
+            let timeout = self.core.poll_timeout().map(|(at, _)| at);
+            let takes_mail = self.waiting.is_empty();
+            tokio::select! {
+                () = shutdown.cancelled() => break,
+                Some(done) = self.running.join_next() => self.effect_done(done).await,
+                Some(change) = changes.recv() => {
+                    if matches!(change, Input::Listed { .. }) {
+                        listed = listed.and_then(|(latch, halves)| (halves == 0).then_some((latch, 1)));
+                    }
+                    self.input(change).await;
+                }
+                delivery = self.signals.next() => self.delivered(delivery, "signal", Input::Signalled).await?,
+                delivery = self.announcements.next() => {
+                    self.delivered(delivery, "announce", Input::Announced).await?;
+                }
+                letter = self.mail.recv(), if takes_mail => {
+                    let Some(letter) = letter else { break };
+                    self.letter(letter).await;
+                }
+                () = sleep_until(timeout) => self.input(Input::Timeout).await,
+                _ = observe.tick() => self.effects.metrics.observe(self.core.stats()),
+            }
+        }
+        Ok(())
+    }
+
+    async fn letter(&mut self, letter: Letter) {
+        let input = match letter {
+            Letter::Ask { request, answer } => {
+                self.next_ticket += 1;
+                let ticket = Ticket(self.next_ticket);
+                self.asking.insert(ticket, answer);
+                Input::Requested { ticket, request }
+            }
+            Letter::Attach { session, room, peer, outbox } => {
+                self.sockets.insert(session.clone(), outbox);
+                Input::SocketAuthenticated { session, room, peer }
+            }
+            Letter::Said { session, said } => Input::PeerSaid { session, said },
+            Letter::Gone { session } => {
+                self.sockets.remove(&session);
+                Input::SocketClosed { session }
+            }
+        };
+        self.input(input).await;
+    }
+
+    async fn delivered<M: Message>(
+        &mut self,
+        delivery: Option<Delivery>,
+        conversation: &'static str,
+        input: fn(M) -> Input,
+    ) -> anyhow::Result<()> {
+        let Some(delivery) = delivery else { anyhow::bail!("the bus closed the {conversation} subscription") };
+        match wire::decode(&delivery.payload) {
+            Ok(message) => self.input(input(message)).await,
+            Err(error) => self.effects.bad_message(conversation, &error),
+        }
+        Ok(())
+    }
+
+    async fn effect_done(&mut self, done: Result<Input, tokio::task::JoinError>) {
+        match done {
+            Ok(input) => self.input(input).await,
+            Err(error) => tracing::error!(%error, "an effect ended in a panic"),
+        }
+        while self.running.len() < EFFECTS_MAX
+            && let Some(effect) = self.waiting.pop_front()
+        {
+            self.spawn(effect);
+        }
+    }
+
+    /// Feeds the core and carries out what it wants; what fails at once is fed back.
+    async fn input(&mut self, input: Input) {
+        self.core.handle_input(input, Instant::now());
+        while let Some(output) = self.core.poll_output() {
+            if let Some(failed) = self.execute(output).await {
+                self.core.handle_input(failed, Instant::now());
+            }
+        }
+    }
+
+    async fn execute(&mut self, output: Output) -> Option<Input> {
+        match output {
+            Output::Write { .. } | Output::Load { .. } | Output::Command { .. } => {
+                if self.running.len() < EFFECTS_MAX {
+                    self.spawn(output);
+                } else {
+                    self.waiting.push_back(output);
+                }
+                None
+            }
+            Output::Signal { worker, message } => {
+                let (subject, payload) = (subject::worker_signals(&worker), Bytes::from(wire::encode(&message)));
+                let publish = self.effects.bus.publish(&subject, payload);
+                let failed = !matches!(tokio::time::timeout(PUBLISH_TIMEOUT, publish).await, Ok(Ok(())));
+                failed.then_some(Input::SignalFailed { session: message.session })
+            }
+            Output::Welcome { session, room_type } => self.tell(session, Outgoing::Welcome(room_type)),
+            Output::ToSocket { session, event } => self.tell(session, Outgoing::Event(event)),
+            Output::CloseSocket { session, close } => {
+                self.close(&session, close);
+                None
+            }
+            Output::Reply { ticket, reply } => {
+                if let Some(answer) = self.asking.remove(&ticket) {
+                    // Whoever asked may have hung up meanwhile.
+                    let _ = answer.send(reply);
+                }
+                None
+            }
+        }
+    }
+
+    fn spawn(&mut self, output: Output) {
+        let effects = self.effects.clone();
+        match output {
+            Output::Write { op, fact, expect } => {
+                self.running.spawn(async move { effects.write(op, fact, expect).await });
+            }
+            Output::Load { op, room } => {
+                self.running.spawn(async move { effects.load(op, room).await });
+            }
+            Output::Command { op, worker, incarnation, order } => {
+                self.running.spawn(async move { effects.command(op, worker, incarnation, order).await });
+            }
+            Output::Signal { .. }
+            | Output::Welcome { .. }
+            | Output::ToSocket { .. }
+            | Output::CloseSocket { .. }
+            | Output::Reply { .. } => {}
+        }
+    }
+
+    /// A socket whose queue is full reads too slowly: dropping its queue closes it.
+    fn tell(&mut self, session: SessionId, outgoing: Outgoing) -> Option<Input> {
+        let outbox = self.sockets.get(&session)?;
+        if outbox.try_send(outgoing).is_ok() {
+            return None;
+        }
+        self.sockets.remove(&session);
+        self.effects.metrics.outbox_overflows.inc();
+        Some(Input::SocketClosed { session })
+    }
+
+    fn close(&mut self, session: &SessionId, close: Close) {
+        if let Some(outbox) = self.sockets.remove(session) {
+            // A full queue closes the socket as well, by being dropped.
+            let _ = outbox.try_send(Outgoing::Close(close));
+        }
+    }
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}

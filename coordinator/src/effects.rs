@@ -1,0 +1,133 @@
+//! Carrying out what the core asks of the store and of workers; each effect ends in an input.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use velella_bus::{Bus, BusError};
+use velella_coordinator_core::{CommandOutcome, Entry, Expect, Fact, Input, OpId, Revision, WriteOutcome};
+use velella_model::key::{self, Key};
+use velella_model::record::{PeerRecord, RoomRecord};
+use velella_model::wire::command::{Command, CommandReply, Order};
+use velella_model::wire::{self, WireError};
+use velella_model::{Incarnation, RoomId, WorkerId, subject};
+use velella_store::{Store, StoreError, Versioned, Written};
+
+use crate::metrics::Metrics;
+
+/// A worker that needs longer for a command counts as silent. Opening a session takes a few ms.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A paused store still accepts connections, so each call needs its own end.
+const STORE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What effects act on.
+#[derive(Clone)]
+pub(crate) struct Effects {
+    pub(crate) bus: Arc<dyn Bus>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+impl Effects {
+    pub(crate) async fn write(&self, op: OpId, fact: Fact, expect: Expect) -> Input {
+        let expect = match expect {
+            Expect::Any => velella_store::Expect::Any,
+            Expect::Absent => velella_store::Expect::Absent,
+            Expect::Revision(Revision(at)) => velella_store::Expect::Revision(velella_store::Revision(at)),
+        };
+        let (key, value) = encode(&fact);
+        let written = async {
+            match value {
+                Some(value) => self.store.put(&key, value, expect, None).await,
+                None => self.store.delete(&key, expect).await,
+            }
+        };
+        let outcome = match in_time(written).await {
+            Ok(Written::Done(revision)) => WriteOutcome::Done(Revision(revision.0)),
+            Ok(Written::Conflict(standing)) => {
+                WriteOutcome::Conflict(standing.and_then(|versioned| self.entry(&key, &versioned)))
+            }
+            Err(error) => {
+                tracing::warn!(%key, %error, "a write failed");
+                WriteOutcome::Failed
+            }
+        };
+        Input::Written { op, outcome }
+    }
+
+    pub(crate) async fn load(&self, op: OpId, room: RoomId) -> Input {
+        let (room_key, peers_key) = (key::room(&room), key::peers_of(&room));
+        let found = in_time(async {
+            let found = self.store.get(&room_key).await?;
+            let peers = self.store.list(&peers_key).await?;
+            Ok((found, peers.entries))
+        });
+        let entries = match found.await {
+            Ok((found, peers)) => {
+                let room = found.and_then(|versioned| self.entry(&room_key, &versioned));
+                let peers = peers.into_iter().filter_map(|(key, versioned)| self.entry(&key, &versioned));
+                Some(room.into_iter().chain(peers).collect())
+            }
+            Err(error) => {
+                tracing::warn!(%room, %error, "a room cannot be read");
+                None
+            }
+        };
+        Input::Loaded { op, entries }
+    }
+
+    pub(crate) async fn command(&self, op: OpId, worker: WorkerId, incarnation: Incarnation, order: Order) -> Input {
+        let command = Bytes::from(wire::encode(&Command { incarnation, order }));
+        let answer = self.bus.request(&subject::worker_commands(&worker), command, COMMAND_TIMEOUT).await;
+        let outcome = match answer.map(|bytes| wire::decode(&bytes)) {
+            Ok(Ok(CommandReply::Done)) => CommandOutcome::Done,
+            Ok(Ok(CommandReply::Refused { reason })) => CommandOutcome::Refused(reason),
+            Ok(Err(error)) => {
+                self.bad_message("command", &error);
+                CommandOutcome::TimedOut
+            }
+            Err(BusError::NoResponders { .. }) => CommandOutcome::NoResponders,
+            Err(BusError::TimedOut { .. } | BusError::Down(_)) => CommandOutcome::TimedOut,
+        };
+        Input::Answered { op, outcome }
+    }
+
+    /// One key of the store; `None` for keys and values that this build does not understand.
+    pub(crate) fn entry(&self, key: &str, versioned: &Versioned) -> Option<Entry> {
+        match fact(key, Some(&versioned.value)) {
+            Ok(fact) => Some(Entry { fact: fact?, revision: Revision(versioned.revision.0) }),
+            Err(error) => {
+                tracing::warn!(key, %error, "a record cannot be read");
+                self.metrics.records_bad.inc();
+                None
+            }
+        }
+    }
+
+    pub(crate) fn bad_message(&self, conversation: &str, error: &WireError) {
+        tracing::warn!(conversation, %error, "a message of the bus cannot be read");
+        self.metrics.bus_messages_bad.with_label_values(&[conversation]).inc();
+    }
+}
+
+/// What a key and its value say; `None` for keys that are none of ours.
+pub(crate) fn fact(key: &str, value: Option<&[u8]>) -> Result<Option<Fact>, WireError> {
+    Ok(match key::parse(key) {
+        Some(Key::Room(room)) => Some(Fact::Room(room, value.map(wire::decode::<RoomRecord>).transpose()?)),
+        Some(Key::Peer(room, peer)) => Some(Fact::Peer(room, peer, value.map(wire::decode::<PeerRecord>).transpose()?)),
+        None => None,
+    })
+}
+
+fn encode(fact: &Fact) -> (String, Option<Bytes>) {
+    match fact {
+        Fact::Room(room, record) => (key::room(room), record.as_ref().map(|r| wire::encode(r).into())),
+        Fact::Peer(room, peer, record) => (key::peer(room, peer), record.as_ref().map(|r| wire::encode(r).into())),
+    }
+}
+
+async fn in_time<T>(call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    let late = |_| Err(StoreError::Down(format!("no answer within {STORE_TIMEOUT:?}")));
+    tokio::time::timeout(STORE_TIMEOUT, call).await.unwrap_or_else(late)
+}

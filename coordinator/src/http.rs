@@ -1,0 +1,166 @@
+//! HTTP: the management API under `/api/v1/connect/{app}`, the cluster's own view under
+//! `/cluster`, the demo, and the page.
+
+mod auth;
+mod cluster;
+mod demo;
+mod failure;
+mod page;
+mod peers;
+mod public;
+mod rooms;
+mod slashes;
+mod view;
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State, WebSocketUpgrade};
+use axum::http::{HeaderName, Method, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::{Any, CorsLayer};
+use velella_coordinator_core::{Reply, Request as Ask};
+use velella_ops::Secret;
+
+use crate::http::failure::Failure;
+use crate::metrics::Metrics;
+use crate::rate::Rate;
+use crate::socket::{FRAME_BYTES_READ_MAX, Sockets};
+
+/// Largest body of a request.
+const BODY_BYTES_MAX: usize = 256 * 1024;
+
+/// Time for a whole request, its body included. The slowest answer takes three workers that do
+/// not answer and a store that is down.
+const REQUEST_PATIENCE: Duration = Duration::from_secs(30);
+
+/// The header by which server SDKs name themselves.
+const API_CLIENT: HeaderName = HeaderName::from_static("x-fishjam-api-client");
+
+/// What all handlers share.
+#[derive(Clone)]
+pub(crate) struct Api(Arc<Shared>);
+
+struct Shared {
+    sockets: Sockets,
+    management_token: Secret,
+    public_url: Option<String>,
+    demo: bool,
+    demo_rate: Mutex<Rate>,
+}
+
+impl Api {
+    pub(crate) fn new(sockets: Sockets, management_token: Secret, public_url: Option<String>, demo: bool) -> Self {
+        let demo_rate = Mutex::new(demo::rate(Instant::now()));
+        Self(Arc::new(Shared { sockets, management_token, public_url, demo, demo_rate }))
+    }
+
+    pub(crate) fn metrics(&self) -> Arc<Metrics> {
+        Arc::clone(&self.0.sockets.metrics)
+    }
+
+    /// Asks the core; denials become failures.
+    async fn ask(&self, ask: Ask) -> Result<Reply, Failure> {
+        let name = failure::Subject::of(&ask);
+        let reply = self.0.sockets.mailbox.ask(ask).await?;
+        if let Reply::Denied(denial) = &reply {
+            return Err(Failure::denied(denial, &name));
+        }
+        Ok(reply)
+    }
+}
+
+/// Everything that is served.
+pub(crate) fn router(api: Api) -> Router {
+    let connect = Router::new()
+        .route("/validate", get(async || "{}"))
+        .route("/room", get(rooms::list).post(rooms::create))
+        .route("/room/{room}", get(rooms::show).delete(rooms::remove))
+        .route("/room/{room}/peer", post(peers::add))
+        .route("/room/{room}/peer/{peer}", delete(peers::remove))
+        .route("/room/{room}/peer/{peer}/refresh_token", post(peers::refresh_token));
+    let cluster = Router::new()
+        .route("/workers", get(cluster::workers))
+        .route("/rooms/{room}/placement", get(cluster::placement));
+    let guard = middleware::from_fn_with_state(api.clone(), auth::require_management_token);
+    let routes = Router::new()
+        .nest("/api/v1/connect/{app}", connect.route_layer(guard.clone()))
+        .nest("/cluster", cluster.route_layer(guard))
+        .route("/api/v1/connect/{app}/socket/peer/websocket", get(peer_socket))
+        .route("/demo/join", post(demo::join))
+        .route("/", get(page::index))
+        .route("/r/{room}", get(page::index))
+        .route("/assets/{*path}", get(page::asset))
+        .fallback(page::other)
+        .method_not_allowed_fallback(async || Failure::METHOD_NOT_ALLOWED)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::from_fn(in_time))
+        .layer(middleware::from_fn_with_state(api.clone(), count))
+        .with_state(api.clone());
+    // Slashes are collapsed before anything is routed.
+    Router::new()
+        .fallback_service(routes)
+        .layer(middleware::map_request(slashes::collapse))
+        .layer(CatchPanicLayer::custom(move |_| panicked(&api.metrics())))
+        .layer(cors())
+}
+
+async fn peer_socket(
+    State(api): State<Api>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<Response, Failure> {
+    let upgrade = upgrade.map_err(|rejection| Failure::bad_request(rejection.body_text()))?;
+    let sockets = api.0.sockets.clone();
+    let upgrade = upgrade.max_frame_size(FRAME_BYTES_READ_MAX).max_message_size(FRAME_BYTES_READ_MAX);
+    Ok(upgrade.on_upgrade(move |socket| sockets.serve(socket)))
+}
+
+async fn in_time(request: Request, next: Next) -> Result<Response, Failure> {
+    tokio::time::timeout(REQUEST_PATIENCE, next.run(request)).await.map_err(|_| Failure::TOO_SLOW)
+}
+
+async fn count(State(api): State<Api>, request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let method = known_method(request.method());
+    let response = next.run(request).await;
+    let status = match response.status().as_u16() {
+        ..200 => "1xx",
+        200..300 => "2xx",
+        300..400 => "3xx",
+        400..500 => "4xx",
+        500.. => "5xx",
+    };
+    let route = route.as_deref().unwrap_or("other");
+    api.0.sockets.metrics.requests.with_label_values(&[route, method, status]).inc();
+    response
+}
+
+/// Clients may invent methods; labels must not.
+fn known_method(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
+}
+
+fn panicked(metrics: &Metrics) -> Response {
+    metrics.panics.inc();
+    Failure::INTERNAL.into_response()
+}
+
+fn cors() -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE, Method::OPTIONS])
+        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, header::IF_MATCH, API_CLIENT])
+        .expose_headers([header::LOCATION, header::LINK, header::ETAG, header::RETRY_AFTER])
+}

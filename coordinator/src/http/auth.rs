@@ -1,0 +1,44 @@
+//! The management token.
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, header};
+use axum::middleware::Next;
+use axum::response::Response;
+
+use crate::http::Api;
+use crate::http::failure::Failure;
+
+/// Lets a request through that brings `Authorization: Bearer <management token>`.
+pub(crate) async fn require_management_token(
+    State(api): State<Api>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Failure> {
+    let token = bearer(request.headers()).ok_or(Failure::MISSING_TOKEN)?;
+    if !api.0.management_token.matches(token) {
+        return Err(Failure::INVALID_TOKEN);
+    }
+    Ok(next.run(request).await)
+}
+
+/// The token of a `Bearer` header; `None` without the header, empty for another scheme.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().unwrap_or_default();
+    let (scheme, token) = value.split_once(' ').unwrap_or_default();
+    Some(if scheme.eq_ignore_ascii_case("bearer") { token.trim() } else { "" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_bearer_tokens_count() {
+        let table = [("Bearer x", Some("x")), ("bearer  x ", Some("x")), ("Basic x", Some("")), ("x", Some(""))];
+        for (value, token) in table {
+            let headers = HeaderMap::from_iter([(header::AUTHORIZATION, value.parse().unwrap())]);
+            assert_eq!(bearer(&headers), token, "{value}");
+        }
+        assert_eq!(bearer(&HeaderMap::new()), None);
+    }
+}

@@ -1,0 +1,53 @@
+//! `/cluster`: what the coordinator knows and why it decided as it did. For operators.
+//!
+//! - `GET /cluster/workers` → `{"workers":[{"worker","incarnation","state","region","version",
+//!   "endpoints","suspect","silent_ms","effective_load_permille","rooms_placed","capacity","load"}]}`
+//! - `GET /cluster/rooms/{room}/placement` → `{"room","worker","incarnation","generation",
+//!   "endpoints","candidates":[{"worker","verdict"}]}`; a verdict is `scored` with its score, in
+//!   order of importance, or `excluded` with the reason.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use serde_json::{Value, json};
+use velella_coordinator_core::{Reply, Request, WorkerView};
+use velella_model::record::Placement;
+
+use crate::http::Api;
+use crate::http::failure::Failure;
+use crate::http::rooms::{RoomPath, room_of};
+
+pub(crate) async fn workers(State(api): State<Api>) -> Result<Json<Value>, Failure> {
+    let Reply::Workers(workers) = api.ask(Request::ListWorkers).await? else { return Err(Failure::INTERNAL) };
+    Ok(Json(json!({ "workers": workers.iter().map(worker).collect::<Vec<Value>>() })))
+}
+
+fn worker(view: &WorkerView) -> Value {
+    let announce = &view.announce;
+    json!({
+        "worker": announce.worker,
+        "incarnation": announce.incarnation,
+        "state": announce.state,
+        "region": announce.region,
+        "version": announce.version,
+        "endpoints": announce.endpoints,
+        "suspect": view.suspect,
+        "silent_ms": u64::try_from(view.silent_for.as_millis()).unwrap_or(u64::MAX),
+        "effective_load_permille": view.effective_load_permille,
+        "rooms_placed": view.rooms_placed,
+        "capacity": announce.capacity,
+        "load": announce.load,
+    })
+}
+
+pub(crate) async fn placement(State(api): State<Api>, Path(path): Path<RoomPath>) -> Result<Json<Value>, Failure> {
+    let view = room_of(api.ask(Request::ShowRoom { room: path.id()? }).await?)?;
+    let Placement { worker, incarnation, generation, endpoints, candidates } = view.record.placement;
+    Ok(Json(json!({
+        "room": view.room,
+        "worker": worker,
+        "incarnation": incarnation,
+        "generation": generation,
+        "endpoints": endpoints,
+        "candidates": candidates,
+    })))
+}

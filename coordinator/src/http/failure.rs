@@ -1,0 +1,163 @@
+//! What goes wrong, in the words and statuses of the API: `{"errors":"…","code":"…"}`.
+//!
+//! `errors` is what the published SDKs read; `code` is ours, for programs.
+
+use axum::Json;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+use velella_coordinator_core::{Denial, Request};
+use velella_model::record::{Candidate, Verdict};
+
+use crate::driver::DriverGone;
+
+/// When a client should ask again: by then an announcement or two have come.
+const RETRY_AFTER_S: u32 = 2;
+
+/// A request that is not granted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Failure {
+    status: StatusCode,
+    code: &'static str,
+    errors: std::borrow::Cow<'static, str>,
+}
+
+/// The nouns of a request, for its error messages.
+pub(crate) struct Subject {
+    room: String,
+    peer: String,
+}
+
+impl Subject {
+    pub(crate) fn of(request: &Request) -> Self {
+        let (room, peer) = match request {
+            Request::ListRooms | Request::ListWorkers => (String::new(), String::new()),
+            Request::CreateRoom { room, .. } | Request::DeleteRoom { room } | Request::ShowRoom { room } => {
+                (room.to_string(), String::new())
+            }
+            Request::AddPeer { room, peer, .. }
+            | Request::ShowPeer { room, peer }
+            | Request::DeletePeer { room, peer } => (room.to_string(), peer.to_string()),
+        };
+        Self { room, peer }
+    }
+}
+
+impl Failure {
+    pub(crate) const NOT_FOUND: Self = Self::fixed(StatusCode::NOT_FOUND, "not_found", "Not Found");
+    pub(crate) const METHOD_NOT_ALLOWED: Self =
+        Self::fixed(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Method Not Allowed");
+    pub(crate) const MISSING_TOKEN: Self = Self::fixed(StatusCode::UNAUTHORIZED, "missing_token", "Missing token");
+    pub(crate) const INVALID_TOKEN: Self = Self::fixed(StatusCode::UNAUTHORIZED, "invalid_token", "Invalid token");
+    pub(crate) const BAD_BODY: Self =
+        Self::fixed(StatusCode::BAD_REQUEST, "bad_request", "Invalid request body structure");
+    pub(crate) const TOO_MANY: Self =
+        Self::fixed(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "Too many requests, try again later");
+    pub(crate) const TOO_SLOW: Self = Self::fixed(StatusCode::REQUEST_TIMEOUT, "timeout", "The request took too long");
+    pub(crate) const INTERNAL: Self =
+        Self::fixed(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal server error");
+
+    const fn fixed(status: StatusCode, code: &'static str, errors: &'static str) -> Self {
+        Self { status, code, errors: std::borrow::Cow::Borrowed(errors) }
+    }
+
+    fn new(status: StatusCode, code: &'static str, errors: String) -> Self {
+        Self { status, code, errors: errors.into() }
+    }
+
+    pub(crate) fn bad_request(errors: String) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_request", errors)
+    }
+
+    pub(crate) fn too_large() -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "The request body is too large".into())
+    }
+
+    pub(crate) fn not_supported(what: &str) -> Self {
+        Self::new(StatusCode::NOT_IMPLEMENTED, "not_supported", format!("{what} are not supported by this server"))
+    }
+
+    /// What the core denies.
+    pub(crate) fn denied(denial: &Denial, subject: &Subject) -> Self {
+        let Subject { room, peer } = subject;
+        match denial {
+            Denial::RoomNotFound => {
+                Self::new(StatusCode::NOT_FOUND, "room_not_found", format!("Room {room} does not exist"))
+            }
+            Denial::PeerNotFound => {
+                Self::new(StatusCode::NOT_FOUND, "peer_not_found", format!("Peer {peer} does not exist"))
+            }
+            Denial::RoomExists => {
+                let errors = format!("Cannot add room with id \"{room}\" - room already exists");
+                Self::new(StatusCode::CONFLICT, "room_exists", errors)
+            }
+            Denial::PeersLimit => {
+                Self::new(StatusCode::CONFLICT, "peers_limit", format!("Reached peers limit in room {room}"))
+            }
+            Denial::NoWorker(candidates) => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "no_worker", no_worker(candidates))
+            }
+            Denial::StoreDown => {
+                let errors = "The state of the cluster cannot be written at the moment".into();
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_down", errors)
+            }
+        }
+    }
+}
+
+/// How many workers are left out for which reason; names are the operator's and stay inside.
+fn no_worker(candidates: &[Candidate]) -> String {
+    let mut reasons = std::collections::BTreeMap::<&str, usize>::new();
+    for candidate in candidates {
+        if let Verdict::Excluded { reason } = &candidate.verdict {
+            *reasons.entry(reason).or_default() += 1;
+        }
+    }
+    if reasons.is_empty() {
+        return "No worker can take the room: none is known".into();
+    }
+    let reasons: Vec<String> = reasons.into_iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+    format!("No worker can take the room: {}", reasons.join(", "))
+}
+
+impl From<DriverGone> for Failure {
+    fn from(gone: DriverGone) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "shutting_down", gone.to_string())
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let body = Json(json!({ "errors": self.errors, "code": self.code }));
+        match self.status {
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
+                (self.status, [(header::RETRY_AFTER, RETRY_AFTER_S.to_string())], body).into_response()
+            }
+            _ => (self.status, body).into_response(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_fits_says_why_without_naming_workers() {
+        let excluded = |worker: &str, reason: &str| Candidate {
+            worker: velella_model::WorkerId::parse(worker).unwrap(),
+            verdict: Verdict::Excluded { reason: reason.into() },
+        };
+        let candidates = [excluded("a", "draining"), excluded("b", "silent"), excluded("c", "silent")];
+        assert_eq!(no_worker(&candidates), "No worker can take the room: 1 draining, 2 silent");
+        assert_eq!(no_worker(&[]), "No worker can take the room: none is known");
+    }
+
+    #[test]
+    fn an_unavailable_cluster_says_when_to_ask_again() {
+        let subject = Subject { room: "r".into(), peer: String::new() };
+        let response = Failure::denied(&Denial::NoWorker(Vec::new()), &subject).into_response();
+        assert_eq!(response.status(), 503);
+        assert_eq!(response.headers()[header::RETRY_AFTER], "2");
+    }
+}

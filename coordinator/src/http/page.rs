@@ -1,0 +1,66 @@
+//! The page, built into the program. A build without it says how to get it.
+
+use axum::extract::Path;
+use axum::http::{StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use rust_embed::{Embed, EmbeddedFile};
+
+use crate::http::failure::Failure;
+
+#[derive(Embed)]
+#[folder = "web/dist/"]
+struct Dist;
+
+const INDEX: &str = "index.html";
+
+/// Names of assets carry a hash of their content.
+const FOR_EVER: &str = "public, max-age=31536000, immutable";
+const ASK_AGAIN: &str = "no-cache";
+
+const NOT_BUILT: &str = "The page is not part of this build. Run `make web`, then build again.\n";
+
+/// `/` and the links to rooms.
+pub(crate) async fn index() -> Response {
+    match Dist::get(INDEX) {
+        Some(file) => serve(INDEX, file, ASK_AGAIN),
+        None => (StatusCode::NOT_FOUND, NOT_BUILT).into_response(),
+    }
+}
+
+pub(crate) async fn asset(Path(path): Path<String>) -> Response {
+    match Dist::get(&format!("assets/{path}")) {
+        Some(file) => serve(&path, file, FOR_EVER),
+        None => Failure::NOT_FOUND.into_response(),
+    }
+}
+
+/// Whatever else lies beside the page, an icon for example; everything unknown is JSON.
+pub(crate) async fn other(uri: Uri) -> Response {
+    let path = uri.path().trim_start_matches('/');
+    match Dist::get(path) {
+        Some(file) => serve(path, file, ASK_AGAIN),
+        None => Failure::NOT_FOUND.into_response(),
+    }
+}
+
+fn serve(path: &str, file: EmbeddedFile, cache: &'static str) -> Response {
+    ([(header::CONTENT_TYPE, content_type(path)), (header::CACHE_CONTROL, cache)], file.data).into_response()
+}
+
+/// The kinds of file that a build of the page makes.
+fn content_type(path: &str) -> &'static str {
+    match path.rsplit_once('.').map(|(_, extension)| extension) {
+        Some("html") => "text/html; charset=utf-8",
+        Some("js" | "mjs") => "text/javascript; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        Some("json" | "map") => "application/json",
+        Some("webmanifest") => "application/manifest+json",
+        Some("svg") => "image/svg+xml",
+        Some("png") => "image/png",
+        Some("ico") => "image/x-icon",
+        Some("woff2") => "font/woff2",
+        Some("wasm") => "application/wasm",
+        Some("txt") => "text/plain; charset=utf-8",
+        Some(_) | None => "application/octet-stream",
+    }
+}

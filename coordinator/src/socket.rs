@@ -1,0 +1,250 @@
+//! One peer's WebSocket: a token first, then frames both ways until somebody has enough.
+
+pub(crate) mod codec;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::body::Bytes;
+use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+use velella_coordinator_core::Close;
+use velella_model::wire::signal::ServerEvent;
+use velella_model::{PeerId, RoomId, RoomType, SessionId};
+
+use crate::driver::{Letter, Mailbox};
+use crate::lobby::{Lobby, Seat};
+use crate::metrics::Metrics;
+use crate::rate::Rate;
+use crate::socket::codec::Frame;
+use crate::tokens::{BadToken, Tokens};
+
+/// Largest frame of a peer; a 25-person SDP offer is about 60 KiB.
+pub(crate) const FRAME_BYTES_MAX: usize = 256 * 1024;
+
+/// Frames above this are not even read: the connection breaks without a reason.
+pub(crate) const FRAME_BYTES_READ_MAX: usize = 2 * FRAME_BYTES_MAX;
+
+/// A socket that has not shown a token by then is closed.
+const AUTH_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Pings find half-open connections; two without any sign of life are enough.
+const PING_INTERVAL: Duration = Duration::from_secs(10);
+const SILENCE_MAX: Duration = Duration::from_secs(20);
+
+/// A peer that does not take a frame for this long is gone.
+const SEND_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a closing handshake may take.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Frames that wait for one socket; one more closes it.
+const OUTBOX_MAX: usize = 512;
+
+/// Frames a peer may send at once, and how soon it may send another. A join with trickled
+/// candidates takes under 50.
+const FRAMES_BURST: u32 = 256;
+const FRAME_REFILL: Duration = Duration::from_millis(20);
+
+/// What the driver sends to a socket.
+#[derive(Debug)]
+pub(crate) enum Outgoing {
+    Welcome(RoomType),
+    Event(ServerEvent),
+    Close(Close),
+}
+
+/// What all sockets share.
+#[derive(Clone)]
+pub(crate) struct Sockets {
+    pub(crate) mailbox: Mailbox,
+    pub(crate) tokens: Arc<Tokens>,
+    pub(crate) lobby: Lobby,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) shutdown: CancellationToken,
+}
+
+/// Why the socket ends, from this side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// The peer closed it, or it broke.
+    Theirs,
+    /// We close it.
+    Ours { code: u16, reason: &'static str },
+}
+
+const NORMAL: u16 = 1000;
+const GOING_AWAY: u16 = 1001;
+const MALFORMED: u16 = 1007;
+const POLICY: u16 = 1008;
+const TOO_BIG: u16 = 1009;
+const INTERNAL: u16 = 1011;
+
+const UNAUTHENTICATED: End = End::Ours { code: NORMAL, reason: "unauthenticated" };
+
+impl Sockets {
+    /// Serves one socket to its end.
+    pub(crate) async fn serve(self, mut socket: WebSocket) {
+        let end = match self.authenticate(&mut socket).await {
+            Ok((room, peer)) => self.attend(&mut socket, room, peer).await,
+            Err(end) => end,
+        };
+        if let End::Ours { code, reason } = end {
+            self.metrics.sockets_closed.with_label_values(&[reason]).inc();
+            let frame = CloseFrame { code, reason: reason.into() };
+            let _ = tokio::time::timeout(CLOSE_PATIENCE, farewell(&mut socket, frame)).await;
+        }
+    }
+
+    async fn authenticate(&self, socket: &mut WebSocket) -> Result<(RoomId, PeerId), End> {
+        let seat: Seat = self.lobby.enter();
+        let first = tokio::select! {
+            () = seat.evicted() => return Err(UNAUTHENTICATED),
+            () = self.shutdown.cancelled() => return Err(END_SHUTDOWN),
+            first = tokio::time::timeout(AUTH_PATIENCE, self.next_frame(socket)) => first.map_err(|_| UNAUTHENTICATED)?,
+        };
+        let Frame::Auth { token } = first? else { return Err(UNAUTHENTICATED) };
+        self.tokens.check(&token).map_err(|bad| {
+            let reason = match bad {
+                BadToken::Missing => "missing token",
+                BadToken::Invalid => "invalid token",
+                BadToken::Expired => "expired token",
+            };
+            End::Ours { code: NORMAL, reason }
+        })
+    }
+
+    /// The next frame that means something; text and control frames do not.
+    async fn next_frame(&self, socket: &mut WebSocket) -> Result<Frame, End> {
+        loop {
+            if let Some(bytes) = self.received(socket.recv().await)? {
+                return self.read(&bytes);
+            }
+        }
+    }
+
+    async fn attend(&self, socket: &mut WebSocket, room: RoomId, peer: PeerId) -> End {
+        let session = SessionId::parse(&Uuid::new_v4().to_string()).expect("a uuid is an id");
+        let (outbox, outgoing) = mpsc::channel(OUTBOX_MAX);
+        let attach = Letter::Attach { session: session.clone(), room: room.clone(), peer: peer.clone(), outbox };
+        if self.mailbox.send(attach).await.is_err() {
+            return END_SHUTDOWN;
+        }
+        self.metrics.sockets.inc();
+        tracing::debug!(%session, %room, %peer, "socket authenticated");
+        let end = self.converse(socket, &session, outgoing).await;
+        tracing::debug!(%session, %room, %peer, ?end, "socket ends");
+        self.metrics.sockets.dec();
+        let _ = self.mailbox.send(Letter::Gone { session }).await;
+        end
+    }
+
+    async fn converse(
+        &self,
+        socket: &mut WebSocket,
+        session: &SessionId,
+        mut outgoing: mpsc::Receiver<Outgoing>,
+    ) -> End {
+        let mut ping = tokio::time::interval_at(tokio::time::Instant::now() + PING_INTERVAL, PING_INTERVAL);
+        let mut heard_at = Instant::now();
+        let mut rate = Rate::new(FRAMES_BURST, FRAME_REFILL, heard_at);
+        loop {
+            let going = tokio::select! {
+                () = self.shutdown.cancelled() => Err(END_SHUTDOWN),
+                next = outgoing.recv() => self.send(socket, next).await,
+                message = socket.recv() => {
+                    heard_at = Instant::now();
+                    if rate.allows(heard_at) {
+                        self.hear(session, message).await
+                    } else {
+                        self.bad_frame("too_many");
+                        Err(End::Ours { code: POLICY, reason: "too many messages" })
+                    }
+                }
+                _ = ping.tick() => {
+                    if heard_at.elapsed() >= SILENCE_MAX {
+                        Err(End::Ours { code: INTERNAL, reason: "silent for too long" })
+                    } else {
+                        transmit(socket, Message::Ping(Bytes::new())).await
+                    }
+                }
+            };
+            if let Err(end) = going {
+                return end;
+            }
+        }
+    }
+
+    async fn send(&self, socket: &mut WebSocket, outgoing: Option<Outgoing>) -> Result<(), End> {
+        let bytes = match outgoing {
+            Some(Outgoing::Welcome(room_type)) => codec::encode_welcome(room_type),
+            Some(Outgoing::Event(event)) => codec::encode(event),
+            Some(Outgoing::Close(close)) => return Err(End::Ours { code: close.code(), reason: close.reason() }),
+            None => return Err(End::Ours { code: INTERNAL, reason: "reads too slowly" }),
+        };
+        transmit(socket, Message::Binary(bytes.into())).await
+    }
+
+    async fn hear(&self, session: &SessionId, message: Option<Result<Message, axum::Error>>) -> Result<(), End> {
+        let Some(bytes) = self.received(message)? else { return Ok(()) };
+        match self.read(&bytes)? {
+            Frame::Said(said) => {
+                let letter = Letter::Said { session: session.clone(), said };
+                self.mailbox.send(letter).await.map_err(|_| END_SHUTDOWN)
+            }
+            Frame::Stats => {
+                self.metrics.stats_reports.inc();
+                Ok(())
+            }
+            Frame::Auth { .. } | Frame::Nothing => Ok(()),
+        }
+    }
+
+    fn received(&self, message: Option<Result<Message, axum::Error>>) -> Result<Option<Bytes>, End> {
+        match message {
+            Some(Ok(Message::Binary(bytes))) if bytes.len() > FRAME_BYTES_MAX => {
+                self.bad_frame("too_big");
+                Err(End::Ours { code: TOO_BIG, reason: "message too big" })
+            }
+            Some(Ok(Message::Binary(bytes))) => Ok(Some(bytes)),
+            Some(Ok(Message::Text(_) | Message::Ping(_) | Message::Pong(_))) => Ok(None),
+            Some(Ok(Message::Close(_))) | None => Err(End::Theirs),
+            Some(Err(error)) => {
+                tracing::debug!(%error, "a socket broke");
+                self.bad_frame("broken");
+                Err(End::Theirs)
+            }
+        }
+    }
+
+    fn read(&self, bytes: &[u8]) -> Result<Frame, End> {
+        codec::decode(bytes).map_err(|error| {
+            tracing::debug!(%error, "a frame of a peer cannot be used");
+            self.bad_frame("malformed");
+            End::Ours { code: MALFORMED, reason: "malformed message" }
+        })
+    }
+
+    fn bad_frame(&self, kind: &str) {
+        self.metrics.bad_frames.with_label_values(&[kind]).inc();
+    }
+}
+
+const END_SHUTDOWN: End = End::Ours { code: GOING_AWAY, reason: "the server is restarting" };
+
+/// Says why, then reads until the peer has closed too: a connection that is dropped with unread
+/// data is reset, and the reason lost.
+async fn farewell(socket: &mut WebSocket, frame: CloseFrame) {
+    if socket.send(Message::Close(Some(frame))).await.is_ok() {
+        while let Some(Ok(_)) = socket.recv().await {}
+    }
+}
+
+async fn transmit(socket: &mut WebSocket, message: Message) -> Result<(), End> {
+    match tokio::time::timeout(SEND_PATIENCE, socket.send(message)).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) | Err(_) => Err(End::Theirs),
+    }
+}

@@ -1,0 +1,10 @@
+//! The coordinator against real HTTP and WebSockets, with a memory bus and store. Workers are
+//! scripted: processes that speak the real wire protocol and do nothing else.
+
+mod abuse;
+mod client;
+mod cluster;
+mod demo;
+mod rooms;
+mod sockets;
+mod worker;

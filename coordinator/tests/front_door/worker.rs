@@ -1,0 +1,135 @@
+//! A scripted worker: announces itself, does as it is told, writes down what that was.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use velella_bus::memory::MemoryBus;
+use velella_bus::{Bus, Subscription};
+use velella_model::wire::announce::{Announce, Capacity, Load, WorkerState};
+use velella_model::wire::command::{Command, CommandReply, OpenSession, Order};
+use velella_model::wire::signal::{Endpoint, PeerEvent, ServerEvent, SessionEvent, ToCoordinator, ToWorker};
+use velella_model::wire::{decode, encode};
+use velella_model::{CoordinatorId, Generation, Incarnation, SessionId, WorkerId, subject};
+
+/// A running worker; dropping it ends the process, so to say.
+pub(crate) struct Worker {
+    pub(crate) heard: Arc<Mutex<Vec<Order>>>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+struct Script {
+    bus: MemoryBus,
+    announce: Announce,
+    /// Between announcements; `None` for one and no more.
+    every: Option<Duration>,
+    heard: Arc<Mutex<Vec<Order>>>,
+    sessions: HashMap<SessionId, (CoordinatorId, u64)>,
+}
+
+impl Worker {
+    /// `every` is the time between announcements; without it there is one and no more.
+    pub(crate) async fn start(bus: &MemoryBus, id: &str, incarnation: u64, every: Option<Duration>) -> Self {
+        let worker = WorkerId::parse(id).unwrap();
+        let commands = bus.subscribe(&subject::worker_commands(&worker)).await.unwrap();
+        let signals = bus.subscribe(&subject::worker_signals(&worker)).await.unwrap();
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let script = Script {
+            bus: bus.clone(),
+            announce: announce(worker, incarnation),
+            every,
+            heard: Arc::clone(&heard),
+            sessions: HashMap::new(),
+        };
+        Self { heard, task: tokio::spawn(script.run(commands, signals)) }
+    }
+
+    pub(crate) fn heard(&self, is_it: impl Fn(&Order) -> bool) -> usize {
+        self.heard.lock().unwrap().iter().filter(|order| is_it(order)).count()
+    }
+
+    /// Waits until it was told this.
+    pub(crate) async fn until(&self, is_it: impl Fn(&Order) -> bool) {
+        let told = async {
+            while self.heard(&is_it) == 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(crate::client::PATIENCE, told).await.expect("the order in time");
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Script {
+    async fn run(mut self, mut commands: Subscription, mut signals: Subscription) {
+        let mut announce = tokio::time::interval(self.every.unwrap_or(Duration::from_secs(3600)));
+        loop {
+            tokio::select! {
+                _ = announce.tick() => {
+                    self.announce.seq += 1;
+                    self.bus.publish(subject::ANNOUNCEMENTS, encode(&self.announce).into()).await.unwrap();
+                }
+                Some(command) = commands.next() => {
+                    let Command { incarnation, order } = decode(&command.payload).unwrap();
+                    assert_eq!(incarnation, self.announce.incarnation);
+                    self.obey(&order).await;
+                    self.heard.lock().unwrap().push(order);
+                    let done = encode(&CommandReply::Done);
+                    self.bus.publish(&command.reply.unwrap(), done.into()).await.unwrap();
+                }
+                Some(signal) = signals.next() => self.signalled(decode(&signal.payload).unwrap()).await,
+                else => return,
+            }
+        }
+    }
+
+    /// `connected` goes out before the command is answered: that order is the harder one.
+    async fn obey(&mut self, order: &Order) {
+        let Order::OpenSession { session: OpenSession { session, peer, coordinator, metadata, .. } } = order else {
+            return;
+        };
+        self.sessions.insert(session.clone(), (coordinator.clone(), 0));
+        let own = Endpoint { metadata: metadata.clone(), tracks: BTreeMap::new() };
+        let endpoints = BTreeMap::from([(peer.clone(), own)]);
+        self.tell(session, ServerEvent::Connected { endpoint: peer.clone(), endpoints }).await;
+    }
+
+    async fn signalled(&mut self, signal: ToWorker) {
+        if signal.event == PeerEvent::RenegotiateTracks {
+            let lines = u32::try_from(signal.seq).unwrap();
+            self.tell(&signal.session, ServerEvent::OfferData { audio: lines, video: lines }).await;
+        }
+    }
+
+    async fn tell(&mut self, session: &SessionId, event: ServerEvent) {
+        let (coordinator, seq) = self.sessions.get_mut(session).unwrap();
+        let event = SessionEvent::ToPeer { event };
+        let message = encode(&ToCoordinator { session: session.clone(), seq: *seq, event });
+        *seq += 1;
+        let subject = subject::coordinator_signals(coordinator);
+        self.bus.publish(&subject, Bytes::from(message)).await.unwrap();
+    }
+}
+
+fn announce(worker: WorkerId, incarnation: u64) -> Announce {
+    Announce {
+        worker,
+        incarnation: Incarnation(incarnation),
+        seq: 0,
+        state: WorkerState::Ready,
+        region: String::new(),
+        labels: BTreeMap::new(),
+        version: "0".into(),
+        endpoints: vec!["127.0.0.1:10000".parse().unwrap()],
+        capacity: Capacity { load_permille_max: 800, rooms_max: 1000, sessions_max: 10_000 },
+        load: Load::default(),
+        assigned_total: 0,
+        generation: Generation(0),
+    }
+}
