@@ -43,7 +43,7 @@ pub struct Config {
     #[arg(long, env = "VELELLA_PREFER_REGION", default_value = "")]
     pub prefer_region: String,
 
-    /// Public base URL of this cluster (for example https://meet.example.com); taken from the request if absent
+    /// Public base URL of this cluster (for example `https://meet.example.com`); taken from the request if absent
     #[arg(long, env = "VELELLA_PUBLIC_URL")]
     pub public_url: Option<String>,
 

@@ -1,6 +1,6 @@
 //! The front door: REST, peer sockets, the page; places rooms on workers.
 //!
-//! A shell around `velella_coordinator_core`: [`driver`] owns the core, [`http`] and [`socket`]
+//! A shell around `velella_coordinator_core`: `driver` owns the core, `http` and `socket`
 //! bring it questions, `effects` and `watch` join it to the store and the bus.
 
 mod accept;

@@ -71,6 +71,9 @@ pub(crate) struct Sockets {
 enum End {
     /// The peer closed it, or it broke.
     Theirs,
+    /// A newcomer needed its place in the lobby: no time for a closing handshake, in a crowd the
+    /// descriptor is needed more.
+    Evicted,
     /// We close it.
     Ours { code: u16, reason: &'static str },
 }
@@ -91,17 +94,20 @@ impl Sockets {
             Ok((room, peer)) => self.attend(&mut socket, room, peer).await,
             Err(end) => end,
         };
-        if let End::Ours { code, reason } = end {
-            self.metrics.sockets_closed.with_label_values(&[reason]).inc();
-            let frame = CloseFrame { code, reason: reason.into() };
-            let _ = tokio::time::timeout(CLOSE_PATIENCE, farewell(&mut socket, frame)).await;
-        }
+        let (code, reason, patience) = match end {
+            End::Theirs => return,
+            End::Evicted => (NORMAL, "unauthenticated", Duration::ZERO),
+            End::Ours { code, reason } => (code, reason, CLOSE_PATIENCE),
+        };
+        self.metrics.sockets_closed.with_label_values(&[reason]).inc();
+        let frame = CloseFrame { code, reason: reason.into() };
+        let _ = tokio::time::timeout(patience, farewell(&mut socket, frame)).await;
     }
 
     async fn authenticate(&self, socket: &mut WebSocket) -> Result<(RoomId, PeerId), End> {
         let seat: Seat = self.lobby.enter();
         let first = tokio::select! {
-            () = seat.evicted() => return Err(UNAUTHENTICATED),
+            () = seat.evicted() => return Err(End::Evicted),
             () = self.shutdown.cancelled() => return Err(END_SHUTDOWN),
             first = tokio::time::timeout(AUTH_PATIENCE, self.next_frame(socket)) => first.map_err(|_| UNAUTHENTICATED)?,
         };

@@ -26,9 +26,11 @@ process.exit(done.status ?? 1);
 
 function prepare() {
   mkdirSync(join(here, "artifacts"), { recursive: true });
+  // A given server brings its page along.
+  if (process.env.VELELLA_BIN) return;
   if (!existsSync(join(web, "node_modules"))) must("npm", ["ci"], web);
   if (!existsSync(join(web, "dist/index.html"))) must("npm", ["run", "build"], web);
-  if (!process.env.VELELLA_BIN) must("cargo", ["build", "--locked", "-p", "velella-allinone"], root);
+  must("cargo", ["build", "--locked", "-p", "velella-allinone"], root);
 }
 
 async function bundle() {

@@ -5,6 +5,8 @@
 //! - `GET /cluster/rooms/{room}/placement` → `{"room","worker","incarnation","generation",
 //!   "endpoints","candidates":[{"worker","verdict"}]}`; a verdict is `scored` with its score, in
 //!   order of importance, or `excluded` with the reason.
+//!
+//! Incarnations are strings: they are larger than what JavaScript takes for an exact number.
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -25,7 +27,7 @@ fn worker(view: &WorkerView) -> Value {
     let announce = &view.announce;
     json!({
         "worker": announce.worker,
-        "incarnation": announce.incarnation,
+        "incarnation": announce.incarnation.0.to_string(),
         "state": announce.state,
         "region": announce.region,
         "version": announce.version,
@@ -45,7 +47,7 @@ pub(crate) async fn placement(State(api): State<Api>, Path(path): Path<RoomPath>
     Ok(Json(json!({
         "room": view.room,
         "worker": worker,
-        "incarnation": incarnation,
+        "incarnation": incarnation.0.to_string(),
         "generation": generation,
         "endpoints": endpoints,
         "candidates": candidates,

@@ -98,11 +98,11 @@ impl Peer {
     /// The next frame.
     pub(crate) async fn next(&mut self) -> Content {
         loop {
-            match self.frame().await {
-                Frame::Binary(bytes) => return PeerMessage::decode(bytes).unwrap().content.unwrap(),
-                Frame::Ping(_) => {}
-                other => panic!("{other:?}"),
+            let frame = self.frame().await;
+            if let Frame::Binary(bytes) = frame {
+                return PeerMessage::decode(bytes).unwrap().content.unwrap();
             }
+            assert!(matches!(frame, Frame::Ping(_)), "{frame:?}");
         }
     }
 

@@ -77,8 +77,9 @@ impl Cluster {
     /// The same with `every` between announcements.
     pub(crate) async fn worker_that_announces(&self, id: &str, incarnation: u64, every: Option<Duration>) -> Worker {
         let worker = Worker::start(&self.bus, id, incarnation, every).await;
+        let boot = incarnation.to_string();
         self.until(|workers| {
-            let known = |w: &Value| w["worker"] == id && w["incarnation"] == incarnation;
+            let known = |w: &Value| w["worker"] == id && w["incarnation"] == boot.as_str();
             workers["workers"].as_array().unwrap().iter().any(known)
         })
         .await;
@@ -129,7 +130,7 @@ impl Cluster {
 
     /// The sum of all counters and gauges of this name.
     pub(crate) fn metric(&self, name: &str) -> f64 {
-        let family = self.registry.gather().into_iter().find(|family| family.get_name() == name).expect(name);
+        let family = self.registry.gather().into_iter().find(|family| family.name() == name).expect(name);
         let value = |m: &prometheus::proto::Metric| m.get_counter().get_value() + m.get_gauge().get_value();
         family.get_metric().iter().map(value).sum()
     }

@@ -1,6 +1,8 @@
 //! The coordinator against real HTTP and WebSockets, with a memory bus and store. Workers are
 //! scripted: processes that speak the real wire protocol and do nothing else.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
+
 mod abuse;
 mod client;
 mod cluster;

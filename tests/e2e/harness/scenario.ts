@@ -114,6 +114,12 @@ export class Stage {
 }
 
 async function raise(): Promise<World> {
-  const [server, browser, pages] = await Promise.all([Server.start(), launch(), PageServer.start()]);
-  return { server, browser, pages };
+  const server = await Server.start();
+  try {
+    const [browser, pages] = await Promise.all([launch(), PageServer.start()]);
+    return { server, browser, pages };
+  } catch (error) {
+    await server.stop();
+    throw error;
+  }
 }

@@ -105,6 +105,9 @@ function note(event: string, detail: unknown): void {
   happenings.push({ event, at: Date.now(), detail });
 }
 
+seen.onSignal = (name) => note(`<- ${name}`, "");
+window.addEventListener("error", ({ message }) => note("uncaught", message));
+
 const plain = [
   "joined",
   "authSuccess",

@@ -10,6 +10,7 @@ export const seen = {
   connections: [] as RTCPeerConnection[],
   sockets: 0,
   messages: [] as RawMessage[],
+  onSignal: (_name: string) => {},
   /** The client cannot send simulcast in this version; when set, video transceivers get these encodings instead. */
   encodings: null as RTCRtpEncodingParameters[] | null,
 };
@@ -41,7 +42,38 @@ class WatchedSocket extends WebSocket {
   constructor(url: string | URL, protocols?: string | string[]) {
     super(url, protocols);
     seen.sockets += 1;
+    this.addEventListener("message", ({ data }) => {
+      if (data instanceof ArrayBuffer) seen.onSignal(signalName(new Uint8Array(data)));
+    });
   }
+}
+
+const SERVER_MEDIA_EVENT = 6;
+const SIGNALS = [
+  "",
+  "endpointUpdated",
+  "trackUpdated",
+  "tracksAdded",
+  "tracksRemoved",
+  "endpointAdded",
+  "endpointRemoved",
+  "connected",
+  "error",
+  "offerData",
+  "candidate",
+  "sdpAnswer",
+  "vadNotification",
+  "trackVariantSwitched",
+  "trackVariantDisabled",
+  "trackVariantEnabled",
+];
+
+/** What the server sent, by the number of its field: enough to read the order of events in a failed test's diary. */
+function signalName(frame: Uint8Array): string {
+  if ((frame[0] ?? 0) >> 3 !== SERVER_MEDIA_EVENT) return "control";
+  let at = 1;
+  while ((frame[at++] ?? 0) & 0x80);
+  return SIGNALS[(frame[at] ?? 0) >> 3] ?? "unknown";
 }
 
 window.RTCPeerConnection = WatchedConnection;

@@ -139,7 +139,7 @@ async function pictures(page: Page, name: string): Promise<void> {
     for (const colorScheme of ["light", "dark"] as const) {
       await page.setViewportSize(size);
       await page.emulateMedia({ colorScheme });
-      await page.screenshot({ path: `artifacts/${name}-${device}-${colorScheme}.png` });
+      await page.screenshot({ path: `artifacts/${name}-${device}-${colorScheme}.png`, animations: "disabled" });
     }
   }
   await page.setViewportSize(DESK);

@@ -132,8 +132,9 @@ impl Peer<'_> {
             let woken = tokio::select! {
                 biased;
                 _ = self.around.finish.wait_for(|finished| *finished) => Woken::Finished,
-                readable = self.socket.readable() => { readable?; Woken::Datagrams }
+                // Before datagrams: an overloaded thread must still answer the server.
                 heard = self.signal.next() => Woken::Heard(heard?),
+                readable = self.socket.readable() => { readable?; Woken::Datagrams }
                 () = sleep_until(deadline.into()) => Woken::Timeout,
             };
             match woken {

@@ -214,6 +214,35 @@ fn a_message_reaches_the_others_with_its_true_sender() {
 }
 
 #[test]
+fn lips_stay_in_time_when_the_camera_is_slower_than_the_microphone() {
+    const ENCODING_MS: u32 = 80;
+    let mut world = World::new(VideoCodec::Vp8);
+    world.join("a", "r");
+    world.join("b", "r");
+    let video = world.publish("a", NewTrack::Video);
+    let audio = world.publish("a", NewTrack::Audio);
+    let mut at_ms = ENCODING_MS;
+    world.run(ms(12_000), |world| {
+        at_ms += 10;
+        let now = world.now;
+        let client = world.client("a");
+        client.send(&audio, None, b"opus", at_ms * 48, now);
+        if at_ms.is_multiple_of(40) {
+            let captured_at = now - ms(ENCODING_MS.into());
+            client.send_captured(&video, None, &KEYFRAME, (at_ms - ENCODING_MS) * 90, captured_at, now);
+        }
+    });
+    // Timestamps count from one instant here, so each report tells when that was.
+    let start = |track, ticks_per_ms: u64| {
+        let (wall, rtp) = world.clients["b"].reports[track];
+        wall - ms(rtp / ticks_per_ms)
+    };
+    let (heard, seen) = (start(&audio, 48), start(&video, 90));
+    let apart = heard.duration_since(seen).unwrap_or_else(|e| e.duration());
+    assert!(apart < ms(5), "{apart:?} apart");
+}
+
+#[test]
 fn a_client_whose_network_is_gone_is_let_go() {
     let mut world = World::new(VideoCodec::Vp8);
     world.join("a", "r");

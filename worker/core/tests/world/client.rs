@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use str0m::change::{SdpAnswer, SdpPendingOffer};
 use str0m::channel::{ChannelConfig, ChannelId, Reliability};
@@ -42,6 +42,8 @@ pub struct Client {
     /// Keyframe requests that reached this publisher.
     pub keyframe_requests: Vec<(Mid, Option<Rid>)>,
     pub messages: Vec<Vec<u8>>,
+    /// The last sender report of each received track: wall clock and RTP time.
+    pub reports: BTreeMap<TrackId, (SystemTime, u64)>,
     pub closed: Option<CloseReason>,
     pub outgoing: Vec<Vec<u8>>,
     pub signals: Vec<ToWorker>,
@@ -89,6 +91,7 @@ impl Client {
             received: Vec::new(),
             keyframe_requests: Vec::new(),
             messages: Vec::new(),
+            reports: BTreeMap::new(),
             closed: None,
             outgoing: Vec::new(),
             signals: Vec::new(),
@@ -147,8 +150,21 @@ impl Client {
         self.own.iter().find(|(_, (own, _))| own == id).map(|(mid, _)| *mid)
     }
 
-    /// Sends one packet on an own track.
+    /// Sends one packet on an own track, captured just now.
     pub fn send(&mut self, id: &TrackId, rid: Option<Variant>, payload: &[u8], timestamp: u32, now: Instant) {
+        self.send_captured(id, rid, payload, timestamp, now, now);
+    }
+
+    /// Sends one packet that took its time in the encoder.
+    pub fn send_captured(
+        &mut self,
+        id: &TrackId,
+        rid: Option<Variant>,
+        payload: &[u8],
+        timestamp: u32,
+        captured_at: Instant,
+        now: Instant,
+    ) {
         let Some(mid) = self.own_mid(id) else { return };
         let variant = rid;
         let rid = variant.map(|v| Rid::from(v.rid()));
@@ -156,7 +172,7 @@ impl Client {
         let pt = self.rtc.media(mid).unwrap().remote_pts().iter().copied().find(|pt| self.is_main(*pt, kind)).unwrap();
         let sequence = self.sent.entry((mid, variant)).or_insert(5_000);
         *sequence += 1;
-        let write = RtpWrite::new(pt, (*sequence).into(), timestamp, now, payload).nackable(true);
+        let write = RtpWrite::new(pt, (*sequence).into(), timestamp, captured_at, payload).nackable(true);
         if let Some(stream) = self.rtc.direct_api().stream_tx_by_mid(mid, rid) {
             stream.write_rtp(write);
         }
@@ -197,6 +213,12 @@ impl Client {
         match event {
             Event::RtpPacket(packet) => self.on_packet(packet),
             Event::KeyframeRequest(request) => self.keyframe_requests.push((request.mid, request.rid)),
+            Event::SenderFeedback(report) => {
+                if let Some(track) = self.lines.get(&report.mid) {
+                    let info = report.sender_info;
+                    self.reports.insert(track.clone(), (info.ntp_time, info.rtp_time.numer()));
+                }
+            }
             Event::ChannelOpen(id, _) => self.channel = Some(id),
             Event::ChannelData(data) => self.messages.push(data.data),
             _ => {}
