@@ -17,7 +17,7 @@ use crate::worker::Worker;
 
 pub(crate) const TOKEN: &str = "management";
 const ANNOUNCE_INTERVAL: Duration = Duration::from_millis(300);
-const SECRET: &str = "0123456789abcdef0123456789abcdef";
+pub(crate) const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 #[derive(Parser)]
 struct Cli {

@@ -64,7 +64,9 @@ impl Config {
     /// Media stays on this machine as long as HTTP does.
     fn media_address(&self, number: u16) -> anyhow::Result<SocketAddr> {
         let mut address = self.worker.udp;
-        if address.ip().is_unspecified() && self.worker.advertise_ip.is_empty() && self.coordinator.listen.ip().is_loopback()
+        if address.ip().is_unspecified()
+            && self.worker.advertise_ip.is_empty()
+            && self.coordinator.listen.ip().is_loopback()
         {
             address.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
         }

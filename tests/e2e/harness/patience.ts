@@ -1,7 +1,7 @@
 // Waiting: for something to become true, and for it to stay so. Nothing in the tests sleeps for a guess.
 
 /** How long anything may take before a test calls it broken. Generous: two cores run four browsers' pages and a debug build. */
-export const PATIENCE_MS = 20_000;
+export const PATIENCE_MS = 30_000;
 
 /** How long "nothing more happens" is watched; three times the client's first reconnect delay. */
 export const QUIET_MS = 1_500;

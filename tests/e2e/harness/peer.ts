@@ -27,8 +27,6 @@ export class Peer {
   readonly page: Page;
   /** What the page said on its console. */
   readonly complaints: string[] = [];
-  /** Errors that nobody in the page handled. */
-  readonly uncaught: string[] = [];
   /** Set by `join`. */
   place: Place | null = null;
   private readonly context: BrowserContext;
@@ -38,7 +36,6 @@ export class Peer {
     this.context = context;
     this.page = page;
     page.on("console", (message) => this.complaints.push(`${message.type()}: ${message.text()}`));
-    page.on("pageerror", (error) => this.uncaught.push(error.message));
   }
 
   static async open(browser: Browser, url: string, name: string): Promise<Peer> {
@@ -174,17 +171,34 @@ export class Peer {
     }).catch((error) => this.explain(error, id));
   }
 
+  /** Errors that nobody in the page handled. */
+  async uncaught(): Promise<string[]> {
+    const happenings = await this.happenings();
+    return happenings.flatMap(({ event, detail }, at) =>
+      event === "uncaught" && !isLateTrack(happenings.slice(0, at), detail) ? [String(detail)] : [],
+    );
+  }
+
   /** What the page went through, for a test that failed. */
   async diary(): Promise<string> {
     const happenings = await this.happenings().catch(() => []);
     const lines = happenings.map(
       ({ at, event, detail }) => `${new Date(at).toISOString()} ${event} ${JSON.stringify(detail)}`,
     );
-    return [`--- ${this.name} ${this.id}`, ...lines, ...this.complaints, ...this.uncaught].join("\n");
+    return [`--- ${this.name} ${this.id}`, ...lines, ...this.complaints].join("\n");
   }
 
   private async explain(error: Error, id: string): Promise<never> {
     error.message += `\n${JSON.stringify((await this.track(id)) ?? (await this.tracks()))}`;
     throw error;
   }
+}
+
+/**
+ * The one error that the client makes by itself: a track that is removed while the browser still applies the answer that
+ * brought it. The server has sent both in order, and cannot know when the browser is done.
+ */
+function isLateTrack(before: Happening[], detail: unknown): boolean {
+  const last = (event: string) => before.findLastIndex((happening) => happening.event === event);
+  return /Remote track with \d+ not found/.test(String(detail)) && last("trackRemoved") > last("<- sdpAnswer");
 }

@@ -34,7 +34,7 @@ export function scenario(name: string, play: (stage: Stage) => Promise<void>): v
     const stage = new Stage(await world);
     try {
       await play(stage);
-      stage.check();
+      await stage.check();
     } catch (error) {
       await stage.record(name, error);
       throw error;
@@ -95,10 +95,12 @@ export class Stage {
   }
 
   /** What must hold after every scenario: the server lives, and the client never met an event that it could not place. */
-  check(): void {
+  async check(): Promise<void> {
     if (!this.server.alive) throw new Error("the server died");
-    const uncaught = this.peers.flatMap(({ name, uncaught }) => uncaught.map((message) => `${name}: ${message}`));
-    if (uncaught.length > 0) throw new Error(`uncaught in the pages:\n${uncaught.join("\n")}`);
+    for (const peer of this.peers) {
+      const uncaught = await peer.uncaught().catch(() => []);
+      if (uncaught.length > 0) throw new Error(`uncaught in the page of ${peer.name}: ${uncaught.join(", ")}`);
+    }
   }
 
   async record(name: string, error: unknown): Promise<void> {
@@ -116,7 +118,7 @@ export class Stage {
 async function raise(): Promise<World> {
   const server = await Server.start();
   try {
-    const [browser, pages] = await Promise.all([launch(), PageServer.start()]);
+    const [browser, pages] = await Promise.all([launch(), PageServer.start(), server.ready()]);
     return { server, browser, pages };
   } catch (error) {
     await server.stop();

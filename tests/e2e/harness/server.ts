@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { createWriteStream } from "node:fs";
 import { resolve } from "node:path";
 import { createInterface } from "node:readline";
-import { PATIENCE_MS } from "./patience";
+import { eventually, PATIENCE_MS } from "./patience";
 
 const BINARY = process.env.VELELLA_BIN ?? resolve("../../target/debug/velella");
 const LOG = resolve("artifacts/server.log");
@@ -54,6 +54,17 @@ export class Server {
       child.once("exit", (code) => failed(new Error(`${BINARY} ended with ${code}, see ${LOG}`)));
     });
     return new Server(origin, child);
+  }
+
+  /** Waits until it knows a worker that takes rooms; before that it answers 503. */
+  async ready(): Promise<void> {
+    await eventually("a worker is known", async () => {
+      const response = await fetch(`${this.origin}/cluster/workers`, {
+        headers: { authorization: `Bearer ${MANAGEMENT_TOKEN}` },
+      });
+      const { workers } = (await response.json()) as { workers: { state: string }[] };
+      return workers.some(({ state }) => state === "ready");
+    });
   }
 
   /** Whether it still lives; a server that died fails the test that notices. */

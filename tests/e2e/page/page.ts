@@ -107,6 +107,7 @@ function note(event: string, detail: unknown): void {
 
 seen.onSignal = (name) => note(`<- ${name}`, "");
 window.addEventListener("error", ({ message }) => note("uncaught", message));
+window.addEventListener("unhandledrejection", ({ reason }) => note("uncaught", String(reason)));
 
 const plain = [
   "joined",

@@ -16,6 +16,7 @@ export interface RemoteTrack {
   frameWidth: number;
   frameHeight: number;
   freezeCount: number;
+  frozenS: number;
   audioEnergy: number;
   packetsReceived: number;
   packetsLost: number;
@@ -30,6 +31,7 @@ interface Inbound {
   frameWidth?: number;
   frameHeight?: number;
   freezeCount?: number;
+  totalFreezesDuration?: number;
   totalAudioEnergy?: number;
   packetsReceived?: number;
   packetsLost?: number;
@@ -55,6 +57,7 @@ export async function remoteTracks(client: FishjamClient): Promise<RemoteTrack[]
       frameWidth: stats?.frameWidth ?? 0,
       frameHeight: stats?.frameHeight ?? 0,
       freezeCount: stats?.freezeCount ?? 0,
+      frozenS: stats?.totalFreezesDuration ?? 0,
       audioEnergy: stats?.totalAudioEnergy ?? 0,
       packetsReceived: stats?.packetsReceived ?? 0,
       packetsLost: stats?.packetsLost ?? 0,
