@@ -12,6 +12,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use tokio::task::JoinSet;
 use velella_bus::memory::MemoryBus;
+use velella_model::subject;
 use velella_ops::{Deps, Readiness, logs, nofile, shutdown};
 use velella_store::memory::MemoryStore;
 
@@ -43,14 +44,21 @@ async fn main() -> anyhow::Result<()> {
 }
 
 async fn run(config: &Config, deps: Deps) -> anyhow::Result<()> {
+    // The coordinator listens to the bus first, so that it knows the workers when people read the welcome.
+    let coordinator = velella_coordinator::build(config.coordinator()?, deps.clone()).await?;
+    let listening = coordinator.local_addr()?;
+    let mut announcements = deps.bus.subscribe(subject::ANNOUNCEMENTS).await?;
     let mut services = JoinSet::new();
+    services.spawn(coordinator.run());
     for number in 1..=config.workers {
         let worker = velella_worker::build(config.worker(number)?, deps.clone()).await?;
         services.spawn(worker.run());
     }
-    let coordinator = velella_coordinator::build(config.coordinator()?, deps.clone()).await?;
-    let listening = coordinator.local_addr()?;
-    services.spawn(coordinator.run());
+    // Each announces itself as soon as it runs.
+    for _ in 1..=config.workers {
+        announcements.next().await.context("the bus closed")?;
+    }
+    drop(announcements);
     welcome::write(&mut io::stdout().lock(), listening, config.is_development())?;
     while let Some(ended) = services.join_next().await {
         // A service that fails takes the process down; a shutdown ends all of them without error.
