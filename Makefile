@@ -38,9 +38,10 @@ $(WEB)/dist/index.html: $(WEB)/node_modules/.installed $(WEB_SOURCES)
 	npm --prefix $(WEB) run build
 	@touch $@
 
-# npm keeps its promise to install exactly the lock file only with `ci`; the stamp says it has.
+# Not `npm ci`: it refuses a lock file that lacks the optional binaries of other platforms, and not every
+# registry serves them all. `--no-save` installs what the lock file says and leaves it alone.
 %/node_modules/.installed: %/package.json %/package-lock.json | deps
-	npm ci --prefix $* --no-audit --no-fund
+	npm install --prefix $* --no-save --no-audit --no-fund
 	@touch $@
 
 .PHONY: deps

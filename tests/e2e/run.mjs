@@ -28,7 +28,7 @@ function prepare() {
   mkdirSync(join(here, "artifacts"), { recursive: true });
   // A given server brings its page along.
   if (process.env.VELELLA_BIN) return;
-  if (!existsSync(join(web, "node_modules"))) must("npm", ["ci"], web);
+  if (!existsSync(join(web, "node_modules"))) must("npm", ["install", "--no-save"], web);
   if (!existsSync(join(web, "dist/index.html"))) must("npm", ["run", "build"], web);
   must("cargo", ["build", "--locked", "-p", "velella-allinone"], root);
 }

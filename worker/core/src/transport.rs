@@ -19,6 +19,12 @@ use velella_model::{MediaKind, VideoCodec};
 
 /// Resend cache of a video stream in packets. Two seconds of 2 Mbit/s at 1100 bytes are 450.
 const RESEND_PACKETS_VIDEO: usize = 512;
+/// Most m-lines in an offer. A client that publishes and stops again and again adds one each time;
+/// beyond this it is closed and starts over with a short offer.
+const OFFER_LINES_MAX: usize = 512;
+/// Candidates taken from one peer; browsers send about ten. What it leaves out is found by the
+/// peer's own checks.
+const REMOTE_CANDIDATES_MAX: u32 = 64;
 /// Largest message on a data channel, as browsers offer it.
 const CHANNEL_MESSAGE_BYTES_MAX: u32 = 256 * 1024;
 
@@ -62,12 +68,13 @@ pub(crate) struct Drained {
 pub(crate) struct Transport {
     rtc: Box<Rtc>,
     deadline: Instant,
+    remote_candidates: u32,
 }
 
 impl Transport {
     /// Takes a freshly built connection.
     pub(crate) fn new(rtc: Box<Rtc>, now: Instant) -> Self {
-        Self { rtc, deadline: now }
+        Self { rtc, deadline: now, remote_candidates: 0 }
     }
 
     /// When it wants to be woken.
@@ -119,6 +126,9 @@ impl Transport {
 
     /// Accepts an SDP offer; the answer is str0m's own text.
     pub(crate) fn accept_offer(&mut self, sdp: &str, now: Instant, drained: &mut Drained) -> Result<String, RtcError> {
+        if sdp.matches("\nm=").count() > OFFER_LINES_MAX {
+            return Err(RtcError::RemoteSdp(format!("more than {OFFER_LINES_MAX} m-lines")));
+        }
         let offer = SdpOffer::from_sdp_string(sdp).map_err(|e| RtcError::RemoteSdp(e.to_string()))?;
         let answer = self.mutate(now, drained, |rtc| rtc.sdp_api().accept_offer(offer))??;
         Ok(answer.to_sdp_string())
@@ -133,8 +143,11 @@ impl Transport {
         drained: &mut Drained,
     ) -> Result<(), RtcError> {
         match Candidate::from_sdp_string(text) {
-            Ok(candidate) => self.mutate(now, drained, |rtc| rtc.add_remote_candidate(candidate)),
-            Err(_) => Ok(()),
+            Ok(candidate) if self.remote_candidates < REMOTE_CANDIDATES_MAX => {
+                self.remote_candidates += 1;
+                self.mutate(now, drained, |rtc| rtc.add_remote_candidate(candidate))
+            }
+            _ => Ok(()),
         }
     }
 

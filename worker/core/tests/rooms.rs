@@ -138,6 +138,29 @@ fn an_offer_that_is_no_sdp_ends_that_session_alone() {
 }
 
 #[test]
+fn an_offer_with_lines_without_end_ends_that_session_alone() {
+    let mut world = room_of_two();
+    world.publish("a", NewTrack::Video);
+    let line = "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:x\r\na=inactive\r\n".repeat(1_000);
+    let sdp = format!("{}{line}", world.client("a").last_offer);
+    world.say("a", PeerEvent::SdpOffer { sdp, mid_to_track: [].into(), metadata: [].into() });
+    assert_eq!(closed(&world, "a"), Some(CloseReason::BadSignal));
+    assert_eq!(closed(&world, "b"), None);
+}
+
+#[test]
+fn candidates_without_end_are_taken_up_to_a_limit() {
+    let mut world = room_of_two();
+    for port in 1..500 {
+        let candidate = format!("candidate:1 1 udp 2122260223 127.0.0.1 {port} typ host generation 0");
+        world.say("a", PeerEvent::Candidate { candidate });
+    }
+    world.say("a", PeerEvent::Candidate { candidate: "garbage".into() });
+    let track = world.publish("a", NewTrack::Video);
+    assert!(world.client("b").tracks.contains(&track));
+}
+
+#[test]
 fn a_lost_signal_closes_the_session_so_that_the_client_joins_again() {
     let mut world = room_of_two();
     world.client("a").lose_signal();

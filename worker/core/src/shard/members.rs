@@ -84,11 +84,11 @@ impl Shard {
             session.transport.close(now, &mut self.drained);
             self.drained.events.clear();
         }
-        self.bury_session(key, reason, now);
+        self.bury_session(key, reason);
     }
 
     /// Removes a session without touching its transport, which may be what broke.
-    pub(super) fn bury_session(&mut self, key: SessionKey, reason: CloseReason, _now: Instant) {
+    pub(super) fn bury_session(&mut self, key: SessionKey, reason: CloseReason) {
         let Some(room_key) = self.sessions.get(key.0).map(|s| s.room) else { return };
         let own: Vec<TrackKey> = self.rooms.get(room_key.0).map(|r| r.tracks_of(key)).unwrap_or_default();
         for track in own {

@@ -128,7 +128,7 @@ impl Shard {
 
     /// Takes an order or a signal.
     pub fn handle_input(&mut self, input: Input, now: Instant) {
-        self.guarded(now, |shard| match input {
+        self.guarded(|shard| match input {
             Input::AssignRoom(assignment) => {
                 shard.assign_room(assignment);
             }
@@ -148,7 +148,7 @@ impl Shard {
         self.stats.datagrams_in += 1;
         self.stats.bytes_in += datagram.contents.len() as u64;
         let Some(key) = self.find_session(datagram, now) else { return Routing::Unknown };
-        self.guarded(now, |shard| {
+        self.guarded(|shard| {
             shard.at_work = Some(key);
             let Datagram { source, destination, contents } = datagram;
             shard.with_transport(key, now, |s, d| s.transport.receive(now, source, destination, contents, d));
@@ -159,7 +159,7 @@ impl Shard {
 
     /// Sends what was written, and wakes connections whose time has come.
     pub fn flush(&mut self, now: Instant) {
-        self.guarded(now, |shard| {
+        self.guarded(|shard| {
             if now >= shard.next_tick {
                 shard.next_tick = now + TICK;
                 shard.tick(now);
@@ -204,7 +204,7 @@ impl Shard {
     }
 
     /// Lets a panic end the session at work and nothing else.
-    fn guarded(&mut self, now: Instant, work: impl FnOnce(&mut Self)) {
+    fn guarded(&mut self, work: impl FnOnce(&mut Self)) {
         // What a panic can leave half done is the culprit's own session, which is removed, and the
         // rest of one batch, which is as if those packets were lost.
         self.at_work = None;
@@ -213,7 +213,7 @@ impl Shard {
             self.drained.events.clear();
             if let Some(key) = self.at_work.take() {
                 tracing::error!(session = ?self.sessions.get(key.0).map(|s| &s.id), "a panic ended a session");
-                self.bury_session(key, CloseReason::Crashed, now);
+                self.bury_session(key, CloseReason::Crashed);
             }
         }
     }
@@ -252,7 +252,7 @@ impl Shard {
             Err(error) => {
                 tracing::warn!(session = %session.id, %error, "the engine gave up a session");
                 self.stats.crashes += 1;
-                self.bury_session(key, CloseReason::Crashed, now);
+                self.bury_session(key, CloseReason::Crashed);
                 None
             }
         }

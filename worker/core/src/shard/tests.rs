@@ -43,7 +43,7 @@ fn a_panic_ends_its_session_and_the_room_goes_on() {
     open(&mut shard, "neighbour", now);
     outputs(&mut shard);
 
-    shard.guarded(now, |shard| {
+    shard.guarded(|shard| {
         shard.with_transport(culprit, now, |_, _| -> Result<(), str0m::RtcError> { panic!("a planted bug") });
     });
 
