@@ -1,7 +1,7 @@
 //! The worker: the SFU's shell around `velella-worker-core`.
 //!
-//! One thread per shard moves datagrams ([`shard_thread`]); one task talks to the coordinators
-//! ([`control`]); one announces the worker ([`announce`]). Decisions are made in the core.
+//! One thread per shard moves datagrams (`shard_thread`); one task talks to the coordinators
+//! (`control`); one announces the worker (`announce`). Decisions are made in the core.
 
 #![warn(missing_docs)]
 

@@ -1,7 +1,7 @@
 //! Every message that crosses a process, one file per conversation.
 //!
-//! MessagePack with named fields inside [`Envelope`]: unknown fields are ignored, so fields can be
-//! added both ways; an unknown major version is refused. `golden/` holds one encoded example each.
+//! MessagePack with named fields inside an envelope with the version: unknown fields are ignored, so fields can be
+//! added both ways; an unknown major version is refused.
 
 pub mod announce;
 pub mod command;
