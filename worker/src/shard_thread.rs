@@ -130,7 +130,10 @@ impl ShardLoop {
             let Some(stray) = next.take().or_else(|| self.wiring.strays.try_recv().ok()) else { return };
             if let Some(destination) = destination(&self.wiring.advertised, stray.source) {
                 let datagram = Datagram { source: stray.source, destination, contents: &stray.contents };
-                self.shard.handle_datagram(datagram, now);
+                // Handed over once: what is not known here either belongs to a session that is gone.
+                if self.shard.handle_datagram(datagram, now) == Routing::Unknown {
+                    self.report.stats.unknown_source += 1;
+                }
             }
         }
     }

@@ -16,6 +16,9 @@ use crate::egress::for_each_run;
 const RECEIVE_BUFFER_BYTES: usize = 4 * 1024 * 1024;
 /// Kernel buffer for what goes out.
 const SEND_BUFFER_BYTES: usize = 2 * 1024 * 1024;
+/// Failed reads in a row after which the socket counts as broken. One, for want of kernel memory say, is
+/// like a loss in the network and must not end everybody's calls.
+const FAILED_READS_MAX: u32 = 64;
 /// Largest datagram times the most the kernel joins into one (generic receive offload).
 const SLOT_BYTES: usize = 64 * 1024;
 
@@ -66,6 +69,7 @@ pub(crate) struct BatchSocket {
     slots: Vec<u8>,
     metas: [RecvMeta; BATCH_SIZE],
     run: Vec<u8>,
+    failed_reads: u32,
 }
 
 impl BatchSocket {
@@ -79,6 +83,7 @@ impl BatchSocket {
             slots: vec![0; SLOT_BYTES * BATCH_SIZE],
             metas: [RecvMeta::default(); BATCH_SIZE],
             run: Vec::new(),
+            failed_reads: 0,
         })
     }
 
@@ -88,7 +93,7 @@ impl BatchSocket {
 
     /// Reads one batch and calls `take` for each datagram. `false` when nothing was there.
     pub(crate) fn receive(&mut self, mut take: impl FnMut(Received<'_>)) -> io::Result<bool> {
-        let Self { socket, state, slots, metas, .. } = self;
+        let Self { socket, state, slots, metas, failed_reads, .. } = self;
         let mut slices = slots.chunks_mut(SLOT_BYTES).map(IoSliceMut::new);
         let mut buffers: [IoSliceMut<'_>; BATCH_SIZE] =
             std::array::from_fn(|_| slices.next().unwrap_or_else(|| IoSliceMut::new(&mut [])));
@@ -97,10 +102,14 @@ impl BatchSocket {
         let count = match received {
             Ok(count) => count,
             Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(false),
-            // A reply "port unreachable" to something we sent earlier; says nothing about this socket.
-            Err(e) if e.kind() == ErrorKind::ConnectionRefused => return Ok(true),
-            Err(e) => return Err(e),
+            Err(error) if *failed_reads < FAILED_READS_MAX => {
+                *failed_reads += 1;
+                tracing::warn!(%error, failed_reads, "media socket not read");
+                return Ok(false);
+            }
+            Err(error) => return Err(error),
         };
+        *failed_reads = 0;
         for (meta, buffer) in metas.iter().zip(&buffers).take(count) {
             let joined = buffer.get(..meta.len).unwrap_or_default();
             for contents in joined.chunks(meta.stride.max(1)) {

@@ -54,10 +54,8 @@ async fn run(config: &Config, deps: Deps) -> anyhow::Result<()> {
         let worker = velella_worker::build(config.worker(number)?, deps.clone()).await?;
         services.spawn(worker.run());
     }
-    // Each announces itself as soon as it runs.
-    for _ in 1..=config.workers {
-        announcements.next().await.context("the bus closed")?;
-    }
+    // The first announces itself as soon as it runs; without one, every room would be refused.
+    announcements.next().await.context("the bus closed")?;
     drop(announcements);
     welcome::write(&mut io::stdout().lock(), listening, config.is_development())?;
     while let Some(ended) = services.join_next().await {
