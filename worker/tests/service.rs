@@ -97,6 +97,8 @@ impl Cluster {
             coordinator: coordinator_id(),
             metadata: Json::null(),
             subscribe_mode: SubscribeMode::Auto,
+            subscriptions: Default::default(),
+            rights: Default::default(),
         };
         self.order(Order::OpenSession { session }).await
     }

@@ -29,22 +29,30 @@ pub(crate) enum Change {
     Track { session: SessionId, track: TrackId, record: TrackRecord },
     /// The peer no longer publishes a track.
     TrackGone { session: SessionId, track: TrackId },
+    /// The peer opened a data channel.
+    Channel { session: SessionId, channel: String },
+    /// The peer closed a data channel.
+    ChannelGone { session: SessionId, channel: String },
 }
 
 impl Change {
     fn apply(&self, record: &mut PeerRecord) {
         let session = match self {
             Self::Connect { coordinator, session } => {
-                let connection = Connection { coordinator: coordinator.clone(), session: session.clone() };
+                let connection =
+                    Connection { coordinator: coordinator.clone(), session: session.clone(), joined: false };
                 if record.connection.replace(connection).is_none_or(|before| before.session != *session) {
                     record.tracks.clear();
+                    record.channels.clear();
                 }
                 return;
             }
             Self::Disconnect { session }
             | Self::Metadata { session, .. }
             | Self::Track { session, .. }
-            | Self::TrackGone { session, .. } => session,
+            | Self::TrackGone { session, .. }
+            | Self::Channel { session, .. }
+            | Self::ChannelGone { session, .. } => session,
         };
         if record.connection.as_ref().is_none_or(|c| c.session != *session) {
             return;
@@ -53,8 +61,18 @@ impl Change {
             Self::Disconnect { .. } => {
                 record.connection = None;
                 record.tracks.clear();
+                record.channels.clear();
             }
-            Self::Metadata { metadata, .. } => record.peer_metadata = metadata.clone(),
+            Self::Metadata { metadata, .. } => {
+                record.peer_metadata = metadata.clone();
+                record.connection.as_mut().expect("its session was compared above").joined = true;
+            }
+            Self::Channel { channel, .. } => {
+                record.channels.insert(channel.clone());
+            }
+            Self::ChannelGone { channel, .. } => {
+                record.channels.remove(channel);
+            }
             Self::Track { track, record: new, .. } => {
                 record.tracks.insert(track.clone(), new.clone());
             }

@@ -137,6 +137,7 @@ pub enum Fact {
 
 /// How a write went.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "an outcome lives for one step; a box would cost more than it saves")]
 pub enum WriteOutcome {
     /// It happened.
     Done(Revision),

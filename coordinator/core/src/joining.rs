@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use velella_model::record::PeerRecord;
-use velella_model::wire::command::{OpenSession, Order, Refusal};
+use velella_model::wire::command::{OpenSession, Order, Refusal, Rights};
 use velella_model::{Json, PeerId, RoomId, SessionId};
 
 use crate::close::Close;
@@ -93,6 +93,8 @@ impl Coordinator {
                 session: id.clone(),
                 metadata: envelope(&opening.metadata, peer_record),
                 subscribe_mode: peer_record.subscribe_mode,
+                subscriptions: peer_record.subscriptions.clone(),
+                rights: Rights::default(),
                 coordinator: self.id.clone(),
                 peer,
             },

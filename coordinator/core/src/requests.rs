@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use velella_model::record::PeerRecord;
-use velella_model::{Json, PeerId, RoomId};
+use velella_model::{PeerId, RoomId};
 
 use crate::input::{Fact, PeerSpec, Request, Ticket, WriteOutcome};
 use crate::output::{Denial, Expect, Output, Reply};
@@ -65,14 +65,7 @@ impl Coordinator {
         if record.spec.peers_max.is_some_and(|peers_max| members >= peers_max as usize) {
             return self.deny(ticket, Denial::PeersLimit);
         }
-        let record = PeerRecord {
-            kind: spec.kind,
-            server_metadata: spec.server_metadata,
-            peer_metadata: Json::from(serde_json::json!({})),
-            subscribe_mode: spec.subscribe_mode,
-            connection: None,
-            tracks: std::collections::BTreeMap::new(),
-        };
+        let record = PeerRecord::new(spec.kind, spec.server_metadata, spec.subscribe_mode);
         *self.adding.entry(room.clone()).or_default() += 1;
         let fact = Fact::Peer(room, peer, Some(record));
         self.write(WriteStep::PeerAdded(ticket, Box::new(fact.clone())), fact, Expect::Absent);

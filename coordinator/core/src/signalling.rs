@@ -93,6 +93,8 @@ impl Coordinator {
                 Change::Track { session, track, record: TrackRecord { kind, metadata } }
             }
             SessionEvent::TrackRemoved { track, .. } => Change::TrackGone { session, track },
+            SessionEvent::ChannelAdded { channel } => Change::Channel { session, channel },
+            SessionEvent::ChannelRemoved { channel } => Change::ChannelGone { session, channel },
         };
         self.edit(&room, &peer, change, now);
     }

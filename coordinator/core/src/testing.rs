@@ -62,11 +62,7 @@ pub(crate) fn room_record(at: &str) -> RoomRecord {
 
 pub(crate) fn peer_record() -> PeerRecord {
     PeerRecord {
-        kind: PeerKind::Webrtc,
-        server_metadata: Json::parse("{}").unwrap(),
         peer_metadata: Json::null(),
-        subscribe_mode: SubscribeMode::Auto,
-        connection: None,
-        tracks: std::collections::BTreeMap::new(),
+        ..PeerRecord::new(PeerKind::Webrtc, Json::parse("{}").unwrap(), SubscribeMode::Auto)
     }
 }

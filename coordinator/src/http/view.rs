@@ -92,14 +92,7 @@ mod tests {
 
     #[test]
     fn a_fresh_peer_has_exactly_these_keys() {
-        let record = PeerRecord {
-            kind: PeerKind::Webrtc,
-            server_metadata: Json::parse("{}").unwrap(),
-            peer_metadata: Json::parse("{}").unwrap(),
-            subscribe_mode: SubscribeMode::Auto,
-            connection: None,
-            tracks: std::collections::BTreeMap::new(),
-        };
+        let record = PeerRecord::new(PeerKind::Webrtc, Json::parse("{}").unwrap(), SubscribeMode::Auto);
         let wanted = json!({
             "id": "p", "type": "webrtc", "status": "disconnected", "tracks": [],
             "metadata": {"peer": {}, "server": {}},

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use velella_coordinator_core::Said;
-use velella_model::wire::signal::{PeerEvent, ServerEvent};
+use velella_model::wire::signal::{PeerEvent, ServerEvent, Voice};
 use velella_model::{Id, IdError, Json, JsonError, RoomType, TrackId, Variant};
 use velella_proto::Message;
 use velella_proto::fishjam::media_events::Variant as WireVariant;
@@ -137,7 +137,7 @@ pub(crate) fn encode_welcome(room_type: RoomType) -> Vec<u8> {
         RoomType::AudioOnly => WireRoomType::AudioOnly,
         RoomType::Livestream | RoomType::AudioOnlyLivestream => WireRoomType::Livestream,
     };
-    let welcome = Content::Authenticated(Authenticated { room_type: room_type.into() });
+    let welcome = Content::Authenticated(Authenticated { room_type: room_type.into(), sdk_deprecation: None });
     PeerMessage { content: Some(welcome) }.encode_to_vec()
 }
 
@@ -195,6 +195,14 @@ fn content(event: ServerEvent) -> to_peer::Content {
         ServerEvent::TrackVariantEnabled { endpoint, track, variant } => {
             Content::TrackVariantEnabled(track_variant(endpoint.into(), track, variant))
         }
+        ServerEvent::VadNotification { track, voice } => Content::VadNotification(to_peer::VadNotification {
+            track_id: track.into(),
+            status: match voice {
+                Voice::Silence => to_peer::vad_notification::Status::Silence,
+                Voice::Speech => to_peer::vad_notification::Status::Speech,
+            }
+            .into(),
+        }),
         ServerEvent::Error { message } => Content::Error(to_peer::Error { message }),
     }
 }

@@ -1,6 +1,6 @@
 //! What the store keeps: the truth about rooms and peers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::wire::Message;
 use crate::wire::command::SubscribeMode;
 use crate::{
-    CoordinatorId, Generation, Incarnation, Json, MediaKind, RoomType, SessionId, TrackId, VideoCodec, WorkerId,
+    CoordinatorId, Generation, Incarnation, Json, MediaKind, PeerId, RoomType, SessionId, TrackId, VideoCodec, WorkerId,
 };
 
 /// A room: what was asked for and where it lives.
@@ -102,6 +102,37 @@ pub struct PeerRecord {
     pub connection: Option<Connection>,
     /// Its published tracks.
     pub tracks: BTreeMap<TrackId, TrackRecord>,
+    /// Its open data channels, by label.
+    #[serde(default)]
+    pub channels: BTreeSet<String>,
+    /// What it receives when its mode is manual.
+    #[serde(default)]
+    pub subscriptions: Subscriptions,
+}
+
+/// What the management API asked for on behalf of a peer in manual mode.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subscriptions {
+    /// All tracks of these peers, present and future.
+    pub peers: BTreeSet<PeerId>,
+    /// These tracks.
+    pub tracks: BTreeSet<TrackId>,
+}
+
+impl PeerRecord {
+    /// A peer that nobody has connected to yet.
+    pub fn new(kind: PeerKind, server_metadata: Json, subscribe_mode: SubscribeMode) -> Self {
+        Self {
+            kind,
+            server_metadata,
+            peer_metadata: Json::from(serde_json::json!({})),
+            subscribe_mode,
+            connection: None,
+            tracks: BTreeMap::new(),
+            channels: BTreeSet::new(),
+            subscriptions: Subscriptions::default(),
+        }
+    }
 }
 
 /// Kind of client behind a peer.
@@ -121,6 +152,9 @@ pub struct Connection {
     pub coordinator: CoordinatorId,
     /// The session, new for each socket.
     pub session: SessionId,
+    /// It said `connect`, so its metadata is known.
+    #[serde(default)]
+    pub joined: bool,
 }
 
 /// A published track.

@@ -8,6 +8,9 @@ use crate::{CoordinatorId, WorkerId};
 /// All announcements of workers.
 pub const ANNOUNCEMENTS: &str = "velella.v1.announce.worker";
 
+/// Who speaks, from all workers.
+pub const VOICES: &str = "velella.v1.voice";
+
 /// Commands to a worker (request and reply).
 pub fn worker_commands(worker: &WorkerId) -> String {
     format!("velella.v1.worker.{}.command", token(worker.as_str()))

@@ -4,7 +4,7 @@
 //! the wire. Only the codecs at the edge of the coordinator and the data channels of the worker
 //! read these types; everything between speaks `velella_model::wire`.
 
-/// Frames of the peer socket, and media events below.
+/// Frames of the peer, server and agent sockets, and media events below.
 pub mod fishjam {
     include!(concat!(env!("OUT_DIR"), "/fishjam.rs"));
 

@@ -210,6 +210,8 @@ mod tests {
             coordinator: CoordinatorId::parse("c").unwrap(),
             metadata: Json::null(),
             subscribe_mode: SubscribeMode::Auto,
+            subscriptions: Default::default(),
+            rights: Default::default(),
         };
         ledger.handle_command(Command { incarnation: BOOT, order: Order::OpenSession { session } })
     }

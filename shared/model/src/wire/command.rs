@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Message;
+use crate::record::Subscriptions;
 use crate::{CoordinatorId, Generation, Incarnation, Json, PeerId, RoomId, RoomType, SessionId, VideoCodec};
 
 /// A command with its addressee: a worker that restarted refuses commands meant for its last life.
@@ -70,6 +71,27 @@ pub struct OpenSession {
     pub metadata: Json,
     /// Whether it receives every track, or only those asked for by REST.
     pub subscribe_mode: SubscribeMode,
+    /// What it receives when its mode is manual.
+    #[serde(default)]
+    pub subscriptions: Subscriptions,
+    /// What its token allows.
+    #[serde(default)]
+    pub rights: Rights,
+}
+
+/// What the holder of a peer token may do with media.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rights {
+    /// Publish tracks; without it, all lines of its offers are answered as not sending.
+    pub publish: bool,
+    /// Receive tracks; without it, none is offered to it.
+    pub subscribe: bool,
+}
+
+impl Default for Rights {
+    fn default() -> Self {
+        Self { publish: true, subscribe: true }
+    }
 }
 
 /// Which tracks a peer receives.

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::Message;
-use crate::{Json, MediaKind, PeerId, SessionId, TrackId, Variant};
+use crate::record::Subscriptions;
+use crate::{Json, MediaKind, PeerId, RoomId, SessionId, TrackId, Variant};
 
 /// Coordinator → worker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,6 +93,11 @@ pub enum PeerEvent {
         /// Encoding.
         variant: Variant,
     },
+    /// What a peer in manual mode receives from now on, whole.
+    SetSubscriptions {
+        /// Peers and tracks.
+        subscriptions: Subscriptions,
+    },
     /// An own track was unmuted: expect media.
     UnmuteTrack {
         /// Own track.
@@ -134,6 +140,16 @@ pub enum SessionEvent {
         kind: MediaKind,
         /// Its last metadata.
         metadata: Json,
+    },
+    /// The peer opened a data channel.
+    ChannelAdded {
+        /// Its label.
+        channel: String,
+    },
+    /// The peer closed a data channel.
+    ChannelRemoved {
+        /// Its label.
+        channel: String,
     },
     /// The session is gone; nothing follows.
     Closed {
@@ -258,11 +274,41 @@ pub enum ServerEvent {
         /// Encoding.
         variant: Variant,
     },
+    /// Somebody began or stopped speaking.
+    VadNotification {
+        /// A track that this peer receives.
+        track: TrackId,
+        /// Speech or silence.
+        voice: Voice,
+    },
     /// Fatal: the client disconnects.
     Error {
         /// For people.
         message: String,
     },
+}
+
+/// Whether somebody speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Voice {
+    /// Nobody does.
+    Silence,
+    /// Somebody does.
+    Speech,
+}
+
+/// A worker → all coordinators: the voice of a track changed. Nothing is lost with it but a moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VoiceChanged {
+    /// Where.
+    pub room: RoomId,
+    /// Who.
+    pub peer: PeerId,
+    /// On which track.
+    pub track: TrackId,
+    /// To what.
+    pub voice: Voice,
 }
 
 /// One endpoint in [`ServerEvent::Connected`].
@@ -294,3 +340,4 @@ pub struct Simulcast {
 
 impl Message for ToWorker {}
 impl Message for ToCoordinator {}
+impl Message for VoiceChanged {}

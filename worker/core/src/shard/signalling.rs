@@ -59,6 +59,7 @@ impl Shard {
             PeerEvent::UnmuteTrack { track } => self.unmuted(key, &track),
             // Limits matter once bandwidth is allocated.
             PeerEvent::TrackBitrates { .. } => {}
+            PeerEvent::SetSubscriptions { .. } => {}
         }
     }
 

@@ -23,6 +23,8 @@ fn open(shard: &mut Shard, name: &str, now: Instant) -> SessionKey {
         coordinator: CoordinatorId::parse("c").unwrap(),
         metadata: Json::null(),
         subscribe_mode: SubscribeMode::Auto,
+        subscriptions: Default::default(),
+        rights: Default::default(),
     };
     let rtc = Box::new(Rtc::builder().set_rtp_mode(true).build(now));
     shard.handle_input(Input::OpenSession(Box::new(Admission { session, rtc, ufrag: format!("ufrag-{name}") })), now);

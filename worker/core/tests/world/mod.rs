@@ -75,6 +75,8 @@ impl World {
             coordinator: CoordinatorId::parse("c").unwrap(),
             metadata: Json::parse(&format!("{{\"peer\":\"{name}\"}}")).unwrap(),
             subscribe_mode: SubscribeMode::Auto,
+            subscriptions: Default::default(),
+            rights: Default::default(),
         };
         let port = 20_000 + u16::try_from(self.sessions).unwrap();
         self.clients.insert(name, Client::new(name, session, self.codec, port, self.now));
