@@ -69,9 +69,11 @@ impl<T: Copy + PartialEq> Negotiation<T> {
         Self { slots: Vec::new(), waiting: VecDeque::new(), in_round: false, asked: false, short_rounds: 0 }
     }
 
-    /// The peer shall receive this track.
+    /// The peer shall receive this track. Wanting it twice changes nothing.
     pub(crate) fn want(&mut self, track: T, kind: MediaKind) {
-        self.waiting.push_back((track, kind));
+        if self.slot_of(track).is_none() && !self.waiting.iter().any(|(t, _)| *t == track) {
+            self.waiting.push_back((track, kind));
+        }
     }
 
     /// The peer asked for a round, to add or remove own tracks.

@@ -106,9 +106,9 @@ impl Room {
         self.tracks.iter().filter(|(_, t)| t.owner == owner).map(|(k, _)| TrackKey(k)).collect()
     }
 
-    /// Tracks that a member may receive.
-    pub(crate) fn tracks_for(&self, member: SessionKey) -> Vec<(TrackKey, MediaKind)> {
-        self.tracks.iter().filter(|(_, t)| t.owner != member).map(|(k, t)| (TrackKey(k), t.kind)).collect()
+    /// Tracks of all members but one.
+    pub(crate) fn tracks_for(&self, member: SessionKey) -> impl Iterator<Item = (TrackKey, &Track)> {
+        self.tracks.iter().filter(move |(_, t)| t.owner != member).map(|(k, t)| (TrackKey(k), t))
     }
 
     /// All members but one.

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use str0m::media::Mid;
 use str0m::rtp::{RtpPacket, Ssrc};
-use velella_model::wire::command::{OpenSession, SubscribeMode};
+use velella_model::wire::command::{OpenSession, Rights};
 use velella_model::wire::signal::{SessionEvent, ToCoordinator};
 use velella_model::{CoordinatorId, Json, MediaKind, PeerId, SessionId, TrackId, Variant};
 
@@ -16,6 +16,7 @@ use crate::negotiation::{Negotiation, SlotIndex};
 use crate::room::{self, Room, RoomKey, Track, TrackKey};
 use crate::selector::Available;
 use crate::transport::Transport;
+use crate::wishes::Wishes;
 
 /// Received streams remembered per session: 16 tracks with 3 encodings, and room for changes.
 const SOURCES_MAX: usize = 64;
@@ -37,7 +38,8 @@ pub(crate) struct Session {
     pub(crate) peer: PeerId,
     pub(crate) room: RoomKey,
     coordinator: CoordinatorId,
-    pub(crate) subscribe_mode: SubscribeMode,
+    pub(crate) rights: Rights,
+    pub(crate) wishes: Wishes,
     pub(crate) metadata: Json,
     pub(crate) transport: Transport,
     pub(crate) negotiation: Negotiation<TrackKey>,
@@ -68,11 +70,12 @@ pub(crate) enum Delivered {
 impl Session {
     pub(crate) fn new(open: OpenSession, room: RoomKey, transport: Transport, ufrag: String) -> Self {
         Self {
+            rights: open.rights,
+            wishes: Wishes::of(&open),
             id: open.session,
             peer: open.peer,
             room,
             coordinator: open.coordinator,
-            subscribe_mode: open.subscribe_mode,
             metadata: open.metadata,
             transport,
             negotiation: Negotiation::new(),
@@ -101,6 +104,13 @@ impl Session {
         let seq = self.next_down;
         self.next_down += 1;
         (self.coordinator.clone(), ToCoordinator { session: self.id.clone(), seq, event })
+    }
+
+    /// Books a track if it is wanted here.
+    pub(crate) fn wish(&mut self, key: TrackKey, track: &Track) {
+        if self.wishes.cover(&track.peer, &track.id) {
+            self.negotiation.want(key, track.kind);
+        }
     }
 
     /// Where a received stream belongs. Found once per stream, since the engine's own look-up and

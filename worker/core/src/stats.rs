@@ -27,10 +27,16 @@ pub struct Stats {
     pub bad_signals: u64,
     /// Signals of sessions that are gone, and of tracks that are gone.
     pub late_signals: u64,
+    /// Subscriptions listed for sessions that receive all tracks or may receive none.
+    pub ignored_signals: u64,
     /// Data channel messages passed on.
     pub messages: u64,
     /// Data channel messages dropped: malformed, or a receiver's buffer is full.
     pub messages_dropped: u64,
+    /// Tracks offered without the right to publish, once per offer; not taken.
+    pub tracks_not_allowed: u64,
+    /// Data channel messages without the right to publish, dropped.
+    pub messages_not_allowed: u64,
     /// Sessions ended by a caught panic or an engine error.
     pub crashes: u64,
     /// Sessions ended by silence on the media path.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use velella_model::RoomId;
-use velella_model::wire::command::{Assignment, SubscribeMode};
+use velella_model::wire::command::Assignment;
 use velella_model::wire::signal::{CloseReason, Endpoint, ServerEvent, SessionEvent};
 
 use super::{Admission, Shard};
@@ -53,14 +53,10 @@ impl Shard {
     }
 
     fn welcome(&mut self, key: SessionKey, now: Instant) {
-        let Some(session) = self.sessions.get_mut(key.0) else { return };
+        self.want_covered(key);
+        let Some(session) = self.sessions.get(key.0) else { return };
         let Some(room) = self.rooms.get(session.room.0) else { return };
         let (endpoint, metadata) = (session.peer.clone(), session.metadata.clone());
-        if session.subscribe_mode == SubscribeMode::Auto {
-            for (track, kind) in room.tracks_for(key) {
-                session.negotiation.want(track, kind);
-            }
-        }
         let others = room.others(key);
         // Tracks follow in `tracks_added`. Listing them here as well would make clients report
         // each of them twice.

@@ -10,6 +10,11 @@ impl Shard {
     /// Passes a message on to every peer it names, on their channel of the same label.
     pub(super) fn pass_message(&mut self, key: SessionKey, data: &ChannelData) {
         let Some(session) = self.sessions.get(key.0) else { return };
+        // Who may not publish looks on: words count like pictures.
+        if !session.rights.publish {
+            self.stats.messages_not_allowed += 1;
+            return;
+        }
         let Some(label) = session.channels.label(data.id) else { return };
         let Some(message) = Stamped::new(&data.data, &session.peer) else {
             self.stats.messages_dropped += 1;

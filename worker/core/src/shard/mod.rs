@@ -1,8 +1,9 @@
 //! A shard: the rooms and sessions of one thread.
 //!
 //! This file holds the doors and the loop over what connections produce; the siblings hold what
-//! happens in them: [`members`] (open, close), [`signalling`] (what peers say), [`media`]
-//! (packets and keyframes), [`messages`] (data channels).
+//! happens in them: [`members`] (open, close), [`signalling`] (what peers say),
+//! [`subscriptions`] (who receives what), [`media`] (packets and keyframes), [`messages`] (data
+//! channels).
 //!
 //! A batch of datagrams is taken first, then [`Shard::flush`] drains every connection that was
 //! written to once: draining once per batch instead of once per packet halves its cost.
@@ -11,6 +12,7 @@ mod media;
 mod members;
 mod messages;
 mod signalling;
+mod subscriptions;
 #[cfg(test)]
 mod tests;
 

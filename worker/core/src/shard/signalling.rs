@@ -3,14 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use velella_model::wire::command::SubscribeMode;
 use velella_model::wire::signal::{CloseReason, PeerEvent, ServerEvent, SessionEvent, ToWorker};
 use velella_model::{Json, MediaKind, PeerId, TrackId, Variant};
 
 use super::Shard;
 use crate::answer::{Answer, Direction};
-use crate::room::{RoomKey, Subscription, TRACKS_PER_PEER_MAX, Track, TrackKey};
-use crate::selector::Available;
+use crate::room::{RoomKey, TRACKS_PER_PEER_MAX, Track, TrackKey};
 use crate::session::SessionKey;
 
 /// An SDP offer as the peer sent it.
@@ -59,7 +57,7 @@ impl Shard {
             PeerEvent::UnmuteTrack { track } => self.unmuted(key, &track),
             // Limits matter once bandwidth is allocated.
             PeerEvent::TrackBitrates { .. } => {}
-            PeerEvent::SetSubscriptions { .. } => {}
+            PeerEvent::SetSubscriptions { subscriptions } => self.set_subscriptions(key, subscriptions),
         }
     }
 
@@ -124,33 +122,21 @@ impl Shard {
         }
     }
 
-    fn subscribe(&mut self, key: SessionKey, slot: usize, track_key: TrackKey) {
-        let Some(session) = self.sessions.get_mut(key.0) else { return };
-        let Some(track) = self.rooms.get_mut(session.room.0).and_then(|r| r.track_mut(track_key)) else { return };
-        let available = match track.kind {
-            MediaKind::Audio => Available::default().with(Variant::High),
-            MediaKind::Video => track.available,
-        };
-        if !session.tune(slot, available) {
-            tracing::debug!(session = %session.id, track = %track.id, "no common codec, track not forwarded");
-            return;
-        }
-        track.subscriptions.push(Subscription { session: key, slot });
-        for encoding in &mut track.encodings {
-            encoding.keyframes.want();
-        }
-    }
-
     /// Compares what the peer sends with what it sent before. Returns the new tracks.
     fn apply_publications(&mut self, key: SessionKey, answer: &Answer<'_>, offer: &Offer) -> Vec<TrackKey> {
         let Some(session) = self.sessions.get(key.0) else { return Vec::new() };
         let Some(room) = self.rooms.get_mut(session.room.0) else { return Vec::new() };
         let room_key = session.room;
         let has_video = room.assignment.room_type.has_video();
+        let may_publish = session.rights.publish;
         let (mut kept, mut added) = (Vec::new(), Vec::new());
         for line in answer.lines().filter(|l| l.direction == Direction::Receiving && l.has_codec()) {
             let Some(id) = offer.mid_to_track.get(&line.mid.to_string()) else { continue };
             if line.kind == MediaKind::Video && !has_video {
+                continue;
+            }
+            if !may_publish {
+                self.stats.tracks_not_allowed += 1;
                 continue;
             }
             match room.track_by_id(id).and_then(|k| Some((k, room.track(k)?))) {
@@ -177,16 +163,15 @@ impl Shard {
     fn announce(&mut self, key: SessionKey, track_key: TrackKey) {
         let Some(room) = self.sessions.get(key.0).and_then(|s| self.rooms.get(s.room.0)) else { return };
         let Some(track) = room.track(track_key) else { return };
-        let kind = track.kind;
-        let added = SessionEvent::TrackAdded { track: track.id.clone(), kind, metadata: track.metadata.clone() };
+        let (id, kind, metadata) = (track.id.clone(), track.kind, track.metadata.clone());
         let others = room.others(key);
-        self.emit(key, added);
-        for other in others {
-            if let Some(session) = self.sessions.get_mut(other.0)
-                && session.subscribe_mode == SubscribeMode::Auto
-            {
-                session.negotiation.want(track_key, kind);
+        for other in &others {
+            if let Some(session) = self.sessions.get_mut(other.0) {
+                session.wish(track_key, track);
             }
+        }
+        self.emit(key, SessionEvent::TrackAdded { track: id, kind, metadata });
+        for other in others {
             self.negotiate(other);
         }
     }

@@ -250,7 +250,10 @@ impl Client {
             }
             ServerEvent::TracksAdded { endpoint, tracks } => {
                 assert!(self.endpoints.contains(endpoint.as_str()), "{}: tracks of unknown {endpoint}", self.name);
-                self.tracks.extend(tracks.keys().cloned());
+                for track in tracks.keys() {
+                    let new = self.tracks.insert(track.clone());
+                    assert!(new, "{}: {track} announced again, which loses its line", self.name);
+                }
             }
             ServerEvent::TracksRemoved { tracks, .. } => {
                 for track in tracks {

@@ -14,7 +14,8 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use str0m::{IceCreds, Rtc};
-use velella_model::wire::command::{Assignment, OpenSession, SubscribeMode};
+use velella_model::record::Subscriptions;
+use velella_model::wire::command::{Assignment, OpenSession, Rights, SubscribeMode};
 use velella_model::wire::signal::{CloseReason, PeerEvent, ServerEvent, SessionEvent, ToWorker};
 use velella_model::{CoordinatorId, Generation, Json, PeerId, RoomId, RoomType, SessionId, TrackId, VideoCodec};
 use velella_worker_core::{Admission, Datagram, Input, Output, Routing, Shard, rtc_config};
@@ -56,6 +57,23 @@ impl World {
 
     /// A client joins a room and is welcomed.
     pub fn join(&mut self, name: &'static str, room: &str) {
+        self.join_as(name, room, |_| {});
+    }
+
+    /// A client in manual mode joins; it receives what is listed for it.
+    pub fn join_manually(&mut self, name: &'static str, room: &str, listed: Subscriptions) {
+        self.join_as(name, room, |open| {
+            open.subscribe_mode = SubscribeMode::Manual;
+            open.subscriptions = listed;
+        });
+    }
+
+    /// A client joins with a token that allows this.
+    pub fn join_with(&mut self, name: &'static str, room: &str, rights: Rights) {
+        self.join_as(name, room, |open| open.rights = rights);
+    }
+
+    fn join_as(&mut self, name: &'static str, room: &str, change: impl FnOnce(&mut OpenSession)) {
         self.sessions += 1;
         let session = SessionId::parse(&format!("session-{}", self.sessions)).unwrap();
         let assignment = Assignment {
@@ -68,7 +86,7 @@ impl World {
         let credentials = IceCreds { ufrag: ufrag.clone(), pass: format!("password-of-24-letters-{}", self.sessions) };
         let mut rtc = rtc_config(&assignment).set_local_ice_credentials(credentials).build(self.now);
         rtc.add_local_candidate(str0m::Candidate::host(server(), "udp").unwrap());
-        let open = OpenSession {
+        let mut open = OpenSession {
             assignment,
             session: session.clone(),
             peer: PeerId::parse(name).unwrap(),
@@ -78,6 +96,7 @@ impl World {
             subscriptions: Default::default(),
             rights: Default::default(),
         };
+        change(&mut open);
         let port = 20_000 + u16::try_from(self.sessions).unwrap();
         self.clients.insert(name, Client::new(name, session, self.codec, port, self.now));
         self.input(Input::OpenSession(Box::new(Admission { session: open, rtc: Box::new(rtc), ufrag })));
