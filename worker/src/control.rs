@@ -7,16 +7,16 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
 use velella_bus::{Bus, Delivery, Subscription};
 use velella_model::wire::command::{Command, CommandReply, Refusal};
-use velella_model::wire::signal::{SessionEvent, ToWorker};
+use velella_model::wire::signal::{SessionEvent, ToCoordinator, ToWorker};
 use velella_model::wire::{decode, encode};
-use velella_model::{SessionId, WorkerId, subject};
-use velella_worker_core::{Input, Ledger, Output, Routed};
+use velella_model::{CoordinatorId, SessionId, WorkerId, subject};
+use velella_worker_core::{Input, Ledger, Routed};
 
 use crate::announce::Standing;
 use crate::engine::Engine;
 
 /// Signals from shards waiting to be sent.
-pub(crate) const OUTPUTS_MAX: usize = 16_384;
+pub(crate) const SIGNALS_MAX: usize = 16_384;
 /// How often a close that found a full mailbox is tried again.
 const RETRY_INTERVAL: Duration = Duration::from_millis(200);
 /// Closes that wait for room in a mailbox. A worker never holds more sessions than its limit.
@@ -28,7 +28,7 @@ pub(crate) struct Control {
     pub(crate) ledger: Ledger,
     pub(crate) engine: Engine,
     pub(crate) shards: Vec<mpsc::Sender<Input>>,
-    pub(crate) outputs: mpsc::Receiver<Output>,
+    pub(crate) signals: mpsc::Receiver<(CoordinatorId, ToCoordinator)>,
     pub(crate) standing: watch::Sender<Standing>,
     /// Sessions to close whose shard had no room for the order.
     closes: Vec<SessionId>,
@@ -54,10 +54,10 @@ impl Control {
         ledger: Ledger,
         engine: Engine,
         shards: Vec<mpsc::Sender<Input>>,
-        outputs: mpsc::Receiver<Output>,
+        signals: mpsc::Receiver<(CoordinatorId, ToCoordinator)>,
         standing: watch::Sender<Standing>,
     ) -> Self {
-        Self { bus, ledger, engine, shards, outputs, standing, closes: Vec::new() }
+        Self { bus, ledger, engine, shards, signals, standing, closes: Vec::new() }
     }
 
     /// Runs until the bus closes.
@@ -65,7 +65,7 @@ impl Control {
         let mut retry = tokio::time::interval(RETRY_INTERVAL);
         loop {
             tokio::select! {
-                Some(output) = self.outputs.recv() => self.send_signal(output).await,
+                Some((coordinator, signal)) = self.signals.recv() => self.send_signal(&coordinator, &signal).await,
                 delivery = ears.signals.next() => match delivery {
                     Some(delivery) => self.take_signal(&delivery),
                     None => anyhow::bail!("the bus closed"),
@@ -163,12 +163,11 @@ impl Control {
         }
     }
 
-    async fn send_signal(&mut self, output: Output) {
-        let Output::Signal(coordinator, message) = output;
-        if matches!(message.event, SessionEvent::Closed { .. }) {
-            self.ledger.session_closed(&message.session);
+    async fn send_signal(&mut self, coordinator: &CoordinatorId, signal: &ToCoordinator) {
+        if matches!(signal.event, SessionEvent::Closed { .. }) {
+            self.ledger.session_closed(&signal.session);
         }
-        self.publish(&subject::coordinator_signals(&coordinator), encode(&message)).await;
+        self.publish(&subject::coordinator_signals(coordinator), encode(signal)).await;
     }
 
     async fn publish(&self, subject: &str, payload: Vec<u8>) {

@@ -16,6 +16,7 @@ mod service;
 mod shard_thread;
 mod socket;
 mod strays;
+mod voices;
 
 pub use config::Config;
 pub use service::{Service, build};

@@ -8,6 +8,7 @@ use anyhow::Context;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use velella_model::wire::announce::WorkerState;
+use velella_model::wire::signal::VoiceChanged;
 use velella_model::{Generation, Incarnation};
 use velella_ops::Deps;
 use velella_worker_core::{Input, Ledger};
@@ -19,6 +20,7 @@ use crate::engine::Engine;
 use crate::metrics;
 use crate::shard_thread::{self, MAILBOX_INPUTS_MAX, MAILBOX_STRAYS_MAX, Report, Wiring};
 use crate::socket::bind_shared;
+use crate::voices;
 
 /// A worker whose sockets are bound and whose ears are open.
 pub struct Service {
@@ -27,6 +29,7 @@ pub struct Service {
     identity: Identity,
     standing: watch::Receiver<Standing>,
     reports: Vec<watch::Receiver<Report>>,
+    voices: mpsc::Receiver<VoiceChanged>,
     failures: mpsc::Receiver<anyhow::Error>,
     deps: Deps,
 }
@@ -39,7 +42,8 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Service> {
     let (sockets, bound) = bind_shared(config.udp, shards)?;
     let advertised = config.advertised(bound)?;
     let incarnation = Incarnation(boot_number()?);
-    let (outputs, output_receiver) = mpsc::channel(control::OUTPUTS_MAX);
+    let (signals, signal_receiver) = mpsc::channel(control::SIGNALS_MAX);
+    let (voices, voice_receiver) = mpsc::channel(voices::VOICES_MAX);
     let (failure, failures) = mpsc::channel(shards);
     let (stray_senders, stray_receivers): (Vec<_>, Vec<_>) =
         (0..shards).map(|_| mpsc::channel(MAILBOX_STRAYS_MAX)).unzip();
@@ -57,7 +61,8 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Service> {
             inputs: input_receiver,
             strays,
             shards: stray_senders.clone(),
-            outputs: outputs.clone(),
+            signals: signals.clone(),
+            voices: voices.clone(),
             report,
         };
         start_shard(wiring, failure.clone())?;
@@ -73,7 +78,7 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Service> {
     });
     let ears = Ears::open(&*deps.bus, &config.worker_id).await?;
     let engine = Engine::new(&advertised)?;
-    let control = Control::new(deps.bus.clone(), ledger, engine, inputs, output_receiver, standing);
+    let control = Control::new(deps.bus.clone(), ledger, engine, inputs, signal_receiver, standing);
     tracing::info!(worker = %config.worker_id, udp = %bound, ?advertised, shards, "worker ready");
     let identity = Identity {
         worker: config.worker_id.clone(),
@@ -83,7 +88,7 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Service> {
         capacity: config.capacity(),
     };
     drop(latch);
-    Ok(Service { control, ears, identity, standing: watched_standing, reports, failures, deps })
+    Ok(Service { control, ears, identity, standing: watched_standing, reports, voices: voice_receiver, failures, deps })
 }
 
 impl Service {
@@ -94,12 +99,13 @@ impl Service {
 
     /// Serves until shutdown, or until a part of it fails.
     pub async fn run(self) -> anyhow::Result<()> {
-        let Self { control, ears, identity, standing, reports, mut failures, deps } = self;
+        let Self { control, ears, identity, standing, reports, voices, mut failures, deps } = self;
         let shutdown: CancellationToken = deps.shutdown.clone();
         tokio::select! {
             () = shutdown.cancelled() => Ok(()),
             result = control.run(ears) => result,
             result = announce::run(deps.bus.clone(), identity, standing, reports) => result,
+            () = voices::run(deps.bus.clone(), voices) => Ok(()),
             Some(error) = failures.recv() => Err(error),
         }
     }

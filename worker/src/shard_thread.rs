@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
+use velella_model::CoordinatorId;
+use velella_model::wire::signal::{ToCoordinator, VoiceChanged};
 use velella_worker_core::{Datagram, Input, Output, Routing, Shard, Stats};
 
 use crate::socket::{BatchSocket, Sent};
@@ -41,8 +43,10 @@ pub(crate) struct Report {
     pub(crate) strays_out: u64,
     /// Datagrams that another shard's full mailbox did not take.
     pub(crate) strays_dropped: u64,
-    /// Outputs that the control task's full mailbox did not take.
-    pub(crate) outputs_dropped: u64,
+    /// Signals that the control task's full mailbox did not take.
+    pub(crate) signals_dropped: u64,
+    /// Voices that found their queue full.
+    pub(crate) voices_dropped: u64,
 }
 
 /// Everything a shard thread is given.
@@ -55,7 +59,8 @@ pub(crate) struct Wiring {
     pub(crate) strays: mpsc::Receiver<Stray>,
     /// Mailboxes of all shards, this one included.
     pub(crate) shards: Vec<mpsc::Sender<Stray>>,
-    pub(crate) outputs: mpsc::Sender<Output>,
+    pub(crate) signals: mpsc::Sender<(CoordinatorId, ToCoordinator)>,
+    pub(crate) voices: mpsc::Sender<VoiceChanged>,
     pub(crate) report: watch::Sender<Report>,
 }
 
@@ -155,7 +160,7 @@ impl ShardLoop {
         Ok(())
     }
 
-    /// Sends datagrams, and signals to the control task.
+    /// Sends datagrams, and the rest to the tasks that talk to coordinators.
     fn deliver(&mut self) {
         let transmits = self.shard.transmits();
         let sent = self.socket.send(transmits);
@@ -163,8 +168,15 @@ impl ShardLoop {
         self.count(sent);
         while let Some(output) = self.shard.poll_output() {
             // Never waits: media would stall. The coordinator sees the gap and closes the session.
-            if self.wiring.outputs.try_send(output).is_err() {
-                self.report.outputs_dropped += 1;
+            match output {
+                Output::Signal(coordinator, message) => {
+                    let taken = self.wiring.signals.try_send((coordinator, message));
+                    self.report.signals_dropped += u64::from(taken.is_err());
+                }
+                Output::Voice(change) => {
+                    let taken = self.wiring.voices.try_send(change);
+                    self.report.voices_dropped += u64::from(taken.is_err());
+                }
             }
         }
     }

@@ -34,6 +34,7 @@ mod shard;
 mod stats;
 mod timers;
 mod transport;
+mod voice;
 mod wishes;
 
 pub use demux::local_ufrag;

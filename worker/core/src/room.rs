@@ -13,6 +13,7 @@ use crate::keyframe;
 use crate::negotiation::SlotIndex;
 use crate::selector::Available;
 use crate::session::SessionKey;
+use crate::voice;
 
 /// Tracks of one peer. The client takes camera, microphone, screen and its sound, and custom ones.
 pub(crate) const TRACKS_PER_PEER_MAX: usize = 16;
@@ -51,6 +52,8 @@ pub(crate) struct Track {
     pub(crate) subscriptions: Vec<Subscription>,
     /// Which encodings flowed at the last look.
     pub(crate) available: Available,
+    /// Stays silent for video.
+    pub(crate) voice: voice::Detector,
 }
 
 /// One stream of a track.

@@ -16,6 +16,7 @@ use crate::negotiation::{Negotiation, SlotIndex};
 use crate::room::{self, Room, RoomKey, Track, TrackKey};
 use crate::selector::Available;
 use crate::transport::Transport;
+use crate::voice;
 use crate::wishes::Wishes;
 
 /// Received streams remembered per session: 16 tracks with 3 encodings, and room for changes.
@@ -184,6 +185,7 @@ impl Session {
             encodings,
             subscriptions: Vec::new(),
             available: if simulcast { nothing } else { nothing.with(Variant::High) },
+            voice: voice::Detector::new(),
         }
     }
 

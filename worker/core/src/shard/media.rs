@@ -37,6 +37,7 @@ impl Shard {
                 encoding.keyframes.satisfied();
             }
         }
+        let speech_begins = packet.header.ext_vals.audio_level.is_some_and(|level| track.voice.hear(level, now));
         let mut switched = Vec::new();
         for subscription in &track.subscriptions {
             let Some(subscriber) = self.sessions.get_mut(subscription.session.0) else { continue };
@@ -56,6 +57,9 @@ impl Shard {
         self.at_work = Some(key);
         if !switched.is_empty() {
             self.tell_switched(room_key, source.track, &switched);
+        }
+        if speech_begins {
+            self.voice_changed(room_key, source.track);
         }
     }
 
@@ -89,6 +93,7 @@ impl Shard {
         let rooms: Vec<RoomKey> = self.rooms.iter().map(|(key, _)| RoomKey(key)).collect();
         for room in rooms {
             self.tick_room(room, now);
+            self.tick_voices(room, now);
         }
         let lost = |s: &Session| s.ice_lost_at.is_some_and(|at| now.saturating_duration_since(at) >= ICE_LOST_MAX);
         let lost: Vec<_> = self.sessions.iter().filter(|(_, s)| lost(s)).map(|(key, _)| SessionKey(key)).collect();

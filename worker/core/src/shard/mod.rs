@@ -2,8 +2,8 @@
 //!
 //! This file holds the doors and the loop over what connections produce; the siblings hold what
 //! happens in them: [`members`] (open, close), [`signalling`] (what peers say),
-//! [`subscriptions`] (who receives what), [`media`] (packets and keyframes), [`messages`] (data
-//! channels).
+//! [`subscriptions`] (who receives what), [`media`] (packets and keyframes), [`voices`] (who
+//! speaks), [`messages`] (data channels).
 //!
 //! A batch of datagrams is taken first, then [`Shard::flush`] drains every connection that was
 //! written to once: draining once per batch instead of once per packet halves its cost.
@@ -15,6 +15,7 @@ mod signalling;
 mod subscriptions;
 #[cfg(test)]
 mod tests;
+mod voices;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -24,7 +25,7 @@ use std::time::{Duration, Instant};
 use slab::Slab;
 use str0m::{Event, IceConnectionState, Rtc};
 use velella_model::wire::command::{Assignment, OpenSession};
-use velella_model::wire::signal::{CloseReason, SessionEvent, ToCoordinator, ToWorker};
+use velella_model::wire::signal::{CloseReason, SessionEvent, ToCoordinator, ToWorker, VoiceChanged};
 use velella_model::{CoordinatorId, RoomId, SessionId};
 
 use crate::demux::Demux;
@@ -89,6 +90,8 @@ pub enum Routing {
 pub enum Output {
     /// Send this to the coordinator of a session. [`SessionEvent::Closed`] is a session's last.
     Signal(CoordinatorId, ToCoordinator),
+    /// Tell all coordinators who speaks.
+    Voice(VoiceChanged),
 }
 
 /// The rooms and sessions of one thread.

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use velella_model::wire::signal::{CloseReason, PeerEvent, ServerEvent, SessionEvent, ToWorker};
+use velella_model::wire::signal::{CloseReason, PeerEvent, ServerEvent, SessionEvent, ToWorker, Voice};
 use velella_model::{Json, MediaKind, PeerId, TrackId, Variant};
 
-use super::Shard;
+use super::{Output, Shard, voices};
 use crate::answer::{Answer, Direction};
 use crate::room::{RoomKey, TRACKS_PER_PEER_MAX, Track, TrackKey};
 use crate::session::SessionKey;
+use crate::voice;
 
 /// An SDP offer as the peer sent it.
 struct Offer {
@@ -179,7 +180,11 @@ impl Shard {
     /// Removes a track and tells everybody who knows it.
     pub(super) fn unpublish(&mut self, room_key: RoomKey, track_key: TrackKey) {
         let Some(room) = self.rooms.get_mut(room_key.0) else { return };
-        let Some(track) = room.unpublish(track_key) else { return };
+        let Some(mut track) = room.unpublish(track_key) else { return };
+        if track.voice.voice() == Voice::Speech {
+            track.voice = voice::Detector::new();
+            self.outputs.push_back(Output::Voice(voices::changed(room, &track)));
+        }
         for other in room.others(track.owner) {
             let Some(session) = self.sessions.get_mut(other.0) else { continue };
             if session.negotiation.forget(track_key) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use velella_model::record::Subscriptions;
-use velella_model::wire::signal::ServerEvent;
+use velella_model::wire::signal::{ServerEvent, Voice};
 use velella_model::{MediaKind, PeerId, TrackId, Variant};
 
 use super::Shard;
@@ -65,6 +65,10 @@ impl Shard {
         track.subscriptions.push(Subscription { session: key, slot });
         for encoding in &mut track.encodings {
             encoding.keyframes.want();
+        }
+        if track.voice.voice() == Voice::Speech {
+            let (track, voice) = (track.id.clone(), Voice::Speech);
+            self.tell(key, ServerEvent::VadNotification { track, voice });
         }
     }
 }

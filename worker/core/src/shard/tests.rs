@@ -33,7 +33,10 @@ fn open(shard: &mut Shard, name: &str, now: Instant) -> SessionKey {
 
 fn outputs(shard: &mut Shard) -> Vec<(String, SessionEvent)> {
     std::iter::from_fn(|| shard.poll_output())
-        .map(|Output::Signal(_, message)| (message.session.to_string(), message.event))
+        .filter_map(|output| match output {
+            Output::Signal(_, message) => Some((message.session.to_string(), message.event)),
+            Output::Voice(_) => None,
+        })
         .collect()
 }
 

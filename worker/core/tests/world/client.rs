@@ -9,7 +9,7 @@ use str0m::change::{SdpAnswer, SdpPendingOffer};
 use str0m::channel::{ChannelConfig, ChannelId, Reliability};
 use str0m::media::{Direction, MediaKind as EngineKind, Mid, Pt, Rid, Simulcast, SimulcastLayer};
 use str0m::net::{DatagramRecv, Protocol, Receive};
-use str0m::rtp::{RtpPacket, RtpWrite};
+use str0m::rtp::{ExtensionValues, RtpPacket, RtpWrite};
 use str0m::{Candidate, Event, Input, Output, Rtc};
 use velella_model::wire::signal::{CloseReason, PeerEvent, ServerEvent, ToWorker};
 use velella_model::{Json, MediaKind, SessionId, TrackId, Variant, VideoCodec};
@@ -180,6 +180,24 @@ impl Client {
         self.drain();
     }
 
+    /// Sends one packet of sound of this level.
+    pub fn speak(&mut self, id: &TrackId, level_dbov: i8, now: Instant) {
+        let Some(mid) = self.own_mid(id) else { return };
+        let pt = self.rtc.media(mid).unwrap().remote_pts().iter().copied();
+        let pt = pt.clone().find(|pt| self.is_main(*pt, EngineKind::Audio)).unwrap();
+        let sequence = self.sent.entry((mid, None)).or_insert(5_000);
+        *sequence += 1;
+        let timestamp = u32::try_from(*sequence * 480).unwrap();
+        let levels =
+            ExtensionValues { audio_level: Some(level_dbov), voice_activity: Some(true), ..Default::default() };
+        let write = RtpWrite::new(pt, (*sequence).into(), timestamp, now, b"opus".as_slice()).ext_vals(levels);
+        if let Some(stream) = self.rtc.direct_api().stream_tx_by_mid(mid, None) {
+            stream.write_rtp(write);
+        }
+        self.rtc.handle_input(Input::Timeout(now)).unwrap();
+        self.drain();
+    }
+
     fn is_main(&self, pt: Pt, kind: EngineKind) -> bool {
         self.rtc.codec_config().params().iter().any(|p| p.pt() == pt && (p.spec().codec.is_audio() == kind.is_audio()))
     }
@@ -260,6 +278,9 @@ impl Client {
                     assert!(self.tracks.remove(track), "{}: unknown track {track} removed", self.name);
                     self.lines.retain(|_, t| t != track);
                 }
+            }
+            ServerEvent::VadNotification { track, .. } => {
+                assert!(self.lines.values().any(|t| t == track), "{}: voice of unknown {track}", self.name);
             }
             ServerEvent::OfferData { audio, video } => self.offer(*audio, *video, now),
             ServerEvent::SdpAnswer { .. } if self.ignore_answers => {}

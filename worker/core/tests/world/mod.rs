@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use str0m::{IceCreds, Rtc};
 use velella_model::record::Subscriptions;
 use velella_model::wire::command::{Assignment, OpenSession, Rights, SubscribeMode};
-use velella_model::wire::signal::{CloseReason, PeerEvent, ServerEvent, SessionEvent, ToWorker};
+use velella_model::wire::signal::{CloseReason, PeerEvent, ServerEvent, SessionEvent, ToWorker, Voice};
 use velella_model::{CoordinatorId, Generation, Json, PeerId, RoomId, RoomType, SessionId, TrackId, VideoCodec};
 use velella_worker_core::{Admission, Datagram, Input, Output, Routing, Shard, rtc_config};
 
@@ -31,6 +31,8 @@ pub struct World {
     pub clients: BTreeMap<&'static str, Client>,
     /// Signals about tracks, as the coordinator of each client gets them.
     pub track_events: Vec<(String, SessionEvent)>,
+    /// Who began and stopped speaking, as all coordinators get it.
+    pub voices: Vec<(TrackId, Voice)>,
     room_type: RoomType,
     codec: VideoCodec,
     sessions: u32,
@@ -44,6 +46,7 @@ impl World {
             now,
             clients: BTreeMap::new(),
             track_events: Vec::new(),
+            voices: Vec::new(),
             room_type: RoomType::Conference,
             codec,
             sessions: 0,
@@ -178,7 +181,10 @@ impl World {
     }
 
     fn deliver(&mut self, output: Output) {
-        let Output::Signal(_, message) = output;
+        let message = match output {
+            Output::Signal(_, message) => message,
+            Output::Voice(changed) => return self.voices.push((changed.track, changed.voice)),
+        };
         let Some(client) = self.clients.values_mut().find(|c| c.session == message.session) else { return };
         client.expect_seq(message.seq);
         match message.event {
