@@ -36,6 +36,7 @@ const METRICS: &[Metric] = &[
     grows("bad_signals_total", "Signals that could not be used", |r| r.stats.bad_signals as f64),
     grows("late_signals_total", "Signals about what is gone", |r| r.stats.late_signals as f64),
     grows("ignored_signals_total", "Subscriptions for sessions without a list", |r| r.stats.ignored_signals as f64),
+    grows("channels_refused_total", "Data channels beyond the limits, closed", |r| r.stats.channels_refused as f64),
     grows("messages_total", "Data channel messages passed on", |r| r.stats.messages as f64),
     grows("messages_dropped_total", "Data channel messages dropped", |r| r.stats.messages_dropped as f64),
     grows("tracks_not_allowed_total", "Tracks offered without the right", |r| r.stats.tracks_not_allowed as f64),

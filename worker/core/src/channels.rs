@@ -8,67 +8,58 @@ use velella_proto::fishjam::media_events::ChannelMessage;
 /// Destinations in one message; beyond it the message is refused.
 const DESTINATIONS_MAX: usize = 256;
 
-/// The two channels that published clients open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Label {
-    /// Ordered, complete.
-    Reliable,
-    /// Unordered, no resends.
-    Lossy,
-}
+/// Labels of one session. Published clients open two.
+pub(crate) const LABELS_MAX: usize = 8;
+/// Longest label; it is passed on to every coordinator's subscribers.
+pub(crate) const LABEL_BYTES_MAX: usize = 64;
 
-impl Label {
-    fn parse(text: &str) -> Option<Self> {
-        match text {
-            "reliable" => Some(Self::Reliable),
-            "lossy" => Some(Self::Lossy),
-            _ => None,
-        }
-    }
-}
-
-/// Open channels of a session.
+/// Open channels of a session, one per label.
 #[derive(Debug, Default)]
 pub(crate) struct Channels {
-    reliable: Option<ChannelId>,
-    lossy: Option<ChannelId>,
+    open: Vec<(String, ChannelId)>,
+}
+
+/// What became of a channel that the peer opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Opened {
+    /// The first of its label.
+    New,
+    /// It takes the place of an older one of its label.
+    Again,
+    /// Too many labels, or too long a one.
+    Refused,
 }
 
 impl Channels {
-    /// A channel opened; other labels than the two are left alone.
-    pub(crate) fn opened(&mut self, id: ChannelId, label: &str) {
-        if let Some(label) = Label::parse(label) {
-            *self.slot(label) = Some(id);
+    pub(crate) fn opened(&mut self, id: ChannelId, label: &str) -> Opened {
+        if let Some((_, open)) = self.open.iter_mut().find(|(l, _)| l == label) {
+            *open = id;
+            return Opened::Again;
         }
+        if self.open.len() >= LABELS_MAX || label.len() > LABEL_BYTES_MAX {
+            return Opened::Refused;
+        }
+        self.open.push((label.to_owned(), id));
+        Opened::New
     }
 
-    pub(crate) fn closed(&mut self, id: ChannelId) {
-        for label in [Label::Reliable, Label::Lossy] {
-            let slot = self.slot(label);
-            *slot = slot.filter(|open| *open != id);
-        }
+    /// Returns the label that nothing is open for any more.
+    pub(crate) fn closed(&mut self, id: ChannelId) -> Option<String> {
+        let at = self.open.iter().position(|(_, open)| *open == id)?;
+        Some(self.open.remove(at).0)
     }
 
-    pub(crate) fn label(&self, id: ChannelId) -> Option<Label> {
-        match id {
-            id if self.reliable == Some(id) => Some(Label::Reliable),
-            id if self.lossy == Some(id) => Some(Label::Lossy),
-            _ => None,
-        }
+    pub(crate) fn label(&self, id: ChannelId) -> Option<&str> {
+        self.open.iter().find(|(_, open)| *open == id).map(|(label, _)| label.as_str())
     }
 
-    pub(crate) fn id(&self, label: Label) -> Option<ChannelId> {
-        match label {
-            Label::Reliable => self.reliable,
-            Label::Lossy => self.lossy,
-        }
+    pub(crate) fn id(&self, label: &str) -> Option<ChannelId> {
+        self.open.iter().find(|(l, _)| l == label).map(|(_, id)| *id)
     }
 
-    fn slot(&mut self, label: Label) -> &mut Option<ChannelId> {
-        match label {
-            Label::Reliable => &mut self.reliable,
-            Label::Lossy => &mut self.lossy,
-        }
+    /// Closes all; returns their labels.
+    pub(crate) fn take(&mut self) -> impl Iterator<Item = String> + use<> {
+        std::mem::take(&mut self.open).into_iter().map(|(label, _)| label)
     }
 }
 

@@ -29,9 +29,11 @@ pub struct Stats {
     pub late_signals: u64,
     /// Subscriptions listed for sessions that receive all tracks or may receive none.
     pub ignored_signals: u64,
+    /// Data channels closed again: too many labels, or too long a one.
+    pub channels_refused: u64,
     /// Data channel messages passed on.
     pub messages: u64,
-    /// Data channel messages dropped: malformed, or a receiver's buffer is full.
+    /// Data channel messages dropped: malformed, of a refused channel, or a receiver's buffer is full.
     pub messages_dropped: u64,
     /// Tracks offered without the right to publish, once per offer; not taken.
     pub tracks_not_allowed: u64,

@@ -168,6 +168,11 @@ impl Transport {
         self.rtc.channel(channel).is_some_and(|mut c| c.write(true, message).unwrap_or(false))
     }
 
+    /// Closes a data channel with the next drain.
+    pub(crate) fn close_channel(&mut self, channel: ChannelId) {
+        self.rtc.direct_api().close_data_channel(channel);
+    }
+
     /// The SSRC of the sending stream of an m-line, once an answer declared it.
     pub(crate) fn sending_ssrc(&mut self, mid: Mid) -> Option<Ssrc> {
         self.rtc.direct_api().stream_tx_by_mid(mid, None).map(|s| s.ssrc())

@@ -90,6 +90,10 @@ impl Shard {
         for track in own {
             self.unpublish(room_key, track);
         }
+        let channels = self.sessions.get_mut(key.0).map(|s| s.channels.take());
+        for channel in channels.into_iter().flatten() {
+            self.emit(key, SessionEvent::ChannelRemoved { channel });
+        }
         self.emit(key, SessionEvent::Closed { reason });
         let Some(session) = self.sessions.try_remove(key.0) else { return };
         tracing::info!(session = %session.id, peer = %session.peer, ?reason, "session closed");

@@ -305,17 +305,9 @@ impl Shard {
                     session.clock.report(report.sender_info.ntp_time, report.received_at);
                 }
             }
-            Event::ChannelOpen(id, label) => {
-                if let Some(session) = self.sessions.get_mut(key.0) {
-                    session.channels.opened(id, &label);
-                }
-            }
+            Event::ChannelOpen(id, label) => self.channel_opened(key, id, &label),
             Event::ChannelData(data) => self.pass_message(key, &data),
-            Event::ChannelClose(id) => {
-                if let Some(session) = self.sessions.get_mut(key.0) {
-                    session.channels.closed(id);
-                }
-            }
+            Event::ChannelClose(id) => self.channel_closed(key, id),
             Event::IceConnectionStateChange(state) => self.ice_changed(key, state, now),
             _ => {}
         }

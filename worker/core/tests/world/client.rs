@@ -50,7 +50,8 @@ pub struct Client {
     /// Remote tracks it knows of, and the endpoints.
     pub tracks: BTreeSet<TrackId>,
     pub endpoints: BTreeSet<String>,
-    pub channel: Option<ChannelId>,
+    /// Open data channels by label.
+    pub channels: BTreeMap<String, ChannelId>,
     /// SDP of the last offer.
     pub last_offer: String,
     /// For tests that send offers of their own.
@@ -60,7 +61,7 @@ pub struct Client {
     own: BTreeMap<Mid, (TrackId, NewTrack)>,
     receiving: BTreeMap<MediaKind, u32>,
     pending: Option<SdpPendingOffer>,
-    wants_channel: bool,
+    new_channels: Vec<String>,
     next_seq: u64,
     next_heard: u64,
     sent: BTreeMap<(Mid, Option<Variant>), u64>,
@@ -97,7 +98,7 @@ impl Client {
             signals: Vec::new(),
             tracks: BTreeSet::new(),
             endpoints: BTreeSet::new(),
-            channel: None,
+            channels: BTreeMap::new(),
             last_offer: String::new(),
             ignore_answers: false,
             lines: BTreeMap::new(),
@@ -105,7 +106,7 @@ impl Client {
             own: BTreeMap::new(),
             receiving: BTreeMap::new(),
             pending: None,
-            wants_channel: false,
+            new_channels: Vec::new(),
             next_seq: 0,
             next_heard: 0,
             sent: BTreeMap::new(),
@@ -124,9 +125,23 @@ impl Client {
         self.own.retain(|_, (own, _)| own != id);
     }
 
-    /// Opens the reliable data channel with the next offer.
-    pub fn open_channel(&mut self) {
-        self.wants_channel = true;
+    /// Opens a data channel; the first one with the next offer.
+    pub fn open_channel(&mut self, label: &str) {
+        match self.channels.is_empty() {
+            true => self.new_channels.push(label.into()),
+            false => drop(self.rtc.direct_api().create_data_channel(channel_config(label.into()))),
+        }
+    }
+
+    /// Says something on an open channel.
+    pub fn say_on(&mut self, label: &str, message: &[u8]) {
+        let id = self.channels[label];
+        assert!(self.rtc.channel(id).unwrap().write(true, message).unwrap(), "{}: buffer full", self.name);
+    }
+
+    /// Closes a channel.
+    pub fn close_channel(&mut self, label: &str) {
+        self.rtc.direct_api().close_data_channel(self.channels[label]);
     }
 
     pub fn sign(&mut self, event: PeerEvent) -> ToWorker {
@@ -237,7 +252,10 @@ impl Client {
                     self.reports.insert(track.clone(), (info.ntp_time, info.rtp_time.numer()));
                 }
             }
-            Event::ChannelOpen(id, _) => self.channel = Some(id),
+            Event::ChannelOpen(id, label) => {
+                self.channels.insert(label, id);
+            }
+            Event::ChannelClose(id) => self.channels.retain(|_, open| *open != id),
             Event::ChannelData(data) => self.messages.push(data.data),
             _ => {}
         }
@@ -311,10 +329,8 @@ impl Client {
             let mid = changes.add_media(kind, Direction::SendOnly, None, None, simulcast);
             self.own.insert(mid, (id, track));
         }
-        if std::mem::take(&mut self.wants_channel) {
-            let config =
-                ChannelConfig { label: "reliable".into(), reliability: Reliability::Reliable, ..Default::default() };
-            changes.add_channel_with_config(config);
+        for label in self.new_channels.drain(..) {
+            changes.add_channel_with_config(channel_config(label));
         }
         if !changes.has_changes() {
             // Browsers offer again without a change; this engine needs one.
@@ -348,6 +364,10 @@ impl Client {
             .filter(|(mid, _)| !self.own.contains_key(mid))
             .collect();
     }
+}
+
+fn channel_config(label: String) -> ChannelConfig {
+    ChannelConfig { label, reliability: Reliability::Reliable, ..Default::default() }
 }
 
 fn ladder() -> Simulcast {

@@ -4,7 +4,7 @@
 //! published browser client), the events it got, and the packets it received.
 
 #![allow(dead_code, unreachable_pub, reason = "every test file uses its own part of the harness")]
-#![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "test code")]
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "test code")]
 #![allow(clippy::disallowed_methods, reason = "virtual time starts at some instant")]
 
 mod client;
