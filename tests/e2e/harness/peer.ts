@@ -20,7 +20,7 @@ export const SMALL: Picture = { width: 320, height: 180, fps: 15 };
 const AUDIBLE = 1e-4;
 const FRAMES_ENOUGH = 5;
 
-type Type = "camera" | "microphone" | "screenShareVideo" | "customVideo";
+type Type = "camera" | "microphone" | "screenShareVideo" | "screenShareAudio" | "customVideo";
 
 export class Peer {
   readonly name: string;
@@ -75,6 +75,15 @@ export class Peer {
 
   publishScreen(picture: Picture): Promise<string> {
     return this.page.evaluate((p) => window.handles.publishScreen(p), picture);
+  }
+
+  /** A tone, silent at first; `sound` makes it heard. */
+  publishTone(type: Type): Promise<string> {
+    return this.page.evaluate((t) => window.handles.publishTone(t), type);
+  }
+
+  sound(id: string, loudness: number): Promise<void> {
+    return this.page.evaluate(([i, l]) => window.handles.sound(i, l), [id, loudness] as const);
   }
 
   publishDrawn(picture: Picture): Promise<string> {

@@ -3,7 +3,7 @@
 import { FishjamClient, type FishjamTrackContext, type TrackMetadata, Variant } from "@fishjam-cloud/ts-client";
 import * as raw from "./raw-socket";
 import { remoteTracks } from "./remote";
-import { camera, drawn, microphone, type Picture, screen } from "./sources";
+import { camera, drawn, microphone, type Picture, screen, tone } from "./sources";
 import { seen } from "./watch";
 
 export interface Happening {
@@ -27,6 +27,8 @@ const happenings: Happening[] = [];
 const texts: { reliable: boolean; text: string }[] = [];
 /** By track id, what is sent, to come back to after a mute. */
 const sending = new Map<string, MediaStreamTrack>();
+/** By track id, how loud a tone is. */
+const gains = new Map<string, AudioParam>();
 
 const handles = {
   raw,
@@ -43,6 +45,16 @@ const handles = {
   publishCamera: async (picture: Picture) => publish(await camera(picture), "camera"),
   publishMicrophone: async () => publish(await microphone(), "microphone"),
   publishScreen: async (picture: Picture) => publish(await screen(picture), "screenShareVideo"),
+  /** A tone, silent at first. */
+  async publishTone(type: TrackMetadata["type"]): Promise<string> {
+    const { track, gain } = tone();
+    const id = await publish(track, type);
+    gains.set(id, gain);
+    return id;
+  },
+  sound(id: string, loudness: number): void {
+    gains.get(id)?.setValueAtTime(loudness, 0);
+  },
   publishDrawn: (picture: Picture) => publish(drawn(picture), "customVideo"),
   publishSimulcast: async (picture: Picture) => {
     seen.encodings = SIMULCAST;
@@ -129,6 +141,7 @@ client.on("trackRemoved", ({ trackId }) => note("trackRemoved", trackId));
 client.on("trackUpdated", ({ trackId, metadata }) => note("trackUpdated", { trackId, paused: metadata?.paused }));
 client.on("trackAdded", (context) => {
   note("trackAdded", context.trackId);
+  context.on("voiceActivityChanged", ({ trackId, vadStatus }) => note("voice", { trackId, vadStatus }));
   context.on("encodingChanged", ({ trackId, encoding }) => note("encodingChanged", { trackId, encoding }));
 });
 client.on("trackReady", (context) => {

@@ -11,6 +11,11 @@ export interface RemoteTrack {
   /** The client has handed out its media track. */
   ready: boolean;
   kind: string | undefined;
+  /** Kinds of the tracks in the media stream that the client hands out with it. */
+  stream: string[];
+  /** Whether a player of that stream would play this very track. */
+  leadsStream: boolean;
+  voice: string;
   codec: string | undefined;
   framesDecoded: number;
   frameWidth: number;
@@ -45,6 +50,7 @@ export async function remoteTracks(client: FishjamClient): Promise<RemoteTrack[]
   }
   return Object.values(client.getRemoteTracks()).map((context) => {
     const stats = inbound.get(context.track?.id ?? "");
+    const stream = context.stream?.getTracks() ?? [];
     return {
       id: context.trackId,
       peer: context.endpoint.id,
@@ -52,6 +58,9 @@ export async function remoteTracks(client: FishjamClient): Promise<RemoteTrack[]
       paused: context.metadata?.paused,
       ready: context.track !== null,
       kind: context.track?.kind,
+      stream: stream.map(({ kind }) => kind).sort(),
+      leadsStream: stream.find(({ kind }) => kind === context.track?.kind) === context.track,
+      voice: context.vadStatus,
       codec: report?.get(stats?.codecId ?? "")?.mimeType,
       framesDecoded: stats?.framesDecoded ?? 0,
       frameWidth: stats?.frameWidth ?? 0,

@@ -29,6 +29,17 @@ export async function screen(picture: Picture): Promise<MediaStreamTrack> {
   return track;
 }
 
+/** Sound that goes on, as of a film on a shared screen; silent while `gain` is 0. */
+export function tone(): { track: MediaStreamTrack; gain: AudioParam } {
+  const context = new AudioContext();
+  const oscillator = new OscillatorNode(context, { frequency: 440 });
+  const volume = new GainNode(context, { gain: 0 });
+  const destination = context.createMediaStreamDestination();
+  oscillator.connect(volume).connect(destination);
+  oscillator.start();
+  return { track: only(destination.stream), gain: volume.gain };
+}
+
 /** A drawn picture of exactly this size; encoders keep the size of details. */
 export function drawn({ width, height, fps }: Picture): MediaStreamTrack {
   const canvas = document.createElement("canvas");

@@ -38,9 +38,24 @@ scenario("a replaced track goes on under its name with the new picture", async (
 scenario("a shared screen is a second video beside the camera", async (stage) => {
   const { ann, bob, camera } = await pair(stage);
   const screen = await ann.publishScreen(SCREEN);
-  const size = await sentSize(ann, screen);
-  await Promise.all([bob.decodes(camera, { width: 320, height: 180 }), bob.decodes(screen, size)]);
+  await Promise.all([bob.decodes(camera, { width: 320, height: 180 }), bob.decodes(screen)]);
+  // A capture knows its size only after its first frames.
+  await eventually("bob sees it in the size that is sent", async () => {
+    const [size, track] = await Promise.all([sentSize(ann, screen), bob.track(screen)]);
+    return track?.frameWidth === size.width && track.frameHeight === size.height;
+  });
   assert.equal((await bob.track(screen))?.type, "screenShareVideo");
+});
+
+scenario("a shared screen has its own sound, apart from camera and microphone", async (stage) => {
+  const { ann, bob, camera, microphone } = await pair(stage);
+  const [screen, sound] = await Promise.all([ann.publishScreen(SCREEN), ann.publishTone("screenShareAudio")]);
+  await ann.sound(sound, 0.5);
+  await Promise.all([bob.decodes(camera), bob.decodes(screen), bob.hears(microphone), bob.hears(sound)]);
+  for (const id of [camera, microphone, screen, sound]) {
+    const track = await bob.track(id);
+    assert.ok(track?.leadsStream, `who plays the stream of ${track?.type} plays it: ${track?.stream}`);
+  }
 });
 
 scenario("a track that ends is taken away, and a later one takes its place", async (stage) => {

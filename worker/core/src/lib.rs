@@ -32,6 +32,7 @@ mod selector;
 mod session;
 mod shard;
 mod stats;
+mod streams;
 mod timers;
 mod transport;
 mod voice;

@@ -47,6 +47,8 @@ pub(crate) struct Track {
     /// Payload type under which the publisher sends redundant audio.
     pub(crate) red: Option<Pt>,
     pub(crate) metadata: Json,
+    /// Name of the media stream that others find it in.
+    pub(crate) stream: String,
     /// One, or one per simulcast rid.
     pub(crate) encodings: Vec<Encoding>,
     pub(crate) subscriptions: Vec<Subscription>,

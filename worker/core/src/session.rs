@@ -15,6 +15,7 @@ use crate::forwarder::{Forwarded, Forwarder, PacketFacts};
 use crate::negotiation::{Negotiation, SlotIndex};
 use crate::room::{self, Room, RoomKey, Track, TrackKey};
 use crate::selector::Available;
+use crate::streams;
 use crate::transport::Transport;
 use crate::voice;
 use crate::wishes::Wishes;
@@ -181,6 +182,7 @@ impl Session {
             kind: line.kind,
             mid: line.mid,
             red: self.transport.payload_types(line.mid, line.kind).and_then(|types| types.red),
+            stream: streams::name(&self.peer, line.mid, &metadata),
             metadata,
             encodings,
             subscriptions: Vec::new(),
@@ -199,7 +201,7 @@ impl Session {
             Direction::Sending => match self.negotiation.line(line.mid) {
                 Some((slot, Some(key))) => match room.track(key) {
                     Some(track) => {
-                        let stream = format!("{}-{}", track.peer, slot.generation);
+                        let stream = format!("{}-{}", track.stream, slot.generation);
                         Use::Sent { stream, track: track.id.as_str().into() }
                     }
                     None => Use::Idle,
