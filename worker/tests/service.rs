@@ -4,16 +4,20 @@
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use str0m::Rtc;
+use str0m::media::Direction;
 use tokio_util::sync::CancellationToken;
 use velella_bus::{Bus, Subscription, memory::MemoryBus};
+use velella_model::record::Subscriptions;
 use velella_model::wire::announce::{Announce, WorkerState};
 use velella_model::wire::command::{Assignment, Command, CommandReply, OpenSession, Order, Refusal, SubscribeMode};
-use velella_model::wire::signal::{CloseReason, PeerEvent, ServerEvent, SessionEvent, ToCoordinator, ToWorker};
+use velella_model::wire::signal::{CloseReason, PeerEvent, ServerEvent, SessionEvent, ToCoordinator, ToWorker, Track};
 use velella_model::wire::{decode, encode};
 use velella_model::{
-    CoordinatorId, Generation, Incarnation, Json, PeerId, RoomId, RoomType, SessionId, VideoCodec, WorkerId, subject,
+    CoordinatorId, Generation, Incarnation, Json, PeerId, RoomId, RoomType, SessionId, TrackId, VideoCodec, WorkerId,
+    subject,
 };
 use velella_ops::{Deps, Readiness};
 use velella_store::memory::MemoryStore;
@@ -90,13 +94,17 @@ impl Cluster {
     }
 
     async fn open(&self, session: &str) -> CommandReply {
+        self.open_in(session, SubscribeMode::Auto).await
+    }
+
+    async fn open_in(&self, session: &str, subscribe_mode: SubscribeMode) -> CommandReply {
         let session = OpenSession {
             assignment: assignment(1),
             session: SessionId::parse(session).unwrap(),
             peer: PeerId::parse(&format!("peer-of-{session}")).unwrap(),
             coordinator: coordinator_id(),
             metadata: Json::null(),
-            subscribe_mode: SubscribeMode::Auto,
+            subscribe_mode,
             subscriptions: Default::default(),
             rights: Default::default(),
         };
@@ -113,6 +121,17 @@ impl Cluster {
         let delivery = tokio::time::timeout(PATIENCE, self.signals.next()).await.unwrap().unwrap();
         let ToCoordinator { session, event, .. } = decode(&delivery.payload).unwrap();
         (session.to_string(), event)
+    }
+
+    /// The next thing that a session's peer is told.
+    async fn told(&mut self, session: &str) -> ServerEvent {
+        loop {
+            if let (of, SessionEvent::ToPeer { event }) = self.next_event().await
+                && of == session
+            {
+                return event;
+            }
+        }
     }
 
     /// Waits for an announcement that says this.
@@ -163,6 +182,37 @@ async fn a_session_is_welcomed_over_the_bus_and_closed_on_request() {
     assert_eq!(cluster.order(Order::CloseSession { session }).await, CommandReply::Done);
     assert_eq!(cluster.next_event().await, ("s".into(), SessionEvent::Closed { reason: CloseReason::Asked }));
     cluster.announced(|a| a.load.sessions == 0 && a.load.rooms == 1).await;
+}
+
+/// An offer that sends one audio track.
+fn audio_offer(track: &TrackId) -> PeerEvent {
+    let mut rtc = Rtc::builder().set_rtp_mode(true).build(Instant::now());
+    let mut changes = rtc.sdp_api();
+    let mid = changes.add_media(str0m::media::MediaKind::Audio, Direction::SendOnly, None, None, None);
+    let (offer, _) = changes.apply().unwrap();
+    let mid_to_track = [(mid.to_string(), track.clone())].into();
+    PeerEvent::SdpOffer { sdp: offer.to_sdp_string(), mid_to_track, metadata: [].into() }
+}
+
+#[tokio::test]
+async fn a_manual_session_receives_what_is_listed_over_the_bus() {
+    let mut cluster = Cluster::start(1).await;
+    assert_eq!(cluster.open("speaker").await, CommandReply::Done);
+    assert_eq!(cluster.open_in("manual", SubscribeMode::Manual).await, CommandReply::Done);
+    let track = TrackId::parse("peer-of-speaker:1").unwrap();
+    cluster.signal("speaker", 0, audio_offer(&track)).await;
+    assert!(matches!(cluster.told("manual").await, ServerEvent::Connected { .. }));
+
+    let endpoint = PeerId::parse("peer-of-speaker").unwrap();
+    let listed = Subscriptions { peers: [endpoint.clone()].into(), tracks: [].into() };
+    cluster.signal("manual", 0, PeerEvent::SetSubscriptions { subscriptions: listed }).await;
+    let tracks = [(track.clone(), Track { metadata: Json::null(), simulcast: None })].into();
+    assert_eq!(cluster.told("manual").await, ServerEvent::TracksAdded { endpoint: endpoint.clone(), tracks });
+    assert_eq!(cluster.told("manual").await, ServerEvent::OfferData { audio: 1, video: 0 });
+
+    let nothing = Subscriptions::default();
+    cluster.signal("manual", 1, PeerEvent::SetSubscriptions { subscriptions: nothing }).await;
+    assert_eq!(cluster.told("manual").await, ServerEvent::TracksRemoved { endpoint, tracks: vec![track] });
 }
 
 #[tokio::test]
