@@ -1,5 +1,6 @@
 //! One transport connection of a peer, with everything that ends with it.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use str0m::media::Mid;
@@ -45,6 +46,8 @@ pub(crate) struct Session {
     pub(crate) metadata: Json,
     pub(crate) transport: Transport,
     pub(crate) negotiation: Negotiation<TrackKey>,
+    /// Encodings asked for. Clients ask as soon as they hear of a track, before it has a line.
+    targets: BTreeMap<TrackKey, Variant>,
     /// By slot; a slot has one from the first answer that gave it a line.
     forwarders: Vec<Option<Forwarder>>,
     sources: Vec<(Ssrc, Source)>,
@@ -81,6 +84,7 @@ impl Session {
             metadata: open.metadata,
             transport,
             negotiation: Negotiation::new(),
+            targets: BTreeMap::new(),
             forwarders: Vec::new(),
             sources: Vec::new(),
             clock: CaptureClock::default(),
@@ -115,6 +119,21 @@ impl Session {
         }
     }
 
+    /// The track is gone or no longer wanted. Returns whether the peer had been told of it.
+    pub(crate) fn forget(&mut self, track: TrackKey) -> bool {
+        self.targets.remove(&track);
+        self.negotiation.forget(track)
+    }
+
+    /// The peer wants this encoding of a track it was told of. Returns what it waits for now.
+    pub(crate) fn set_target(&mut self, track: TrackKey, target: Variant, available: Available) -> Option<Variant> {
+        let slot = self.negotiation.slot_of(track)?;
+        self.targets.insert(track, target);
+        let selector = self.forwarder_mut(slot)?.selector_mut();
+        selector.set_target(target, available);
+        selector.awaits()
+    }
+
     /// Where a received stream belongs. Found once per stream, since the engine's own look-up and
     /// the room's cost more than the few comparisons here.
     pub(crate) fn source(&mut self, ssrc: Ssrc, room: &Room, own: SessionKey) -> Option<Source> {
@@ -136,7 +155,15 @@ impl Session {
     }
 
     /// A slot's line carries this track from now on. `false` when the line has no usable codec.
-    pub(crate) fn tune(&mut self, slot: SlotIndex, available: Available) -> bool {
+    pub(crate) fn tune(&mut self, slot: SlotIndex, track: TrackKey, available: Available) -> bool {
+        let tuned = self.retune(slot, available);
+        if let (Some(target), Some(forwarder)) = (self.targets.get(&track).copied(), self.forwarder_mut(slot)) {
+            forwarder.selector_mut().set_target(target, available);
+        }
+        tuned
+    }
+
+    fn retune(&mut self, slot: SlotIndex, available: Available) -> bool {
         if let Some(Some(forwarder)) = self.forwarders.get_mut(slot) {
             forwarder.retune(available);
             return true;

@@ -4,6 +4,7 @@
 
 mod world;
 
+use velella_model::record::Subscriptions;
 use velella_model::wire::signal::{PeerEvent, ServerEvent};
 use velella_model::{TrackId, Variant, VideoCodec};
 use world::{Client, NewTrack, World, closed, heard, ms};
@@ -175,6 +176,25 @@ fn an_encoding_that_is_switched_off_is_replaced_by_a_lower_one() {
     world.run(ms(500), |world| camera.shoot(world, "a"));
     assert_eq!(world.client("b").received.last().unwrap().payload[5], Variant::Medium as u8);
     assert!(heard(world.client("b"), |e| matches!(e, ServerEvent::TrackVariantDisabled { .. })));
+}
+
+#[test]
+fn an_encoding_that_is_asked_for_before_the_track_has_its_line_is_not_forgotten() {
+    let mut world = World::new(VideoCodec::Vp8);
+    world.join("a", "r");
+    let video = world.publish("a", NewTrack::Simulcast);
+    let mut camera = Camera::simulcast(&video, &Variant::ALL);
+    world.run(ms(1_500), |world| camera.shoot(world, "a"));
+    world.join("b", "r");
+    assert!(world.client("b").received.is_empty());
+    world.join_manually("m", "r", Subscriptions::default());
+    world.client("m").target_on_sight = Some(Variant::Low);
+    let subscriptions = Subscriptions { peers: [].into(), tracks: [video].into() };
+    world.say("m", PeerEvent::SetSubscriptions { subscriptions });
+    world.run(ms(1_500), |world| camera.shoot(world, "a"));
+    let last = |name: &str| world.clients[name].received.last().map(|r| r.payload[5]);
+    assert_eq!(last("b"), Some(Variant::High as u8));
+    assert_eq!(last("m"), Some(Variant::Low as u8));
 }
 
 #[test]

@@ -187,7 +187,7 @@ impl Shard {
         }
         for other in room.others(track.owner) {
             let Some(session) = self.sessions.get_mut(other.0) else { continue };
-            if session.negotiation.forget(track_key) {
+            if session.forget(track_key) {
                 let (endpoint, tracks) = (track.peer.clone(), vec![track.id.clone()]);
                 self.tell(other, ServerEvent::TracksRemoved { endpoint, tracks });
                 // A track that found no line may take this one.
@@ -247,11 +247,9 @@ impl Shard {
             self.stats.late_signals += 1;
             return;
         };
-        let slot = session.negotiation.slot_of(track_key);
         let Some(track) = room.track_mut(track_key).filter(|t| t.is_simulcast()) else { return };
-        let Some(forwarder) = slot.and_then(|slot| session.forwarder_mut(slot)) else { return };
-        forwarder.selector_mut().set_target(target, track.available);
-        if let Some(encoding) = forwarder.selector().awaits().and_then(|v| track.encoding_mut(v)) {
+        let awaited = session.set_target(track_key, target, track.available);
+        if let Some(encoding) = awaited.and_then(|v| track.encoding_mut(v)) {
             encoding.keyframes.want();
         }
     }

@@ -39,7 +39,7 @@ impl Shard {
         let Some(room) = self.rooms.get_mut(session.room.0) else { return };
         let mut taken: BTreeMap<PeerId, Vec<TrackId>> = BTreeMap::new();
         for (track_key, track) in &mut room.tracks {
-            if session.wishes.cover(&track.peer, &track.id) || !session.negotiation.forget(TrackKey(track_key)) {
+            if session.wishes.cover(&track.peer, &track.id) || !session.forget(TrackKey(track_key)) {
                 continue;
             }
             track.subscriptions.retain(|s| s.session != key);
@@ -58,7 +58,7 @@ impl Shard {
             MediaKind::Audio => Available::default().with(Variant::High),
             MediaKind::Video => track.available,
         };
-        if !session.tune(slot, available) {
+        if !session.tune(slot, track_key, available) {
             tracing::debug!(session = %session.id, track = %track.id, "no common codec, track not forwarded");
             return;
         }

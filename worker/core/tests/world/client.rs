@@ -54,6 +54,8 @@ pub struct Client {
     pub channels: BTreeMap<String, ChannelId>,
     /// SDP of the last offer.
     pub last_offer: String,
+    /// Asks for this encoding of every track as soon as it hears of it.
+    pub target_on_sight: Option<Variant>,
     /// For tests that send offers of their own.
     pub ignore_answers: bool,
     lines: BTreeMap<Mid, TrackId>,
@@ -100,6 +102,7 @@ impl Client {
             endpoints: BTreeSet::new(),
             channels: BTreeMap::new(),
             last_offer: String::new(),
+            target_on_sight: None,
             ignore_answers: false,
             lines: BTreeMap::new(),
             new_tracks: Vec::new(),
@@ -289,6 +292,10 @@ impl Client {
                 for track in tracks.keys() {
                     let new = self.tracks.insert(track.clone());
                     assert!(new, "{}: {track} announced again, which loses its line", self.name);
+                    if let Some(variant) = self.target_on_sight {
+                        let signal = self.sign(PeerEvent::SetTargetTrackVariant { track: track.clone(), variant });
+                        self.signals.push(signal);
+                    }
                 }
             }
             ServerEvent::TracksRemoved { tracks, .. } => {
