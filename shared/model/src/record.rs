@@ -108,6 +108,16 @@ pub struct PeerRecord {
     /// What it receives when its mode is manual.
     #[serde(default)]
     pub subscriptions: Subscriptions,
+    /// What an agent hears; `None` for every other kind, and for an agent that only speaks.
+    #[serde(default)]
+    pub agent_output: Option<AgentOutput>,
+}
+
+/// The sound that an agent receives: PCM, 16 bits, one channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentOutput {
+    /// 16 000 or 24 000.
+    pub sample_rate_hz: u32,
 }
 
 /// What the management API asked for on behalf of a peer in manual mode.
@@ -131,6 +141,7 @@ impl PeerRecord {
             tracks: BTreeMap::new(),
             channels: BTreeSet::new(),
             subscriptions: Subscriptions::default(),
+            agent_output: None,
         }
     }
 }
