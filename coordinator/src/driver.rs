@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use velella_bus::{Delivery, Subscription};
-use velella_coordinator_core::{Close, Coordinator, Input, Noun, Output, Reply, Request, Said, Ticket};
+use velella_coordinator_core::{Close, Coordinator, Input, Noun, Output, Pass, Reply, Request, Said, Ticket};
 use velella_model::wire::{self, Message};
 use velella_model::{CoordinatorId, PeerId, RoomId, SessionId, subject};
 use velella_ops::Latch;
@@ -36,7 +36,7 @@ const OBSERVE_INTERVAL: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) enum Letter {
     Ask { request: Request, answer: oneshot::Sender<Reply> },
-    Attach { session: SessionId, room: RoomId, peer: PeerId, outbox: mpsc::Sender<Outgoing> },
+    Attach { session: SessionId, room: RoomId, peer: PeerId, pass: Pass, outbox: mpsc::Sender<Outgoing> },
     Said { session: SessionId, said: Said },
     Gone { session: SessionId },
 }
@@ -141,9 +141,9 @@ impl Driver {
                 self.asking.insert(ticket, answer);
                 Input::Requested { ticket, request }
             }
-            Letter::Attach { session, room, peer, outbox } => {
+            Letter::Attach { session, room, peer, pass, outbox } => {
                 self.sockets.insert(session.clone(), outbox);
-                Input::SocketAuthenticated { session, room, peer }
+                Input::SocketAuthenticated { session, room, peer, pass }
             }
             Letter::Said { session, said } => Input::PeerSaid { session, said },
             Letter::Gone { session } => {

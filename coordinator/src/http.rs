@@ -1,15 +1,21 @@
 //! HTTP: the management API under `/api/v1/connect/{app}`, the cluster's own view under
 //! `/cluster`, the demo, and the page.
 
+mod absent;
 mod auth;
+mod body;
 mod cluster;
 mod demo;
 mod failure;
+mod livestreams;
 mod page;
+mod peer_config;
 mod peers;
 mod public;
+mod room_config;
 mod rooms;
 mod slashes;
+mod subscriptions;
 mod view;
 
 use std::sync::{Arc, Mutex};
@@ -21,9 +27,11 @@ use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State, WebSocketUpgr
 use axum::http::{HeaderName, Method, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
+use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{Any, CorsLayer};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use velella_coordinator_core::{Reply, Request as Ask};
 use velella_ops::Secret;
 
@@ -52,12 +60,15 @@ struct Shared {
     public_url: Option<String>,
     demo: bool,
     demo_rate: Mutex<Rate>,
+    /// Whose turn it is to enter a room of the page.
+    demo_turn: tokio::sync::Mutex<()>,
 }
 
 impl Api {
     pub(crate) fn new(sockets: Sockets, management_token: Secret, public_url: Option<String>, demo: bool) -> Self {
         let demo_rate = Mutex::new(demo::rate(Instant::now()));
-        Self(Arc::new(Shared { sockets, management_token, public_url, demo, demo_rate }))
+        let demo_turn = tokio::sync::Mutex::new(());
+        Self(Arc::new(Shared { sockets, management_token, public_url, demo, demo_rate, demo_turn }))
     }
 
     pub(crate) fn metrics(&self) -> Arc<Metrics> {
@@ -77,19 +88,13 @@ impl Api {
 
 /// Everything that is served.
 pub(crate) fn router(api: Api) -> Router {
-    let connect = Router::new()
-        .route("/validate", get(async || "{}"))
-        .route("/room", get(rooms::list).post(rooms::create))
-        .route("/room/{room}", get(rooms::show).delete(rooms::remove))
-        .route("/room/{room}/peer", post(peers::add))
-        .route("/room/{room}/peer/{peer}", delete(peers::remove))
-        .route("/room/{room}/peer/{peer}/refresh_token", post(peers::refresh_token));
+    let moderated = middleware::from_fn_with_state(api.clone(), auth::require_management_token_or_moderator);
     let cluster = Router::new()
         .route("/workers", get(cluster::workers))
         .route("/rooms/{room}/placement", get(cluster::placement));
     let guard = middleware::from_fn_with_state(api.clone(), auth::require_management_token);
     let routes = Router::new()
-        .nest("/api/v1/connect/{app}", connect.route_layer(guard.clone()))
+        .nest("/api/v1/connect/{app}", connect().split_for_parts().0.route_layer(moderated))
         .nest("/cluster", cluster.route_layer(guard))
         .route("/api/v1/connect/{app}/socket/peer/websocket", get(peer_socket))
         .route("/demo/join", post(demo::join))
@@ -108,6 +113,42 @@ pub(crate) fn router(api: Api) -> Router {
         .layer(middleware::map_request(slashes::collapse))
         .layer(CatchPanicLayer::custom(move |_| panicked(&api.metrics())))
         .layer(cors())
+}
+
+/// The management API of the current generation.
+fn connect() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(validate))
+        .routes(routes!(rooms::list, rooms::create))
+        .routes(routes!(rooms::show, rooms::patch, rooms::remove))
+        .routes(routes!(peers::add))
+        .routes(routes!(peers::patch, peers::remove))
+        .routes(routes!(peers::refresh_token))
+        .routes(routes!(peers::revoke_tokens))
+        .routes(routes!(subscriptions::subscribe_peer))
+        .routes(routes!(subscriptions::unsubscribe_peer))
+        .routes(routes!(subscriptions::subscribe_tracks))
+        .routes(routes!(subscriptions::unsubscribe_tracks))
+        .routes(routes!(livestreams::streamer_token))
+        .routes(routes!(livestreams::viewer_token))
+        .routes(routes!(livestreams::list, livestreams::create))
+        .routes(routes!(livestreams::show, livestreams::remove))
+        .routes(routes!(livestreams::add_streamer))
+        .routes(routes!(livestreams::remove_streamer))
+        .routes(routes!(livestreams::add_viewer))
+        .routes(routes!(livestreams::remove_viewer))
+        .routes(routes!(absent::forward_tracks))
+        .routes(routes!(absent::moq))
+        .routes(routes!(absent::recordings, absent::record))
+        .routes(routes!(absent::show_recording, absent::delete_recording))
+        .routes(routes!(absent::stop_recording))
+}
+
+/// Check the management token
+#[utoipa::path(get, path = "/validate", tag = "rooms", operation_id = "validate",
+    responses((status = 200, body = Object), failure::Failures))]
+async fn validate() -> &'static str {
+    "{}"
 }
 
 /// Held by every open socket. The library's own 128 KiB would cost 1.3 GB for ten thousand silent ones;

@@ -1,7 +1,9 @@
 //! One peer's WebSocket: a token first, then frames both ways until somebody has enough.
 
 pub(crate) mod codec;
+mod sdk;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,14 +14,14 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use velella_coordinator_core::Close;
 use velella_model::wire::signal::ServerEvent;
-use velella_model::{PeerId, RoomId, RoomType, SessionId};
+use velella_model::{RoomType, SessionId};
 
 use crate::driver::{Letter, Mailbox};
 use crate::lobby::{Lobby, Seat};
 use crate::metrics::Metrics;
 use crate::rate::Rate;
 use crate::socket::codec::Frame;
-use crate::tokens::{BadToken, Tokens};
+use crate::tokens::{BadToken, Grant, Tokens};
 
 /// Largest frame of a peer; a 25-person SDP offer is about 60 KiB.
 pub(crate) const FRAME_BYTES_MAX: usize = 256 * 1024;
@@ -67,7 +69,7 @@ pub(crate) struct Sockets {
 }
 
 /// Why the socket ends, from this side.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum End {
     /// The peer closed it, or it broke.
     Theirs,
@@ -76,6 +78,8 @@ enum End {
     Evicted,
     /// We close it.
     Ours { code: u16, reason: &'static str },
+    /// The core does.
+    Closed(Close),
 }
 
 const NORMAL: u16 = 1000;
@@ -91,35 +95,37 @@ impl Sockets {
     /// Serves one socket to its end.
     pub(crate) async fn serve(self, mut socket: WebSocket) {
         let end = match self.authenticate(&mut socket).await {
-            Ok((room, peer)) => self.attend(&mut socket, room, peer).await,
+            Ok((grant, sdk_version)) => self.attend(&mut socket, grant, &sdk_version).await,
             Err(end) => end,
         };
-        let (code, reason, patience) = match end {
+        let (code, reason, text, patience) = match &end {
             End::Theirs => return,
-            End::Evicted => (NORMAL, "unauthenticated", Duration::ZERO),
-            End::Ours { code, reason } => (code, reason, CLOSE_PATIENCE),
+            End::Evicted => (NORMAL, "unauthenticated", Cow::Borrowed("unauthenticated"), Duration::ZERO),
+            End::Ours { code, reason } => (*code, *reason, Cow::Borrowed(*reason), CLOSE_PATIENCE),
+            End::Closed(close) => (close.code(), close.reason(), close.text(), CLOSE_PATIENCE),
         };
         self.metrics.sockets_closed.with_label_values(&[reason]).inc();
-        let frame = CloseFrame { code, reason: reason.into() };
+        let frame = CloseFrame { code, reason: text.as_ref().into() };
         let _ = tokio::time::timeout(patience, farewell(&mut socket, frame)).await;
     }
 
-    async fn authenticate(&self, socket: &mut WebSocket) -> Result<(RoomId, PeerId), End> {
+    async fn authenticate(&self, socket: &mut WebSocket) -> Result<(Grant, String), End> {
         let seat: Seat = self.lobby.enter();
         let first = tokio::select! {
             () = seat.evicted() => return Err(End::Evicted),
             () = self.shutdown.cancelled() => return Err(END_SHUTDOWN),
             first = tokio::time::timeout(AUTH_PATIENCE, self.next_frame(socket)) => first.map_err(|_| UNAUTHENTICATED)?,
         };
-        let Frame::Auth { token } = first? else { return Err(UNAUTHENTICATED) };
-        self.tokens.check(&token).map_err(|bad| {
+        let Frame::Auth { token, sdk_version } = first? else { return Err(UNAUTHENTICATED) };
+        let grant = self.tokens.check(&token).map_err(|bad| {
             let reason = match bad {
                 BadToken::Missing => "missing token",
                 BadToken::Invalid => "invalid token",
                 BadToken::Expired => "expired token",
             };
             End::Ours { code: NORMAL, reason }
-        })
+        })?;
+        Ok((grant, sdk_version))
     }
 
     /// The next frame that means something; text and control frames do not.
@@ -131,16 +137,18 @@ impl Sockets {
         }
     }
 
-    async fn attend(&self, socket: &mut WebSocket, room: RoomId, peer: PeerId) -> End {
+    async fn attend(&self, socket: &mut WebSocket, grant: Grant, sdk_version: &str) -> End {
         let session = SessionId::parse(&Uuid::new_v4().to_string()).expect("a uuid is an id");
         let (outbox, outgoing) = mpsc::channel(OUTBOX_MAX);
-        let attach = Letter::Attach { session: session.clone(), room: room.clone(), peer: peer.clone(), outbox };
+        let pass = grant.pass();
+        let Grant { room, peer, .. } = grant;
+        let attach = Letter::Attach { session: session.clone(), room: room.clone(), peer: peer.clone(), pass, outbox };
         if self.mailbox.send(attach).await.is_err() {
             return END_SHUTDOWN;
         }
         self.metrics.sockets.inc();
         tracing::debug!(%session, %room, %peer, "socket authenticated");
-        let end = self.converse(socket, &session, outgoing).await;
+        let end = self.converse(socket, &session, sdk_version, outgoing).await;
         tracing::debug!(%session, %room, %peer, ?end, "socket ends");
         self.metrics.sockets.dec();
         let _ = self.mailbox.send(Letter::Gone { session }).await;
@@ -151,6 +159,7 @@ impl Sockets {
         &self,
         socket: &mut WebSocket,
         session: &SessionId,
+        sdk_version: &str,
         mut outgoing: mpsc::Receiver<Outgoing>,
     ) -> End {
         let mut ping = tokio::time::interval_at(tokio::time::Instant::now() + PING_INTERVAL, PING_INTERVAL);
@@ -159,7 +168,7 @@ impl Sockets {
         loop {
             let going = tokio::select! {
                 () = self.shutdown.cancelled() => Err(END_SHUTDOWN),
-                next = outgoing.recv() => self.send(socket, next).await,
+                next = outgoing.recv() => self.send(socket, sdk_version, next).await,
                 message = socket.recv() => {
                     heard_at = Instant::now();
                     if rate.allows(heard_at) {
@@ -183,11 +192,11 @@ impl Sockets {
         }
     }
 
-    async fn send(&self, socket: &mut WebSocket, outgoing: Option<Outgoing>) -> Result<(), End> {
+    async fn send(&self, socket: &mut WebSocket, sdk_version: &str, outgoing: Option<Outgoing>) -> Result<(), End> {
         let bytes = match outgoing {
-            Some(Outgoing::Welcome(room_type)) => codec::encode_welcome(room_type),
+            Some(Outgoing::Welcome(room_type)) => codec::encode_welcome(room_type, sdk::verdict(sdk_version)),
             Some(Outgoing::Event(event)) => codec::encode(event),
-            Some(Outgoing::Close(close)) => return Err(End::Ours { code: close.code(), reason: close.reason() }),
+            Some(Outgoing::Close(close)) => return Err(End::Closed(close)),
             None => return Err(End::Ours { code: INTERNAL, reason: "reads too slowly" }),
         };
         transmit(socket, Message::Binary(bytes.into())).await

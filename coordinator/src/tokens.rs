@@ -1,4 +1,5 @@
-//! Peer tokens: signed, expiring, valid at every coordinator that has the secret.
+//! Tokens of peers and of those who stream or watch: signed, expiring, valid at every coordinator
+//! that has the secret. What a token grants stands in it; whether it was revoked, in the record.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -7,14 +8,19 @@ use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+use velella_coordinator_core::Pass;
+use velella_model::record::{PeerKind, PeerRecord, Scopes};
+use velella_model::wire::command::Rights;
 use velella_model::{PeerId, RoomId};
 use velella_ops::Secret;
 
 /// Who signs.
 const ISSUER: &str = "velella";
 
-/// Whom peer tokens are for; other kinds of token will have another audience.
+/// Whom a token is for: a peer's socket takes no token of a livestream, and the other way round.
 const AUDIENCE: &str = "velella-peer";
+const STREAMER_AUDIENCE: &str = "velella-streamer";
+const VIEWER_AUDIENCE: &str = "velella-viewer";
 
 /// Clocks of coordinators may differ this much.
 const LEEWAY_S: u64 = 5;
@@ -22,7 +28,30 @@ const LEEWAY_S: u64 = 5;
 /// Longest token that is looked at.
 const TOKEN_BYTES_MAX: usize = 4096;
 
-/// Signs and checks peer tokens.
+/// What a token says of its bearer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Grant {
+    pub(crate) kind: PeerKind,
+    pub(crate) room: RoomId,
+    pub(crate) peer: PeerId,
+    pub(crate) scopes: Scopes,
+    /// Of the record, when the token was signed.
+    pub(crate) series: u64,
+}
+
+impl Grant {
+    /// For a peer as its record stands.
+    pub(crate) fn of(room: &RoomId, peer: &PeerId, record: &PeerRecord) -> Self {
+        let PeerRecord { kind, scopes, token_series: series, .. } = *record;
+        Self { kind, room: room.clone(), peer: peer.clone(), scopes, series }
+    }
+
+    pub(crate) fn pass(&self) -> Pass {
+        Pass { rights: self.scopes.rights, token_series: self.series }
+    }
+}
+
+/// Signs and checks tokens.
 pub(crate) struct Tokens {
     signing: EncodingKey,
     checking: DecodingKey,
@@ -41,6 +70,34 @@ struct Claims {
     exp: u64,
     /// Makes every token a different one.
     jti: String,
+    /// Words between spaces, as in OAuth.
+    #[serde(default = "default_scope")]
+    scope: String,
+    #[serde(default)]
+    series: u64,
+}
+
+fn default_scope() -> String {
+    scope(Scopes::default())
+}
+
+fn scope(scopes: Scopes) -> String {
+    let words = [("publish", scopes.rights.publish), ("subscribe", scopes.rights.subscribe), ("admin", scopes.admin)];
+    words.into_iter().filter(|(_, granted)| *granted).map(|(word, _)| word).collect::<Vec<_>>().join(" ")
+}
+
+fn scopes(scope: &str) -> Scopes {
+    let granted = |wanted| scope.split(' ').any(|word| word == wanted);
+    let rights = Rights { publish: granted("publish"), subscribe: granted("subscribe") };
+    Scopes { rights, admin: granted("admin") }
+}
+
+fn audience(kind: PeerKind) -> &'static str {
+    match kind {
+        PeerKind::Webrtc | PeerKind::Agent => AUDIENCE,
+        PeerKind::Streamer => STREAMER_AUDIENCE,
+        PeerKind::Viewer => VIEWER_AUDIENCE,
+    }
 }
 
 /// Why a token lets nobody in.
@@ -66,21 +123,25 @@ impl Tokens {
         Self { signing, checking, validation, ttl }
     }
 
-    pub(crate) fn sign(&self, room: &RoomId, peer: &PeerId) -> anyhow::Result<String> {
+    /// Signs a token; without a `ttl` of its own it is valid for as long as the configuration says.
+    pub(crate) fn sign(&self, grant: &Grant, ttl: Option<Duration>) -> anyhow::Result<String> {
         let iat = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?.as_secs();
         let claims = Claims {
             iss: ISSUER.into(),
-            aud: AUDIENCE.into(),
-            sub: peer.to_string(),
-            room: room.to_string(),
+            aud: audience(grant.kind).into(),
+            sub: grant.peer.to_string(),
+            room: grant.room.to_string(),
             iat,
-            exp: iat + self.ttl.as_secs(),
+            exp: iat + ttl.unwrap_or(self.ttl).as_secs(),
             jti: Uuid::new_v4().to_string(),
+            scope: scope(grant.scopes),
+            series: grant.series,
         };
         jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.signing).context("a token cannot be signed")
     }
 
-    pub(crate) fn check(&self, token: &str) -> Result<(RoomId, PeerId), BadToken> {
+    /// Reads the token of a peer.
+    pub(crate) fn check(&self, token: &str) -> Result<Grant, BadToken> {
         if token.is_empty() {
             return Err(BadToken::Missing);
         }
@@ -92,10 +153,10 @@ impl Tokens {
             let expired = matches!(error.kind(), ErrorKind::ExpiredSignature);
             if expired { BadToken::Expired } else { BadToken::Invalid }
         })?;
-        let Claims { room, sub, .. } = claims.claims;
+        let Claims { room, sub, scope, series, .. } = claims.claims;
         let room = RoomId::parse(&room).map_err(|_| BadToken::Invalid)?;
         let peer = PeerId::parse(&sub).map_err(|_| BadToken::Invalid)?;
-        Ok((room, peer))
+        Ok(Grant { kind: PeerKind::Webrtc, room, peer, scopes: scopes(&scope), series })
     }
 }
 
@@ -104,16 +165,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_names_its_peer_and_two_are_never_alike() {
-        let (tokens, room, peer) = (tokens("s"), room(), peer());
-        let (one, two) = (tokens.sign(&room, &peer).unwrap(), tokens.sign(&room, &peer).unwrap());
+    fn a_token_says_what_it_grants_and_two_are_never_alike() {
+        let tokens = tokens("s");
+        let (one, two) = (tokens.sign(&grant(), None).unwrap(), tokens.sign(&grant(), None).unwrap());
         assert_ne!(one, two);
-        assert_eq!(tokens.check(&one), Ok((room, peer)));
+        assert_eq!(tokens.check(&one), Ok(grant()));
+    }
+
+    #[test]
+    fn a_token_of_a_livestream_opens_no_peers_socket() {
+        let tokens = tokens("s");
+        for kind in [PeerKind::Streamer, PeerKind::Viewer] {
+            let token = tokens.sign(&Grant { kind, ..grant() }, None).unwrap();
+            assert_eq!(tokens.check(&token), Err(BadToken::Invalid));
+        }
+    }
+
+    #[test]
+    fn a_token_from_before_there_were_scopes_publishes_and_subscribes() {
+        assert_eq!(scopes(&default_scope()), Scopes::default());
+        assert_eq!(
+            scopes("admin unknown"),
+            Scopes { rights: Rights { publish: false, subscribe: false }, admin: true }
+        );
     }
 
     #[test]
     fn what_is_not_ours_is_invalid() {
-        let token = tokens("s").sign(&room(), &peer()).unwrap();
+        let token = tokens("s").sign(&grant(), None).unwrap();
         assert_eq!(tokens("other").check(&token), Err(BadToken::Invalid));
         for garbage in ["x", "a.b.c", &token[1..], &"x".repeat(5000)] {
             assert_eq!(tokens("s").check(garbage), Err(BadToken::Invalid), "{garbage}");
@@ -140,7 +219,8 @@ mod tests {
 
     fn signed(tokens: &Tokens, audience: &str, exp: u64) -> String {
         let (iss, aud, jti) = (ISSUER.into(), audience.into(), String::new());
-        let claims = Claims { iss, aud, sub: "p".into(), room: "r".into(), iat: 0, exp, jti };
+        let (scope, series) = (default_scope(), 0);
+        let claims = Claims { iss, aud, sub: "p".into(), room: "r".into(), iat: 0, exp, jti, scope, series };
         jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &tokens.signing).unwrap()
     }
 
@@ -148,11 +228,9 @@ mod tests {
         Tokens::new(&secret.parse().unwrap(), Duration::from_secs(60))
     }
 
-    fn room() -> RoomId {
-        RoomId::parse("r").unwrap()
-    }
-
-    fn peer() -> PeerId {
-        PeerId::parse("p").unwrap()
+    fn grant() -> Grant {
+        let scopes = Scopes { rights: Rights { publish: false, subscribe: true }, admin: true };
+        let (room, peer) = (RoomId::parse("r").unwrap(), PeerId::parse("p").unwrap());
+        Grant { kind: PeerKind::Webrtc, room, peer, scopes, series: 3 }
     }
 }

@@ -6,8 +6,11 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use velella_model::record::{Connection, PeerRecord, TrackRecord};
+use velella_model::record::{Connection, PeerRecord, Subscriptions, TrackRecord};
 use velella_model::{CoordinatorId, Json, PeerId, RoomId, SessionId, TrackId};
+
+use crate::input::{PeerEdit, Ticket};
+use crate::subscriptions::{subscribe, unsubscribe};
 
 /// Attempts of one write before its changes are given up.
 pub(crate) const EDIT_TRIES_MAX: u32 = 10;
@@ -15,8 +18,8 @@ pub(crate) const EDIT_TRIES_MAX: u32 = 10;
 /// Wait after the store failed.
 pub(crate) const EDIT_RETRY: Duration = Duration::from_millis(500);
 
-/// A rule that changes a peer record. All but `Connect` hold only while the session is the peer's
-/// present one.
+/// A rule that changes a peer record. What a session says holds only while it is the peer's present
+/// one.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Change {
     /// A socket authenticated; it takes over from any other.
@@ -33,6 +36,10 @@ pub(crate) enum Change {
     Channel { session: SessionId, channel: String },
     /// The peer closed a data channel.
     ChannelGone { session: SessionId, channel: String },
+    /// The management API asked for it; `gone` is what the peer needs no subscription for.
+    Asked { ticket: Ticket, edit: PeerEdit, gone: Subscriptions },
+    /// The peer is told why before it is removed.
+    Kick { ticket: Ticket, reason: String },
 }
 
 impl Change {
@@ -45,6 +52,11 @@ impl Change {
                     record.tracks.clear();
                     record.channels.clear();
                 }
+                return;
+            }
+            Self::Asked { edit, gone, .. } => return apply_asked(record, edit, gone),
+            Self::Kick { reason, .. } => {
+                record.kicked = Some(reason.clone());
                 return;
             }
             Self::Disconnect { session }
@@ -79,8 +91,17 @@ impl Change {
             Self::TrackGone { track, .. } => {
                 record.tracks.remove(track);
             }
-            Self::Connect { .. } => {}
+            Self::Connect { .. } | Self::Asked { .. } | Self::Kick { .. } => {}
         }
+    }
+}
+
+fn apply_asked(record: &mut PeerRecord, edit: &PeerEdit, gone: &Subscriptions) {
+    match edit {
+        PeerEdit::Subscribe(more) => subscribe(&mut record.subscriptions, more, gone),
+        PeerEdit::Unsubscribe(less) => unsubscribe(&mut record.subscriptions, less),
+        PeerEdit::ServerMetadata(metadata) => record.server_metadata = metadata.clone(),
+        PeerEdit::RevokeTokens => record.token_series += 1,
     }
 }
 
@@ -124,7 +145,7 @@ impl Edits {
         let changes = std::mem::take(&mut queue.waiting);
         let Some(before) = standing else {
             self.peers.remove(&key);
-            return Next::Nothing(Vec::new());
+            return Next::Gone(changes);
         };
         let mut after = before.clone();
         changes.iter().for_each(|change| change.apply(&mut after));
@@ -164,9 +185,10 @@ impl Edits {
         Failed::Again
     }
 
-    /// The peer is gone: nothing to change any more.
-    pub(crate) fn forget(&mut self, room: &RoomId, peer: &PeerId) {
-        self.peers.remove(&(room.clone(), peer.clone()));
+    /// The peer is gone: returns the changes that nothing is left to be done to.
+    pub(crate) fn forget(&mut self, room: &RoomId, peer: &PeerId) -> Vec<Change> {
+        let queue = self.peers.remove(&(room.clone(), peer.clone())).unwrap_or_default();
+        queue.writing.into_iter().chain(queue.waiting).collect()
     }
 
     /// Peers whose retry is due.
@@ -193,6 +215,8 @@ pub(crate) enum Next {
     Later,
     /// These changes hold without a write.
     Nothing(Vec<Change>),
+    /// There is no peer for these changes.
+    Gone(Vec<Change>),
 }
 
 #[cfg(test)]

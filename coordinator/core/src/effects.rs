@@ -2,16 +2,17 @@
 
 use std::time::Instant;
 
-use velella_model::record::PeerRecord;
+use velella_model::record::{PeerRecord, RoomRecord};
 use velella_model::wire::command::Order;
 use velella_model::{Incarnation, PeerId, RoomId, SessionId, WorkerId};
 
 use crate::Coordinator;
 use crate::close::Close;
 use crate::edits::{Change, EDIT_RETRY, Failed, Next};
-use crate::input::{CommandOutcome, Entry, Fact, OpId, Request, Revision, Ticket, WriteOutcome};
-use crate::output::{Expect, Output};
+use crate::input::{CommandOutcome, Entry, Fact, OpId, Pass, Request, Revision, Ticket, WriteOutcome};
+use crate::output::{Denial, Expect, Output, Reply};
 use crate::removal::Removal;
+use crate::room_edits::RoomEdit;
 use crate::sessions::Site;
 
 /// Attempts of a command that frees something at a worker.
@@ -27,6 +28,7 @@ pub(crate) enum WriteStep {
     PeerForgotten,
     PeerRemoved(Option<Ticket>, RoomId, PeerId),
     RoomRemoved(Removal),
+    RoomEdited(RoomEdit, Box<RoomRecord>),
 }
 
 /// Who goes on when a command is answered.
@@ -41,7 +43,7 @@ pub(crate) enum CommandStep {
 #[derive(Debug)]
 pub(crate) enum Parked {
     Request { ticket: Ticket, request: Request },
-    Socket { session: SessionId, room: RoomId, peer: PeerId },
+    Socket { session: SessionId, room: RoomId, peer: PeerId, pass: Pass },
     Nobody,
 }
 
@@ -87,6 +89,7 @@ impl Coordinator {
             WriteStep::Edited(room, peer, record) => self.edited(room, peer, *record, outcome, now),
             WriteStep::PeerAdded(ticket, fact) => self.peer_added(ticket, *fact, outcome, now),
             WriteStep::RoomRemoved(removal) => self.room_removed(removal, &outcome, now),
+            WriteStep::RoomEdited(edit, record) => self.room_edited(edit, *record, outcome, now),
             WriteStep::PeerRemoved(ticket, room, peer) => self.peer_removed(ticket, (room, peer), &outcome, now),
             WriteStep::Withdrawn(room) => {
                 if let WriteOutcome::Done(revision) = outcome {
@@ -124,7 +127,9 @@ impl Coordinator {
         match self.loads.remove(&op) {
             None | Some(Parked::Nobody) => {}
             Some(Parked::Request { ticket, request }) => self.requested(ticket, request, true, now),
-            Some(Parked::Socket { session, room, peer }) => self.socket_authenticated((session, room, peer), true, now),
+            Some(Parked::Socket { session, room, peer, pass }) => {
+                self.socket_authenticated((session, room, peer), pass, true, now);
+            }
         }
     }
 
@@ -143,7 +148,8 @@ impl Coordinator {
     pub(crate) fn flush_edit(&mut self, room: &RoomId, peer: &PeerId, now: Instant) {
         match self.edits.next(room, peer, self.records.peer(room, peer)) {
             Next::Later => {}
-            Next::Nothing(changes) => self.hold(changes, now),
+            Next::Nothing(changes) => self.hold(room, peer, changes, now),
+            Next::Gone(changes) => self.deny_changes(changes, &Denial::PeerNotFound),
             Next::Write(record) => {
                 let expect = self.records.peer_revision(room, peer).map_or(Expect::Absent, Expect::Revision);
                 let fact = Fact::Peer(room.clone(), peer.clone(), Some((*record).clone()));
@@ -157,7 +163,7 @@ impl Coordinator {
             WriteOutcome::Done(revision) => {
                 let changes = self.edits.done(&room, &peer);
                 self.answered(Fact::Peer(room.clone(), peer.clone(), Some(record)), revision, now);
-                self.hold(changes, now);
+                self.hold(&room, &peer, changes, now);
             }
             WriteOutcome::Conflict(Some(Entry { fact, revision })) => {
                 self.stats.write_conflicts += 1;
@@ -165,7 +171,10 @@ impl Coordinator {
                 self.edit_failed(&room, &peer, None, now);
             }
             // The peer is gone; the watch will say so and close its socket.
-            WriteOutcome::Conflict(None) => return self.edits.forget(&room, &peer),
+            WriteOutcome::Conflict(None) => {
+                let changes = self.edits.forget(&room, &peer);
+                return self.deny_changes(changes, &Denial::PeerNotFound);
+            }
             WriteOutcome::Failed => self.edit_failed(&room, &peer, Some(now + EDIT_RETRY), now),
         }
         self.flush_edit(&room, &peer, now);
@@ -174,18 +183,33 @@ impl Coordinator {
     fn edit_failed(&mut self, room: &RoomId, peer: &PeerId, retry_at: Option<Instant>, now: Instant) {
         let Failed::GivenUp(changes) = self.edits.failed(room, peer, retry_at) else { return };
         self.stats.writes_lost += 1;
-        for change in changes {
+        for change in &changes {
             if let Change::Connect { session, .. } = change {
-                self.close(&session, Close::StoreDown, now);
+                self.close(session, Close::StoreDown, now);
+            }
+        }
+        self.deny_changes(changes, &Denial::StoreDown);
+    }
+
+    /// These changes stand in the store.
+    fn hold(&mut self, room: &RoomId, peer: &PeerId, changes: Vec<Change>, now: Instant) {
+        for change in changes {
+            if let Change::Connect { session, .. } = &change {
+                self.session_claimed(session, now);
+            } else if let Change::Kick { ticket, .. } = change {
+                self.remove_peer(room.clone(), peer.clone(), Some(ticket));
+            } else if let Change::Asked { ticket, .. } = change {
+                let reply = self.show_peer(room, peer.clone());
+                self.emit(Output::Reply { ticket, reply });
             }
         }
     }
 
-    /// These changes stand in the store.
-    fn hold(&mut self, changes: Vec<Change>, now: Instant) {
+    /// These changes never will.
+    fn deny_changes(&mut self, changes: Vec<Change>, denial: &Denial) {
         for change in changes {
-            if let Change::Connect { session, .. } = change {
-                self.session_claimed(&session, now);
+            if let Change::Kick { ticket, .. } | Change::Asked { ticket, .. } = change {
+                self.emit(Output::Reply { ticket, reply: Reply::Denied(denial.clone()) });
             }
         }
     }

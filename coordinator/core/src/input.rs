@@ -1,11 +1,11 @@
 //! What can happen to a coordinator. Answers from outside (a lost CAS, a silent worker) are
 //! inputs like any other.
 
-use velella_model::record::{PeerKind, PeerRecord, RoomRecord, RoomSpec};
+use velella_model::record::{AgentOutput, PeerKind, PeerRecord, RoomRecord, RoomSpec, Scopes, Subscriptions};
 use velella_model::wire::announce::Announce;
-use velella_model::wire::command::{Refusal, SubscribeMode};
+use velella_model::wire::command::{Refusal, Rights, SubscribeMode};
 use velella_model::wire::signal::{PeerEvent, ToCoordinator};
-use velella_model::{Json, PeerId, RoomId, SessionId};
+use velella_model::{Json, PeerId, RoomId, RoomType, SessionId, WorkerId};
 
 /// Names one request of the management API; the reply carries it back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -71,6 +71,8 @@ pub enum Input {
         room: RoomId,
         /// From the token.
         peer: PeerId,
+        /// What else the token says.
+        pass: Pass,
     },
     /// A socket is gone.
     SocketClosed {
@@ -93,6 +95,15 @@ pub enum Input {
     },
     /// The time of `poll_timeout` came.
     Timeout,
+}
+
+/// What a token allows, and until when it counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pass {
+    /// With media.
+    pub rights: Rights,
+    /// Tokens of an earlier series than the record's were revoked.
+    pub token_series: u64,
 }
 
 /// What a peer can say.
@@ -177,8 +188,18 @@ pub enum Request {
         /// Which.
         room: RoomId,
     },
-    /// All rooms.
-    ListRooms,
+    /// Rooms, in the order of their ids.
+    ListRooms {
+        /// Which.
+        query: RoomQuery,
+    },
+    /// Change what may change of a room.
+    EditRoom {
+        /// Which.
+        room: RoomId,
+        /// What of it.
+        patch: RoomPatch,
+    },
     /// One room with its peers.
     ShowRoom {
         /// Which.
@@ -200,12 +221,23 @@ pub enum Request {
         /// Which.
         peer: PeerId,
     },
+    /// Change the record of a peer.
+    EditPeer {
+        /// Where.
+        room: RoomId,
+        /// Whose.
+        peer: PeerId,
+        /// How.
+        edit: PeerEdit,
+    },
     /// Remove a peer and close its socket.
     DeletePeer {
         /// Where.
         room: RoomId,
         /// Which.
         peer: PeerId,
+        /// What it is told.
+        reason: Option<String>,
     },
     /// All known workers.
     ListWorkers,
@@ -220,4 +252,55 @@ pub struct PeerSpec {
     pub server_metadata: Json,
     /// Which tracks it receives.
     pub subscribe_mode: SubscribeMode,
+    /// What it hears, if it is an agent.
+    pub agent_output: Option<AgentOutput>,
+    /// What its tokens allow.
+    pub scopes: Scopes,
+}
+
+/// What the management API changes in the record of a peer.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PeerEdit {
+    /// It receives these as well. For peers in manual mode.
+    Subscribe(Subscriptions),
+    /// It no longer receives these. For peers in manual mode.
+    Unsubscribe(Subscriptions),
+    /// What its server attached to it.
+    ServerMetadata(Json),
+    /// Tokens issued before are good for nothing.
+    RevokeTokens,
+}
+
+/// What may change of a room; `None` leaves it as it is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RoomPatch {
+    /// How many peers it takes.
+    pub peers_max: Option<Option<u32>>,
+    /// Viewable without a token.
+    pub public: Option<bool>,
+    /// Where notifications go.
+    pub webhook_url: Option<Option<String>>,
+    /// Several notifications in one webhook call.
+    pub batch_webhook_notifications: Option<bool>,
+    /// When it is removed for being empty.
+    pub peerless_purge_s: Option<Option<u32>>,
+    /// When a peer is removed for being disconnected.
+    pub peer_purge_s: Option<Option<u32>>,
+}
+
+/// Which rooms are listed. The default is all of them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RoomQuery {
+    /// Placed at this worker.
+    pub worker: Option<WorkerId>,
+    /// Of one of these types; empty for any.
+    pub types: Vec<RoomType>,
+    /// Whether somebody is connected.
+    pub in_use: Option<bool>,
+    /// Whose id begins so.
+    pub id_prefix: String,
+    /// Whose id comes after this one.
+    pub after: Option<RoomId>,
+    /// This many at most.
+    pub limit: Option<usize>,
 }

@@ -4,15 +4,15 @@
 use std::time::Instant;
 
 use velella_model::record::PeerRecord;
-use velella_model::wire::command::{OpenSession, Order, Refusal, Rights};
+use velella_model::wire::command::{OpenSession, Order, Refusal};
 use velella_model::{Json, PeerId, RoomId, SessionId};
 
 use crate::close::Close;
 use crate::edits::Change;
-use crate::input::CommandOutcome;
+use crate::input::{CommandOutcome, Pass};
 use crate::output::Output;
 use crate::placing::assignment;
-use crate::sessions::{OPEN_PATIENCE, OPEN_RETRY, Site};
+use crate::sessions::{OPEN_PATIENCE, OPEN_RETRY, Site, Told};
 use crate::{CommandStep, Coordinator, Parked};
 
 impl Coordinator {
@@ -20,18 +20,22 @@ impl Coordinator {
     pub(crate) fn socket_authenticated(
         &mut self,
         (session, room, peer): (SessionId, RoomId, PeerId),
+        pass: Pass,
         loaded: bool,
         now: Instant,
     ) {
         let known = self.records.room(&room).is_some();
         let Some(record) = self.records.room(&room).filter(|_| self.records.peer(&room, &peer).is_some()) else {
             if !loaded {
-                return self.load(room.clone(), Parked::Socket { session, room, peer });
+                return self.load(room.clone(), Parked::Socket { session, room, peer, pass });
             }
             let close = if known { Close::PeerNotFound } else { Close::RoomNotFound };
             return self.emit(Output::CloseSocket { session, close });
         };
         let room_type = record.spec.room_type;
+        if let Some(close) = self.keeps_out(&room, &peer, pass) {
+            return self.emit(Output::CloseSocket { session, close });
+        }
         if self.is_full(&room, &peer) {
             return self.emit(Output::CloseSocket { session, close: Close::PeersLimit });
         }
@@ -39,16 +43,29 @@ impl Coordinator {
             self.stats.takeovers += 1;
             self.close(&older, Close::TakenOver, now);
         }
-        self.sessions.arrive(session.clone(), room.clone(), peer.clone());
+        self.sessions.arrive(session.clone(), room.clone(), peer.clone(), pass);
         self.emit(Output::Welcome { session: session.clone(), room_type });
         self.edit(&room, &peer, Change::Connect { coordinator: self.id.clone(), session }, now);
+    }
+
+    /// Why a peer that exists may not come in with this token.
+    fn keeps_out(&self, room: &RoomId, peer: &PeerId, pass: Pass) -> Option<Close> {
+        let record = self.records.peer(room, peer)?;
+        if record.kicked.is_some() {
+            return Some(Close::PeerNotFound);
+        }
+        (pass.token_series < record.token_series).then_some(Close::TokenRevoked)
     }
 
     /// Whether as many *other* peers are connected as the room may have.
     fn is_full(&self, room: &RoomId, peer: &PeerId) -> bool {
         let Some(peers_max) = self.records.room(room).and_then(|record| record.spec.peers_max) else { return false };
-        let connected = self.records.members(room).filter(|(id, r)| *id != peer && r.connection.is_some()).count();
-        connected >= peers_max as usize
+        let is_listed = |record: &PeerRecord| !record.kind.is_of_livestream();
+        if !self.records.peer(room, peer).is_some_and(is_listed) {
+            return false;
+        }
+        let others = self.records.members(room).filter(|(id, record)| *id != peer && is_listed(record));
+        others.filter(|(_, record)| record.connection.is_some()).count() >= peers_max as usize
     }
 
     pub(crate) fn peer_connects(&mut self, session: &SessionId, metadata: Json, now: Instant) {
@@ -87,14 +104,19 @@ impl Coordinator {
         opening.retry_at = None;
         let site = Site { worker: record.placement.worker.clone(), incarnation: record.placement.incarnation };
         opening.asked = Some(site.clone());
+        let metadata = envelope(&opening.metadata, peer_record);
+        session.told = Some(Told {
+            server_metadata: peer_record.server_metadata.clone(),
+            subscriptions: peer_record.subscriptions.clone(),
+        });
         let order = Order::OpenSession {
             session: OpenSession {
                 assignment: assignment(&room, record),
                 session: id.clone(),
-                metadata: envelope(&opening.metadata, peer_record),
+                metadata,
                 subscribe_mode: peer_record.subscribe_mode,
                 subscriptions: peer_record.subscriptions.clone(),
-                rights: Rights::default(),
+                rights: session.pass.rights,
                 coordinator: self.id.clone(),
                 peer,
             },

@@ -21,10 +21,12 @@ mod registry;
 mod removal;
 mod requests;
 mod reservation;
+mod room_edits;
 mod sessions;
 mod shelf;
 mod signalling;
 mod stats;
+mod subscriptions;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -38,11 +40,13 @@ use velella_model::{CoordinatorId, PeerId, RoomId};
 
 pub use crate::close::Close;
 pub use crate::input::{
-    CommandOutcome, Entry, Fact, Input, Noun, OpId, PeerSpec, Request, Revision, Said, Ticket, WriteOutcome,
+    CommandOutcome, Entry, Fact, Input, Noun, OpId, Pass, PeerEdit, PeerSpec, Request, Revision, RoomPatch, RoomQuery,
+    Said, Ticket, WriteOutcome,
 };
 pub use crate::output::{Denial, Expect, Output, Reply, RoomView, WorkerView};
 pub use crate::registry::{FORGET_AFTER, SUSPECT_AFTER, WORKERS_MAX};
 pub use crate::stats::Stats;
+pub use crate::subscriptions::SUBSCRIPTIONS_MAX;
 
 use crate::edits::Edits;
 use crate::effects::{CommandStep, Parked, WriteStep};
@@ -126,8 +130,8 @@ impl Coordinator {
             Input::Written { op, outcome } => self.written(op, outcome, now),
             Input::Loaded { op, entries } => self.loaded(op, entries, now),
             Input::Answered { op, outcome } => self.command_answered(op, outcome, now),
-            Input::SocketAuthenticated { session, room, peer } => {
-                self.socket_authenticated((session, room, peer), false, now);
+            Input::SocketAuthenticated { session, room, peer, pass } => {
+                self.socket_authenticated((session, room, peer), pass, false, now);
             }
             Input::SocketClosed { session } => self.leave(&session, now),
             Input::PeerSaid { session, said } => self.peer_said(&session, said, now),
@@ -223,6 +227,8 @@ impl Coordinator {
         let (worker, incarnation) = (record.placement.worker.clone(), record.placement.incarnation);
         self.registry.record(&worker, room, record.spec.room_type, now);
         let here = Site { worker, incarnation };
+        let members: Vec<PeerId> = self.records.members(room).map(|(peer, _)| peer.clone()).collect();
+        members.iter().for_each(|peer| self.schedule_peer_purge(room, peer, now));
         for session in self.sessions.of_room(room) {
             let elsewhere = self.sessions.get(&session).and_then(|s| s.site()).is_some_and(|site| *site != here);
             if elsewhere {
@@ -236,9 +242,18 @@ impl Coordinator {
     fn peer_stands(&mut self, room: &RoomId, peer: &PeerId, now: Instant) {
         let Some(record) = self.records.peer(room, peer) else { return };
         let present = record.connection.clone();
-        let purge_s = self.records.room(room).and_then(|record| record.spec.peer_purge_s);
-        let purge_at = purge_s.filter(|_| present.is_none()).map(|s| now + Duration::from_secs(s.into()));
-        self.purge.peer(room, peer, purge_at);
+        let (series, kicked) = (record.token_series, record.kicked.clone());
+        self.schedule_peer_purge(room, peer, now);
+        for session in self.sessions.of_peer(room, peer) {
+            let revoked = self.sessions.get(&session).is_some_and(|session| session.pass.token_series < series);
+            if let Some(why) = &kicked {
+                self.close(&session, Close::PeerRemoved(Some(why.as_str().into())), now);
+            } else if revoked {
+                self.close(&session, Close::TokenRevoked, now);
+            } else {
+                self.tell_worker_of(&session, now);
+            }
+        }
         let Some(Connection { session: present, .. }) = present else { return };
         for session in self.sessions.of_peer(room, peer) {
             let claimed = self.sessions.get(&session).is_some_and(|session| session.claimed);
@@ -250,9 +265,15 @@ impl Coordinator {
     }
 
     fn schedule_room_purge(&mut self, room: &RoomId, now: Instant) {
-        let Some(purge_s) = self.records.room(room).and_then(|record| record.spec.peerless_purge_s) else { return };
-        let in_use = self.records.members(room).any(|(_, record)| record.connection.is_some());
-        let purge_at = (!in_use).then(|| now + Duration::from_secs(purge_s.into()));
-        self.purge.room(room, purge_at);
+        let purge_s = self.records.room(room).and_then(|record| record.spec.peerless_purge_s);
+        let purge_s = purge_s.filter(|_| !self.records.is_in_use(room));
+        self.purge.room(room, now, purge_s.map(|s| Duration::from_secs(s.into())));
+    }
+
+    fn schedule_peer_purge(&mut self, room: &RoomId, peer: &PeerId, now: Instant) {
+        let purge_s = self.records.room(room).and_then(|record| record.spec.peer_purge_s);
+        let connected = self.records.peer(room, peer).is_some_and(|record| record.connection.is_some());
+        let purge_s = purge_s.filter(|_| !connected);
+        self.purge.peer(room, peer, now, purge_s.map(|s| Duration::from_secs(s.into())));
     }
 }

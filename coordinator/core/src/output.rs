@@ -6,7 +6,7 @@ use velella_model::record::{Candidate, PeerRecord, RoomRecord};
 use velella_model::wire::announce::Announce;
 use velella_model::wire::command::Order;
 use velella_model::wire::signal::{ServerEvent, ToWorker};
-use velella_model::{Incarnation, PeerId, RoomId, RoomType, SessionId, WorkerId};
+use velella_model::{Incarnation, PeerId, RoomId, RoomType, SessionId, TrackId, WorkerId};
 
 use crate::close::Close;
 use crate::input::{Fact, OpId, Revision, Ticket};
@@ -96,8 +96,13 @@ pub enum Reply {
     Done,
     /// A room.
     Room(RoomView),
-    /// Rooms.
-    Rooms(Vec<RoomView>),
+    /// Rooms, without what was considered when they were placed.
+    Rooms {
+        /// In the order of their ids.
+        rooms: Vec<RoomView>,
+        /// Whether more follow.
+        more: bool,
+    },
     /// A peer.
     Peer(PeerId, PeerRecord),
     /// Workers.
@@ -144,6 +149,18 @@ pub enum Denial {
     /// The id is taken.
     #[error("the room exists")]
     RoomExists,
+    /// No such peer to subscribe to.
+    #[error("the other peer does not exist")]
+    OtherPeerNotFound(PeerId),
+    /// No such track to subscribe to.
+    #[error("the track does not exist")]
+    TrackNotFound(TrackId),
+    /// A peer in automatic mode receives everything already.
+    #[error("the peer does not subscribe manually")]
+    NotManual,
+    /// The peer would have more subscriptions than one may have.
+    #[error("too many subscriptions")]
+    SubscriptionsLimit,
     /// The room has as many peers as it may have.
     #[error("the room is full")]
     PeersLimit,

@@ -1,11 +1,12 @@
 //! What the store holds, as far as this coordinator knows, with the indices that it needs.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
-use velella_model::record::{PeerRecord, RoomRecord};
+use velella_model::record::{PeerRecord, Placement, RoomRecord};
 use velella_model::{PeerId, RoomId, WorkerId};
 
-use crate::input::{Entry, Fact, Noun, Revision};
+use crate::input::{Entry, Fact, Noun, Revision, RoomQuery};
 use crate::output::RoomView;
 use crate::shelf::Shelf;
 
@@ -53,10 +54,6 @@ impl Records {
         members.filter_map(|peer| Some((peer, self.peer(room, peer)?)))
     }
 
-    pub(crate) fn rooms(&self) -> impl Iterator<Item = (&RoomId, &RoomRecord)> {
-        self.rooms.iter()
-    }
-
     pub(crate) fn rooms_len(&self) -> usize {
         self.rooms.len()
     }
@@ -75,6 +72,41 @@ impl Records {
         let record = self.room(room)?.clone();
         let peers = self.members(room).map(|(id, record)| (id.clone(), record.clone())).collect();
         Some(RoomView { room: room.clone(), record, peers })
+    }
+
+    /// Whether somebody is connected.
+    pub(crate) fn is_in_use(&self, room: &RoomId) -> bool {
+        self.members(room).any(|(_, record)| record.connection.is_some())
+    }
+
+    /// The rooms that are asked for, and whether more follow.
+    pub(crate) fn list(&self, query: &RoomQuery) -> (Vec<RoomView>, bool) {
+        let wanted = |room: &RoomId, record: &RoomRecord| {
+            room.as_str().starts_with(&query.id_prefix)
+                && query.worker.as_ref().is_none_or(|worker| record.placement.worker == *worker)
+                && (query.types.is_empty() || query.types.contains(&record.spec.room_type))
+                && query.in_use.is_none_or(|in_use| self.is_in_use(room) == in_use)
+        };
+        let from = query.after.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+        let mut found = self.rooms.range(from).filter(|(room, record)| wanted(room, record));
+        let limit = query.limit.unwrap_or(usize::MAX);
+        let rooms = found.by_ref().take(limit).map(|(room, record)| self.listed_view(room, record)).collect();
+        (rooms, found.next().is_some())
+    }
+
+    /// Without the candidates of the placement: a list of ten thousand rooms has no use for them.
+    fn listed_view(&self, room: &RoomId, record: &RoomRecord) -> RoomView {
+        let Placement { worker, incarnation, generation, endpoints, .. } = &record.placement;
+        let placement = Placement {
+            worker: worker.clone(),
+            incarnation: *incarnation,
+            generation: *generation,
+            endpoints: endpoints.clone(),
+            candidates: Vec::new(),
+        };
+        let record = RoomRecord { spec: record.spec.clone(), placement };
+        let peers = self.members(room).map(|(id, record)| (id.clone(), record.clone())).collect();
+        RoomView { room: room.clone(), record, peers }
     }
 
     /// Takes a step of the watch.

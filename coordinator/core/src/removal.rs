@@ -7,6 +7,7 @@ use velella_model::record::{Placement, RoomRecord};
 use velella_model::{PeerId, RoomId};
 
 use crate::close::Close;
+use crate::edits::Change;
 use crate::input::{Fact, Ticket, WriteOutcome};
 use crate::output::{Denial, Expect, Output, Reply};
 use crate::{Coordinator, WriteStep};
@@ -63,14 +64,25 @@ impl Coordinator {
         }
     }
 
-    pub(crate) fn delete_peer(&mut self, ticket: Ticket, room: RoomId, peer: PeerId) {
+    /// With a reason it takes two writes: the one that carries the reason to whoever holds the
+    /// peer's socket, and the deletion.
+    pub(crate) fn delete_peer(
+        &mut self,
+        ticket: Ticket,
+        (room, peer): (RoomId, PeerId),
+        reason: Option<String>,
+        now: Instant,
+    ) {
         if self.records.room(&room).is_none() {
             return self.deny(ticket, Denial::RoomNotFound);
         }
         if self.records.peer(&room, &peer).is_none() {
             return self.deny(ticket, Denial::PeerNotFound);
         }
-        self.remove_peer(room, peer, Some(ticket));
+        match reason {
+            Some(reason) => self.edit(&room, &peer, Change::Kick { ticket, reason }, now),
+            None => self.remove_peer(room, peer, Some(ticket)),
+        }
     }
 
     pub(crate) fn remove_peer(&mut self, room: RoomId, peer: PeerId, ticket: Option<Ticket>) {
@@ -97,7 +109,7 @@ impl Coordinator {
     pub(crate) fn peer_gone(&mut self, room: &RoomId, peer: &PeerId, now: Instant) {
         self.purge.forget_peer(room, peer);
         for session in self.sessions.of_peer(room, peer) {
-            self.close(&session, Close::PeerRemoved, now);
+            self.close(&session, Close::PeerRemoved(None), now);
         }
     }
 

@@ -22,9 +22,12 @@ impl Coordinator {
             Request::CreateRoom { room, spec, reuse } => return self.create_room(ticket, room, spec, reuse, now),
             Request::DeleteRoom { room } => return self.delete_room(ticket, room),
             Request::AddPeer { room, peer, spec } => return self.add_peer(ticket, room, peer, spec),
-            Request::DeletePeer { room, peer } => return self.delete_peer(ticket, room, peer),
-            Request::ListRooms => {
-                Reply::Rooms(self.records.rooms().filter_map(|(room, _)| self.records.view(room)).collect())
+            Request::EditPeer { room, peer, edit } => return self.edit_peer(ticket, (room, peer), edit, now),
+            Request::EditRoom { room, patch } => return self.edit_room(ticket, room, patch),
+            Request::DeletePeer { room, peer, reason } => return self.delete_peer(ticket, (room, peer), reason, now),
+            Request::ListRooms { query } => {
+                let (rooms, more) = self.records.list(&query);
+                Reply::Rooms { rooms, more }
             }
             Request::ShowRoom { room } => {
                 self.records.view(&room).map_or(Reply::Denied(Denial::RoomNotFound), Reply::Room)
@@ -37,17 +40,19 @@ impl Coordinator {
 
     fn knows(&self, request: &Request) -> bool {
         match request {
-            Request::CreateRoom { .. } | Request::ListRooms | Request::ListWorkers => true,
-            Request::DeleteRoom { room } | Request::ShowRoom { room } | Request::AddPeer { room, .. } => {
-                self.records.room(room).is_some()
-            }
-            Request::ShowPeer { room, peer } | Request::DeletePeer { room, peer } => {
+            Request::CreateRoom { .. } | Request::ListRooms { .. } | Request::ListWorkers => true,
+            Request::DeleteRoom { room }
+            | Request::ShowRoom { room }
+            | Request::EditRoom { room, .. }
+            | Request::AddPeer { room, .. } => self.records.room(room).is_some(),
+            Request::EditPeer { room, peer, edit } => self.knows_all_of(room, peer, edit),
+            Request::ShowPeer { room, peer } | Request::DeletePeer { room, peer, .. } => {
                 self.records.room(room).is_some() && self.records.peer(room, peer).is_some()
             }
         }
     }
 
-    fn show_peer(&self, room: &RoomId, peer: PeerId) -> Reply {
+    pub(crate) fn show_peer(&self, room: &RoomId, peer: PeerId) -> Reply {
         if self.records.room(room).is_none() {
             return Reply::Denied(Denial::RoomNotFound);
         }
@@ -61,11 +66,15 @@ impl Coordinator {
         let Some(record) = self.records.room(&room) else {
             return self.deny(ticket, Denial::RoomNotFound);
         };
-        let members = self.records.members(&room).count() + self.adding.get(&room).copied().unwrap_or(0);
-        if record.spec.peers_max.is_some_and(|peers_max| members >= peers_max as usize) {
+        // Whoever streams or watches a livestream is no peer to the limit.
+        let listed = self.records.members(&room).filter(|(_, member)| !member.kind.is_of_livestream());
+        let members = listed.count() + self.adding.get(&room).copied().unwrap_or(0);
+        let is_listed = !spec.kind.is_of_livestream();
+        if is_listed && record.spec.peers_max.is_some_and(|peers_max| members >= peers_max as usize) {
             return self.deny(ticket, Denial::PeersLimit);
         }
-        let record = PeerRecord::new(spec.kind, spec.server_metadata, spec.subscribe_mode);
+        let PeerSpec { kind, server_metadata, subscribe_mode, agent_output, scopes } = spec;
+        let record = PeerRecord { agent_output, scopes, ..PeerRecord::new(kind, server_metadata, subscribe_mode) };
         *self.adding.entry(room.clone()).or_default() += 1;
         let fact = Fact::Peer(room, peer, Some(record));
         self.write(WriteStep::PeerAdded(ticket, Box::new(fact.clone())), fact, Expect::Absent);
@@ -100,9 +109,11 @@ impl Request {
     /// The room that must exist for this request.
     fn must_know(&self) -> Option<&RoomId> {
         match self {
-            Self::CreateRoom { .. } | Self::ListRooms | Self::ListWorkers => None,
+            Self::CreateRoom { .. } | Self::ListRooms { .. } | Self::ListWorkers => None,
             Self::DeleteRoom { room }
             | Self::ShowRoom { room }
+            | Self::EditRoom { room, .. }
+            | Self::EditPeer { room, .. }
             | Self::AddPeer { room, .. }
             | Self::ShowPeer { room, .. }
             | Self::DeletePeer { room, .. } => Some(room),

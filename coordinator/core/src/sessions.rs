@@ -4,8 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
+use velella_model::record::Subscriptions;
 use velella_model::wire::signal::PeerEvent;
 use velella_model::{Incarnation, Json, PeerId, RoomId, SessionId, WorkerId};
+
+use crate::input::Pass;
 
 /// How long `connected` is held back while a worker is sought. Shorter than the patience of a
 /// person, longer than a failover.
@@ -25,8 +28,21 @@ pub(crate) struct Session {
     /// The store names this session as the peer's connection.
     pub(crate) claimed: bool,
     pub(crate) state: State,
+    /// What its token allows.
+    pub(crate) pass: Pass,
+    /// What the peer last said about itself, not enveloped.
+    pub(crate) metadata: Json,
+    /// What its worker was last told of its record; `None` before it was asked to open.
+    pub(crate) told: Option<Told>,
     /// Number of the next signal of the worker.
     pub(crate) next_heard: u64,
+}
+
+/// The parts of a peer record that its worker must know.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) server_metadata: Json,
+    pub(crate) subscriptions: Subscriptions,
 }
 
 #[derive(Debug)]
@@ -92,9 +108,19 @@ pub(crate) struct Sessions {
 }
 
 impl Sessions {
-    pub(crate) fn arrive(&mut self, id: SessionId, room: RoomId, peer: PeerId) {
+    pub(crate) fn arrive(&mut self, id: SessionId, room: RoomId, peer: PeerId, pass: Pass) {
         self.by_room.entry(room.clone()).or_default().insert(id.clone());
-        self.sessions.insert(id, Session { room, peer, claimed: false, state: State::Quiet, next_heard: 0 });
+        let session = Session {
+            room,
+            peer,
+            claimed: false,
+            state: State::Quiet,
+            pass,
+            metadata: Json::null(),
+            told: None,
+            next_heard: 0,
+        };
+        self.sessions.insert(id, session);
     }
 
     pub(crate) fn leave(&mut self, id: &SessionId) -> Option<Session> {
@@ -116,6 +142,7 @@ impl Sessions {
             return false;
         }
         let held = VecDeque::new();
+        session.metadata = metadata.clone();
         session.state = State::Opening(Opening { metadata, deadline, retry_at: None, asked: None, held });
         self.opening.insert(id.clone())
     }

@@ -4,6 +4,7 @@
 //! what the watch has already passed cannot return by an old answer.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use crate::input::Revision;
 
@@ -31,8 +32,9 @@ impl<K: Ord + Clone, V> Shelf<K, V> {
         self.held.get(key).map(|(_, revision)| *revision)
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
-        self.held.iter().map(|(key, (value, _))| (key, value))
+    /// All whose keys follow `from`, in order.
+    pub(crate) fn range(&self, from: Bound<&K>) -> impl Iterator<Item = (&K, &V)> {
+        self.held.range((from, Bound::Unbounded)).map(|(key, (value, _))| (key, value))
     }
 
     pub(crate) fn len(&self) -> usize {

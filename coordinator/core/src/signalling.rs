@@ -29,13 +29,23 @@ impl Coordinator {
         let Some((room, peer)) = self.whose(id) else { return };
         let Some(record) = self.records.peer(&room, &peer) else { return };
         let enveloped = envelope(&metadata, record);
+        if let Some(session) = self.sessions.get_mut(id) {
+            session.metadata = metadata.clone();
+            if let Some(told) = &mut session.told {
+                told.server_metadata = record.server_metadata.clone();
+            }
+        }
         self.edit(&room, &peer, Change::Metadata { session: id.clone(), metadata }, now);
         self.say(id, PeerEvent::UpdateEndpointMetadata { metadata: enveloped }, now);
     }
 
     /// Passes an event to the worker, or holds it until the session is open.
-    fn say(&mut self, id: &SessionId, event: PeerEvent, now: Instant) {
+    pub(crate) fn say(&mut self, id: &SessionId, event: PeerEvent, now: Instant) {
         let Some(session) = self.sessions.get_mut(id) else { return };
+        if let (State::Opening(opening), PeerEvent::SetSubscriptions { .. }) = (&mut session.state, &event) {
+            // The set is whole: only the last one counts.
+            opening.held.retain(|held| !matches!(held, PeerEvent::SetSubscriptions { .. }));
+        }
         match &mut session.state {
             State::Quiet => tracing::debug!(session = %id, "an event before connect is ignored"),
             State::Opening(opening) if opening.held.len() < HELD_EVENTS_MAX => opening.held.push_back(event),

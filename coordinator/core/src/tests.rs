@@ -1,5 +1,6 @@
 //! Whole dialogues with a coordinator: input → exact outputs.
 
+mod edits;
 mod joining;
 mod placing;
 mod removal;

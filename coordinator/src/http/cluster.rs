@@ -16,7 +16,7 @@ use velella_model::record::Placement;
 
 use crate::http::Api;
 use crate::http::failure::Failure;
-use crate::http::rooms::{RoomPath, room_of};
+use crate::http::rooms::RoomPath;
 
 pub(crate) async fn workers(State(api): State<Api>) -> Result<Json<Value>, Failure> {
     let Reply::Workers(workers) = api.ask(Request::ListWorkers).await? else { return Err(Failure::INTERNAL) };
@@ -42,7 +42,7 @@ fn worker(view: &WorkerView) -> Value {
 }
 
 pub(crate) async fn placement(State(api): State<Api>, Path(path): Path<RoomPath>) -> Result<Json<Value>, Failure> {
-    let view = room_of(api.ask(Request::ShowRoom { room: path.id()? }).await?)?;
+    let view = api.show_room(path.id()?).await?;
     let Placement { worker, incarnation, generation, endpoints, candidates } = view.record.placement;
     Ok(Json(json!({
         "room": view.room,

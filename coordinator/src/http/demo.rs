@@ -11,20 +11,26 @@ use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Query, State};
 use axum::http::HeaderMap;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use velella_coordinator_core::{PeerSpec, Reply, Request};
-use velella_model::record::{PeerKind, RoomSpec};
+use utoipa::ToSchema;
+use velella_coordinator_core::{PeerSpec, Request, RoomQuery, RoomView};
+use velella_model::record::{PeerKind, PeerRecord, RoomSpec, Scopes};
 use velella_model::wire::command::SubscribeMode;
-use velella_model::{RoomId, VideoCodec};
+use velella_model::{PeerId, RoomId, VideoCodec};
 
-use crate::http::failure::Failure;
-use crate::http::rooms::{object, room_of};
+use crate::http::body::object;
+use crate::http::failure::{Failure, Failures};
+use crate::http::peer_config::PeerWish;
+use crate::http::rooms::room_of;
 use crate::http::{Api, public, view};
 use crate::rate::Rate;
 
 /// The app name in the URL that the page gets.
 const APP: &str = "demo";
+
+/// How ids of rooms of the page begin.
+const ROOM_PREFIX: &str = "demo-";
 
 /// Rooms that may be open through the demo.
 const DEMO_ROOMS_MAX: usize = 200;
@@ -46,18 +52,50 @@ pub(crate) fn rate(now: Instant) -> Rate {
     Rate::new(JOINS_BURST, JOIN_REFILL, now)
 }
 
-/// `?codec=` chooses the codec of a room that does not exist yet.
-#[derive(Deserialize)]
+/// Beside the body.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Wish {
+    /// The codec of a room that does not exist yet: `vp8` or `h264`.
     codec: Option<String>,
 }
 
+/// Who joins what.
+#[derive(Deserialize, ToSchema)]
+#[expect(dead_code, reason = "bodies are read by hand; this is their description")]
+pub(crate) struct JoinBody {
+    /// Name of the room.
+    room: String,
+    /// Name of the person.
+    name: Option<String>,
+}
+
+/// A way into a room of the page.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Joined {
+    /// What a React app gives to its provider: an `http` or `https` URL.
+    fishjam_id: Option<String>,
+    /// The same for the plain TypeScript client: a `ws` or `wss` URL.
+    url: Option<String>,
+    peer_token: String,
+    room: String,
+    peer: String,
+    /// Whether the token may remove others from the room.
+    moderator: bool,
+}
+
+/// Join a room of the page
+///
+/// The room is made if it is not there. Whoever finds no moderator in it becomes the moderator.
+#[utoipa::path(post, path = "/demo/join", tag = "page", operation_id = "join_demo", params(Wish),
+    request_body = inline(JoinBody), responses((status = 200, body = Joined), Failures))]
 pub(crate) async fn join(
     State(api): State<Api>,
     Query(wish): Query<Wish>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
-) -> Result<Json<Value>, Failure> {
+) -> Result<Json<Joined>, Failure> {
     if !api.0.demo {
         return Err(Failure::NOT_FOUND);
     }
@@ -69,20 +107,47 @@ pub(crate) async fn join(
     let room = room_id(text("room"))?;
     let name = display_name(text("name"))?;
     let codec = codec(wish.codec.as_deref())?;
-    open_room(&api, &room, codec).await?;
-    let server_metadata = json!({ "name": name }).into();
-    let spec = PeerSpec { kind: PeerKind::Webrtc, server_metadata, subscribe_mode: SubscribeMode::Auto };
-    let (peer, _, token) = api.add_peer(room.clone(), spec).await?;
+    let (peer, record, peer_token) = enter(&api, &room, name, codec).await?;
     let url = public::socket_base(&api, &headers, APP);
-    Ok(Json(json!({ "url": url, "peerToken": token, "room": room, "peer": peer })))
+    Ok(Json(Joined {
+        fishjam_id: url.as_ref().map(|url| url.replacen("ws", "http", 1)),
+        url,
+        peer_token,
+        room: room.into(),
+        peer: peer.into(),
+        moderator: record.scopes.admin,
+    }))
 }
 
-async fn open_room(api: &Api, room: &RoomId, video_codec: VideoCodec) -> Result<(), Failure> {
-    if api.ask(Request::ShowRoom { room: room.clone() }).await.is_ok() {
-        return Ok(());
+/// One at a time, so that of two who come at once only one finds no moderator. Two replicas may
+/// still make two: both are told so, and no harm is done.
+async fn enter(
+    api: &Api,
+    room: &RoomId,
+    name: &str,
+    codec: VideoCodec,
+) -> Result<(PeerId, PeerRecord, String), Failure> {
+    let _turn = api.0.demo_turn.lock().await;
+    let view = open_room(api, room, codec).await?;
+    let admin = !view.peers.iter().any(|(_, record)| record.scopes.admin);
+    let role = if admin { "moderator" } else { "member" };
+    let spec = PeerSpec {
+        kind: PeerKind::Webrtc,
+        server_metadata: json!({ "name": name, "role": role }).into(),
+        subscribe_mode: SubscribeMode::Auto,
+        agent_output: None,
+        scopes: Scopes { admin, ..Scopes::default() },
+    };
+    api.add_peer(room.clone(), PeerWish { spec, token_ttl: None }).await
+}
+
+async fn open_room(api: &Api, room: &RoomId, video_codec: VideoCodec) -> Result<RoomView, Failure> {
+    match api.show_room(room.clone()).await {
+        Err(failure) if failure.is("room_not_found") => {}
+        other => return other,
     }
-    let Reply::Rooms(rooms) = api.ask(Request::ListRooms).await? else { return Err(Failure::INTERNAL) };
-    if rooms.iter().filter(|view| view.record.spec.peerless_purge_s.is_some()).count() >= DEMO_ROOMS_MAX {
+    let query = RoomQuery { id_prefix: ROOM_PREFIX.into(), limit: Some(DEMO_ROOMS_MAX), ..RoomQuery::default() };
+    if api.list_rooms(query).await?.len() >= DEMO_ROOMS_MAX {
         return Err(Failure::TOO_MANY);
     }
     let spec = RoomSpec {
@@ -92,8 +157,7 @@ async fn open_room(api: &Api, room: &RoomId, video_codec: VideoCodec) -> Result<
         peer_purge_s: Some(DEMO_PURGE_S),
         ..RoomSpec::default()
     };
-    room_of(api.ask(Request::CreateRoom { room: room.clone(), spec, reuse: true }).await?)?;
-    Ok(())
+    room_of(api.ask(Request::CreateRoom { room: room.clone(), spec, reuse: true }).await?)
 }
 
 /// Names of people become ids: letters in lower case, everything unusual as its code point.
@@ -101,7 +165,7 @@ fn room_id(name: &str) -> Result<RoomId, Failure> {
     if name.is_empty() || name.chars().count() > NAME_CHARS_MAX {
         return Err(Failure::bad_request(format!("A room name has 1 to {NAME_CHARS_MAX} characters")));
     }
-    let mut id = String::from("demo-");
+    let mut id = String::from(ROOM_PREFIX);
     for c in name.to_lowercase().chars() {
         match c {
             'a'..='z' | '0'..='9' | '-' | '_' => id.push(c),

@@ -6,8 +6,11 @@ use axum::Json;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
+use utoipa::{IntoResponses, ToSchema};
 use velella_coordinator_core::{Denial, Request};
 use velella_model::record::{Candidate, Verdict};
+
+use velella_coordinator_core::SUBSCRIPTIONS_MAX;
 
 use crate::driver::DriverGone;
 
@@ -31,13 +34,15 @@ pub(crate) struct Subject {
 impl Subject {
     pub(crate) fn of(request: &Request) -> Self {
         let (room, peer) = match request {
-            Request::ListRooms | Request::ListWorkers => (String::new(), String::new()),
-            Request::CreateRoom { room, .. } | Request::DeleteRoom { room } | Request::ShowRoom { room } => {
-                (room.to_string(), String::new())
-            }
+            Request::ListRooms { .. } | Request::ListWorkers => (String::new(), String::new()),
+            Request::CreateRoom { room, .. }
+            | Request::EditRoom { room, .. }
+            | Request::DeleteRoom { room }
+            | Request::ShowRoom { room } => (room.to_string(), String::new()),
             Request::AddPeer { room, peer, .. }
             | Request::ShowPeer { room, peer }
-            | Request::DeletePeer { room, peer } => (room.to_string(), peer.to_string()),
+            | Request::EditPeer { room, peer, .. }
+            | Request::DeletePeer { room, peer, .. } => (room.to_string(), peer.to_string()),
         };
         Self { room, peer }
     }
@@ -49,6 +54,8 @@ impl Failure {
         Self::fixed(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Method Not Allowed");
     pub(crate) const MISSING_TOKEN: Self = Self::fixed(StatusCode::UNAUTHORIZED, "missing_token", "Missing token");
     pub(crate) const INVALID_TOKEN: Self = Self::fixed(StatusCode::UNAUTHORIZED, "invalid_token", "Invalid token");
+    pub(crate) const FORBIDDEN: Self =
+        Self::fixed(StatusCode::FORBIDDEN, "forbidden", "A moderator may see its room and remove peers from it");
     pub(crate) const BAD_BODY: Self =
         Self::fixed(StatusCode::BAD_REQUEST, "bad_request", "Invalid request body structure");
     pub(crate) const TOO_MANY: Self =
@@ -69,6 +76,25 @@ impl Failure {
         Self::new(StatusCode::BAD_REQUEST, "bad_request", errors)
     }
 
+    pub(crate) fn not_found(code: &'static str, errors: String) -> Self {
+        Self::new(StatusCode::NOT_FOUND, code, errors)
+    }
+
+    /// A setting that a room keeps for life.
+    pub(crate) fn immutable(key: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "immutable", format!("{key} of a room cannot be changed"))
+    }
+
+    pub(crate) fn subscriptions_limit() -> Self {
+        let errors = format!("A peer may have {SUBSCRIPTIONS_MAX} subscriptions");
+        Self::new(StatusCode::BAD_REQUEST, "subscriptions_limit", errors)
+    }
+
+    /// Whether this is its code.
+    pub(crate) fn is(&self, code: &str) -> bool {
+        self.code == code
+    }
+
     pub(crate) fn too_large() -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "The request body is too large".into())
     }
@@ -87,6 +113,17 @@ impl Failure {
             Denial::PeerNotFound => {
                 Self::new(StatusCode::NOT_FOUND, "peer_not_found", format!("Peer {peer} does not exist"))
             }
+            Denial::OtherPeerNotFound(other) => {
+                Self::new(StatusCode::NOT_FOUND, "peer_not_found", format!("Peer {other} does not exist"))
+            }
+            Denial::TrackNotFound(track) => {
+                Self::new(StatusCode::NOT_FOUND, "track_not_found", format!("Track {track} does not exist"))
+            }
+            Denial::NotManual => {
+                let errors = format!("Peer {peer} does not have the subscribe mode 'manual'");
+                Self::new(StatusCode::BAD_REQUEST, "not_manual", errors)
+            }
+            Denial::SubscriptionsLimit => Self::subscriptions_limit(),
             Denial::RoomExists => {
                 let errors = format!("Cannot add room with id \"{room}\" - room already exists");
                 Self::new(StatusCode::CONFLICT, "room_exists", errors)
@@ -136,6 +173,37 @@ impl IntoResponse for Failure {
             _ => (self.status, body).into_response(),
         }
     }
+}
+
+/// What is wrong.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what `IntoResponse` writes")]
+pub(crate) struct Error {
+    /// One sentence for people.
+    errors: String,
+    /// For programs; it stays when the sentence changes.
+    code: String,
+}
+
+/// The failures of every operation, for its description.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "describes what `IntoResponse` writes")]
+pub(crate) enum Failures {
+    /// The request cannot be understood.
+    #[response(status = 400)]
+    BadRequest(#[to_schema] Error),
+    /// The token is missing or wrong.
+    #[response(status = 401)]
+    Unauthorized(#[to_schema] Error),
+    /// What it names does not exist.
+    #[response(status = 404)]
+    NotFound(#[to_schema] Error),
+    /// It contradicts what is there, or a limit is reached.
+    #[response(status = 409)]
+    Conflict(#[to_schema] Error),
+    /// Not now; `Retry-After` says when to ask again.
+    #[response(status = 503)]
+    Unavailable(#[to_schema] Error),
 }
 
 #[cfg(test)]

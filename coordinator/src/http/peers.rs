@@ -1,35 +1,48 @@
-//! `/room/{room}/peer`: add, remove, renew the token.
+//! `/room/{room}/peer`: add, change, remove; its tokens.
+
+use std::time::Duration;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{Path, State};
+use axum::extract::rejection::{BytesRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::ToSchema;
 use uuid::Uuid;
-use velella_coordinator_core::{PeerSpec, Reply, Request};
+use velella_coordinator_core::{PeerEdit, PeerSpec, Reply, Request};
 use velella_model::record::{PeerKind, PeerRecord};
-use velella_model::wire::command::SubscribeMode;
 use velella_model::{PeerId, RoomId};
 
-use crate::http::failure::Failure;
-use crate::http::rooms::{RoomPath, object, room_id};
+use crate::http::body::{echo, object, only_token_ttl, unexpected};
+use crate::http::failure::{Failure, Failures};
+use crate::http::peer_config::{self, PeerConfigBody, PeerWish};
+use crate::http::rooms::{RoomPath, room_id};
 use crate::http::{Api, public, view};
+use crate::tokens::Grant;
+
+/// Longest reason of a removal; most of it fits into a close frame.
+const REASON_CHARS_MAX: usize = 100;
 
 /// The room and peer of a path.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Path)]
 pub(crate) struct PeerPath {
+    /// The room's id.
     room: String,
+    /// The peer's id.
     peer: String,
 }
 
 impl PeerPath {
-    fn ids(&self) -> Result<(RoomId, PeerId), Failure> {
-        let peer = PeerId::parse(&self.peer);
-        let peer = peer.map_err(|_| Failure::bad_request(format!("Invalid peer ID: {}", self.peer)))?;
-        Ok((room_id(&self.room)?, peer))
+    pub(crate) fn ids(&self) -> Result<(RoomId, PeerId), Failure> {
+        Ok((room_id(&self.room)?, peer_id(&self.peer)?))
     }
+}
+
+pub(crate) fn peer_id(text: &str) -> Result<PeerId, Failure> {
+    PeerId::parse(text).map_err(|_| Failure::bad_request(format!("Invalid peer ID: {}", echo(text))))
 }
 
 /// The part of the path below which a server SDK works.
@@ -38,6 +51,35 @@ pub(crate) struct AppPath {
     app: String,
 }
 
+/// A new peer and how it comes in.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Added<'a> {
+    peer: view::Peer<'a>,
+    token: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    peer_websocket_url: Option<String>,
+}
+
+/// A token.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Token {
+    pub(crate) token: String,
+}
+
+/// How long a token shall be valid.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[expect(dead_code, reason = "bodies are read by hand; this is their description")]
+pub(crate) struct TokenBody {
+    /// Seconds; as configured if absent.
+    token_ttl: Option<u64>,
+}
+
+/// Add a peer
+#[utoipa::path(post, path = "/room/{room}/peer", tag = "peers", operation_id = "add_peer", params(RoomPath),
+    request_body = inline(PeerConfigBody),
+    responses((status = 201, body = view::Data<Added<'_>>), Failures))]
 pub(crate) async fn add(
     State(api): State<Api>,
     Path(path): Path<RoomPath>,
@@ -46,104 +88,127 @@ pub(crate) async fn add(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<Value>), Failure> {
     let room = path.id()?;
-    let spec = spec(&object(body)?)?;
-    let (peer, record, token) = api.add_peer(room, spec).await?;
-    let mut data = json!({ "peer": view::peer(&peer, &record), "token": token });
-    if let (Some(url), Some(data)) = (public::socket_base(&api, &headers, &app), data.as_object_mut()) {
-        data.insert("peer_websocket_url".into(), format!("{url}/socket/peer/websocket").into());
-    }
+    let (peer, record, token) = api.add_peer(room, peer_config::read(&object(body)?)?).await?;
+    let socket = match record.kind {
+        PeerKind::Agent => "agent",
+        PeerKind::Webrtc | PeerKind::Streamer | PeerKind::Viewer => "peer",
+    };
+    let base = public::socket_base(&api, &headers, &app);
+    let peer_websocket_url = base.map(|base| format!("{base}/socket/{socket}/websocket"));
+    let data = Added { peer: view::peer(&peer, &record), token: &token, peer_websocket_url };
     Ok((StatusCode::CREATED, Json(json!({ "data": data }))))
 }
 
-pub(crate) async fn remove(State(api): State<Api>, Path(path): Path<PeerPath>) -> Result<StatusCode, Failure> {
+/// What shall change of a peer.
+#[derive(Deserialize, ToSchema)]
+#[expect(dead_code, reason = "bodies are read by hand; this is their description")]
+pub(crate) struct PeerPatchBody {
+    /// What the server attaches to it, whole; others hear of the change.
+    #[schema(value_type = Object)]
+    metadata: Value,
+}
+
+/// Change what the server attached to a peer
+#[utoipa::path(patch, path = "/room/{room}/peer/{peer}", tag = "peers", operation_id = "change_peer",
+    params(PeerPath), request_body = inline(PeerPatchBody),
+    responses((status = 200, body = view::Data<view::Peer<'_>>), Failures))]
+pub(crate) async fn patch(
+    State(api): State<Api>,
+    Path(path): Path<PeerPath>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<Value>, Failure> {
+    let (ids, body) = (path.ids()?, object(body)?);
+    if let Some(key) = body.keys().find(|key| *key != "metadata") {
+        return Err(unexpected(key));
+    }
+    let metadata = peer_config::metadata(Some(body.get("metadata").ok_or(Failure::BAD_BODY)?))?;
+    let (peer, record) = api.edit_peer(ids, PeerEdit::ServerMetadata(metadata)).await?;
+    Ok(Json(json!({ "data": view::peer(&peer, &record) })))
+}
+
+/// Why a peer is removed.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Why {
+    /// Told to the peer as the reason of its closed socket: `Peer removed: <reason>`.
+    reason: Option<String>,
+}
+
+/// Remove a peer
+#[utoipa::path(delete, path = "/room/{room}/peer/{peer}", tag = "peers", operation_id = "remove_peer",
+    params(PeerPath, Why), responses((status = 204), Failures))]
+pub(crate) async fn remove(
+    State(api): State<Api>,
+    Path(path): Path<PeerPath>,
+    why: Result<Query<Why>, QueryRejection>,
+) -> Result<StatusCode, Failure> {
     let (room, peer) = path.ids()?;
-    api.ask(Request::DeletePeer { room, peer }).await?;
+    let Query(Why { reason }) = why.map_err(|rejection| Failure::bad_request(rejection.body_text()))?;
+    let reason = reason.filter(|reason| !reason.is_empty());
+    let is_plain = |text: &String| text.chars().count() <= REASON_CHARS_MAX && !text.chars().any(char::is_control);
+    if reason.as_ref().is_some_and(|reason| !is_plain(reason)) {
+        return Err(Failure::bad_request(format!("A reason has at most {REASON_CHARS_MAX} characters on one line")));
+    }
+    api.ask(Request::DeletePeer { room, peer, reason }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Sign one more token for a peer
+#[utoipa::path(post, path = "/room/{room}/peer/{peer}/refresh_token", tag = "peers", operation_id = "refresh_token",
+    params(PeerPath), request_body = inline(Option<TokenBody>),
+    responses((status = 201, body = view::Data<Token>), Failures))]
 pub(crate) async fn refresh_token(
     State(api): State<Api>,
     Path(path): Path<PeerPath>,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<Value>), Failure> {
-    let (room, peer) = path.ids()?;
-    api.ask(Request::ShowPeer { room: room.clone(), peer: peer.clone() }).await?;
-    let token = api.sign(&room, &peer)?;
-    Ok((StatusCode::CREATED, Json(json!({ "data": { "token": token } }))))
+    let ((room, peer), ttl) = (path.ids()?, only_token_ttl(body)?);
+    let (peer, record) = peer_of(api.ask(Request::ShowPeer { room: room.clone(), peer }).await?)?;
+    let token = api.sign(&Grant::of(&room, &peer, &record), ttl)?;
+    Ok((StatusCode::CREATED, Json(json!({ "data": Token { token } }))))
+}
+
+/// Revoke all tokens of a peer
+///
+/// Tokens that were signed before are refused from now on and a socket that showed one is closed.
+#[utoipa::path(post, path = "/room/{room}/peer/{peer}/revoke_tokens", tag = "peers", operation_id = "revoke_tokens",
+    params(PeerPath), responses((status = 204), Failures))]
+pub(crate) async fn revoke_tokens(State(api): State<Api>, Path(path): Path<PeerPath>) -> Result<StatusCode, Failure> {
+    api.edit_peer(path.ids()?, PeerEdit::RevokeTokens).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(crate) fn peer_of(reply: Reply) -> Result<(PeerId, PeerRecord), Failure> {
+    if let Reply::Peer(peer, record) = reply { Ok((peer, record)) } else { Err(Failure::INTERNAL) }
 }
 
 impl Api {
     /// Adds a peer and signs its token.
-    pub(crate) async fn add_peer(&self, room: RoomId, spec: PeerSpec) -> Result<(PeerId, PeerRecord, String), Failure> {
-        let peer = PeerId::parse(&Uuid::new_v4().to_string()).expect("a uuid is an id");
-        let reply = self.ask(Request::AddPeer { room: room.clone(), peer, spec }).await?;
-        let Reply::Peer(peer, record) = reply else { return Err(Failure::INTERNAL) };
-        let token = self.sign(&room, &peer)?;
+    pub(crate) async fn add_peer(&self, room: RoomId, wish: PeerWish) -> Result<(PeerId, PeerRecord, String), Failure> {
+        let PeerWish { spec, token_ttl } = wish;
+        let (peer, record) = self.add(room.clone(), spec).await?;
+        let token = self.sign(&Grant::of(&room, &peer, &record), token_ttl)?;
         Ok((peer, record, token))
     }
 
-    fn sign(&self, room: &RoomId, peer: &PeerId) -> Result<String, Failure> {
-        self.0.sockets.tokens.sign(room, peer).map_err(|error| {
+    async fn add(&self, room: RoomId, spec: PeerSpec) -> Result<(PeerId, PeerRecord), Failure> {
+        let peer = PeerId::parse(&Uuid::new_v4().to_string()).expect("a uuid is an id");
+        peer_of(self.ask(Request::AddPeer { room, peer, spec }).await?)
+    }
+
+    pub(crate) async fn edit_peer(
+        &self,
+        (room, peer): (RoomId, PeerId),
+        edit: PeerEdit,
+    ) -> Result<(PeerId, PeerRecord), Failure> {
+        peer_of(self.ask(Request::EditPeer { room, peer, edit }).await?)
+    }
+
+    pub(crate) fn sign(&self, grant: &Grant, ttl: Option<Duration>) -> Result<String, Failure> {
+        self.0.sockets.tokens.sign(grant, ttl).map_err(|error| {
             tracing::error!(%error, "a token cannot be signed");
             Failure::INTERNAL
         })
-    }
-}
-
-/// Reads a `PeerConfig`; options that we do not know are left alone, older SDKs send some.
-fn spec(config: &Map<String, Value>) -> Result<PeerSpec, Failure> {
-    match config.get("type").and_then(Value::as_str) {
-        Some("webrtc") => {}
-        Some("agent") => return Err(Failure::not_supported("Peers of type agent")),
-        Some("vapi") => return Err(Failure::not_supported("Peers of type vapi")),
-        Some(_) => return Err(Failure::bad_request("Invalid peer type".into())),
-        None => return Err(Failure::BAD_BODY),
-    }
-    let none = Map::new();
-    let options = match config.get("options") {
-        None | Some(Value::Null) => &none,
-        Some(options) => options.as_object().ok_or(Failure::BAD_BODY)?,
-    };
-    let subscribe_mode = match options.get("subscribeMode").map(|mode| mode.as_str()) {
-        None | Some(Some("auto")) => SubscribeMode::Auto,
-        Some(Some("manual")) => SubscribeMode::Manual,
-        Some(_) => return Err(Failure::bad_request("Expected subscribeMode to be 'auto' or 'manual'".into())),
-    };
-    Ok(PeerSpec { kind: PeerKind::Webrtc, server_metadata: metadata(options.get("metadata"))?, subscribe_mode })
-}
-
-fn metadata(value: Option<&Value>) -> Result<velella_model::Json, Failure> {
-    let metadata = match value {
-        None | Some(Value::Null) => json!({}),
-        Some(metadata) if metadata.is_object() => metadata.clone(),
-        Some(_) => return Err(Failure::bad_request("Expected metadata to be an object".into())),
-    };
-    velella_model::Json::parse(&metadata.to_string()).map_err(|error| Failure::bad_request(error.to_string()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_webrtc_peer_may_bring_metadata_and_a_mode() {
-        let spec =
-            read(json!({"type": "webrtc", "options": {"metadata": {"a": 1}, "subscribeMode": "manual"}})).unwrap();
-        assert_eq!((spec.server_metadata.as_str(), spec.subscribe_mode), (r#"{"a":1}"#, SubscribeMode::Manual));
-        let older = read(json!({"type": "webrtc", "options": {"enableSimulcast": true}})).unwrap();
-        assert_eq!(older.server_metadata.as_str(), "{}");
-    }
-
-    #[test]
-    fn other_peers_are_refused_with_a_reason() {
-        assert_eq!(read(json!({"type": "agent"})), Err(Failure::not_supported("Peers of type agent")));
-        assert_eq!(read(json!({"type": "robot"})), Err(Failure::bad_request("Invalid peer type".into())));
-        assert_eq!(read(json!({})), Err(Failure::BAD_BODY));
-        assert_eq!(read(json!({"type": "webrtc", "options": []})), Err(Failure::BAD_BODY));
-        assert!(read(json!({"type": "webrtc", "options": {"metadata": "x"}})).is_err());
-        assert!(read(json!({"type": "webrtc", "options": {"subscribeMode": "x"}})).is_err());
-    }
-
-    fn read(config: Value) -> Result<PeerSpec, Failure> {
-        spec(config.as_object().unwrap())
     }
 }

@@ -9,7 +9,7 @@ use velella_proto::Message;
 use velella_proto::fishjam::media_events::Variant as WireVariant;
 use velella_proto::fishjam::media_events::peer::media_event as from_peer;
 use velella_proto::fishjam::media_events::server::{MediaEvent, media_event as to_peer};
-use velella_proto::fishjam::peer_message::{Authenticated, Content, RoomType as WireRoomType};
+use velella_proto::fishjam::peer_message::{Authenticated, Content, RoomType as WireRoomType, SdkDeprecation};
 use velella_proto::fishjam::{PeerMessage, media_events};
 
 /// The kind of endpoint that clients expect to read.
@@ -22,7 +22,7 @@ const NAMES_MAX: usize = 1024;
 #[derive(Debug, PartialEq)]
 pub(crate) enum Frame {
     /// The first one.
-    Auth { token: String },
+    Auth { token: String, sdk_version: String },
     /// Signalling.
     Said(Said),
     /// `getStats` of the client.
@@ -47,7 +47,7 @@ pub(crate) enum BadFrame {
 /// Reads a frame of a peer.
 pub(crate) fn decode(bytes: &[u8]) -> Result<Frame, BadFrame> {
     let frame = match PeerMessage::decode(bytes)?.content {
-        Some(Content::AuthRequest(auth)) => Frame::Auth { token: auth.token },
+        Some(Content::AuthRequest(auth)) => Frame::Auth { token: auth.token, sdk_version: auth.sdk_version },
         Some(Content::PeerMediaEvent(event)) => match event.content {
             Some(event) => said(event)?.map_or(Frame::Nothing, Frame::Said),
             None => Frame::Nothing,
@@ -131,13 +131,13 @@ fn json(text: &str) -> Result<Json, JsonError> {
 }
 
 /// The frame that welcomes an authenticated peer.
-pub(crate) fn encode_welcome(room_type: RoomType) -> Vec<u8> {
+pub(crate) fn encode_welcome(room_type: RoomType, sdk_deprecation: Option<SdkDeprecation>) -> Vec<u8> {
     let room_type = match room_type {
         RoomType::Conference => WireRoomType::Conference,
         RoomType::AudioOnly => WireRoomType::AudioOnly,
         RoomType::Livestream | RoomType::AudioOnlyLivestream => WireRoomType::Livestream,
     };
-    let welcome = Content::Authenticated(Authenticated { room_type: room_type.into(), sdk_deprecation: None });
+    let welcome = Content::Authenticated(Authenticated { room_type: room_type.into(), sdk_deprecation });
     PeerMessage { content: Some(welcome) }.encode_to_vec()
 }
 
@@ -259,7 +259,7 @@ mod tests {
     #[test]
     fn captured_frames_of_a_published_client_are_understood() {
         let auth = [&[0x12, 0x0f, 0x0a, 0x01, b't', 0x12, 0x0a], &b"web-0.25.1"[..]].concat();
-        assert_eq!(decode(&auth).unwrap(), Frame::Auth { token: "t".into() });
+        assert_eq!(decode(&auth).unwrap(), Frame::Auth { token: "t".into(), sdk_version: "web-0.25.1".into() });
         let connect = [&[0x2a, 0x0b, 0x0a, 0x09, 0x0a, 0x07], &b"{\"n\":1}"[..]].concat();
         let metadata = Json::parse("{\"n\":1}").unwrap();
         assert_eq!(decode(&connect).unwrap(), Frame::Said(Said::Connect(metadata)));
@@ -274,7 +274,7 @@ mod tests {
 
     #[test]
     fn the_welcome_is_the_captured_one() {
-        assert_eq!(encode_welcome(RoomType::Conference), [0x0a, 0x02, 0x08, 0x01]);
+        assert_eq!(encode_welcome(RoomType::Conference, None), [0x0a, 0x02, 0x08, 0x01]);
     }
 
     #[test]

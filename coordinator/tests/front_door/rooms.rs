@@ -108,7 +108,7 @@ async fn every_wrong_request_gets_json() {
         ("POST", cluster.api("/room"), Some(r#"{"color":"red"}"#.to_owned()), 400),
         ("POST", cluster.api("/room"), Some(format!("\"{}\"", "x".repeat(300_000))), 413),
         ("POST", cluster.api("/room/unknown/peer"), Some(r#"{"type":"webrtc"}"#.to_owned()), 404),
-        ("POST", cluster.api("/room/unknown/peer"), Some(r#"{"type":"agent"}"#.to_owned()), 501),
+        ("POST", cluster.api("/room/unknown/peer"), Some(r#"{"type":"vapi"}"#.to_owned()), 501),
         ("GET", cluster.api("/socket/peer/websocket"), None, 400),
     ];
     for (method, path, body, status) in table {

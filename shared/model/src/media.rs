@@ -47,6 +47,11 @@ impl RoomType {
     pub fn has_video(self) -> bool {
         matches!(self, Self::Conference | Self::Livestream)
     }
+
+    /// Whether one streams and many watch.
+    pub fn is_livestream(self) -> bool {
+        matches!(self, Self::Livestream | Self::AudioOnlyLivestream)
+    }
 }
 
 /// One simulcast encoding of a track, by its place in the ladder. Ordered: `Low < Medium < High`.

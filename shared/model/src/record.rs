@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::wire::Message;
-use crate::wire::command::SubscribeMode;
+use crate::wire::command::{Rights, SubscribeMode};
 use crate::{
     CoordinatorId, Generation, Incarnation, Json, MediaKind, PeerId, RoomType, SessionId, TrackId, VideoCodec, WorkerId,
 };
@@ -29,6 +29,9 @@ pub struct RoomSpec {
     pub room_type: RoomType,
     /// Its one video codec.
     pub video_codec: VideoCodec,
+    /// Nobody asked for a codec; older generations of the API then say that there is none.
+    #[serde(default)]
+    pub video_codec_by_default: bool,
     /// Viewable without a token (livestreams).
     pub public: bool,
     /// Where notifications go.
@@ -108,6 +111,34 @@ pub struct PeerRecord {
     /// What it receives when its mode is manual.
     #[serde(default)]
     pub subscriptions: Subscriptions,
+    /// What an agent hears; `None` for every other kind, and for an agent that only speaks.
+    #[serde(default)]
+    pub agent_output: Option<AgentOutput>,
+    /// What its tokens allow.
+    #[serde(default)]
+    pub scopes: Scopes,
+    /// Grows when its tokens are revoked; those of an earlier series are good for nothing.
+    #[serde(default)]
+    pub token_series: u64,
+    /// It is being removed, for this reason; the record follows in a moment.
+    #[serde(default)]
+    pub kicked: Option<String>,
+}
+
+/// What the tokens of a peer allow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scopes {
+    /// With media.
+    pub rights: Rights,
+    /// See its own room over HTTP and remove peers from it: a moderator.
+    pub admin: bool,
+}
+
+/// The sound that an agent receives: PCM, 16 bits, one channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentOutput {
+    /// 16 000 or 24 000.
+    pub sample_rate_hz: u32,
 }
 
 /// What the management API asked for on behalf of a peer in manual mode.
@@ -131,6 +162,10 @@ impl PeerRecord {
             tracks: BTreeMap::new(),
             channels: BTreeSet::new(),
             subscriptions: Subscriptions::default(),
+            agent_output: None,
+            scopes: Scopes::default(),
+            token_series: 0,
+            kicked: None,
         }
     }
 }
@@ -143,6 +178,20 @@ pub enum PeerKind {
     Webrtc,
     /// A server-side agent.
     Agent,
+    /// Who sends a livestream. The API lists it with its stream, not among the peers.
+    Streamer,
+    /// Who watches a livestream. The API lists it with its stream, not among the peers.
+    Viewer,
+}
+
+impl PeerKind {
+    /// Whether it takes part in a livestream, where the API has other words for it than peer.
+    pub fn is_of_livestream(self) -> bool {
+        match self {
+            Self::Streamer | Self::Viewer => true,
+            Self::Webrtc | Self::Agent => false,
+        }
+    }
 }
 
 /// The socket of a connected peer.

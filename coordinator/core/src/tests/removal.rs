@@ -30,9 +30,9 @@ fn a_room_deleted_at_another_replica_stops_the_sockets_here() {
 #[test]
 fn a_deleted_peer_loses_its_socket() {
     let mut world = World::with_session();
-    let ticket = world.request(Request::DeletePeer { room: room("r"), peer: peer("p") });
+    let ticket = world.request(Request::DeletePeer { room: room("r"), peer: peer("p"), reason: None });
     let seen = world.take();
-    assert_eq!(seen[0], Seen::Closed(session("s1"), Close::PeerRemoved));
+    assert_eq!(seen[0], Seen::Closed(session("s1"), Close::PeerRemoved(None)));
     assert!(seen.contains(&Seen::Reply(ticket, Reply::Done)));
     world.authenticate("s2");
     assert_eq!(world.take(), [Seen::Closed(session("s2"), Close::PeerNotFound)]);
@@ -44,8 +44,8 @@ fn what_is_not_there_cannot_be_removed_or_added_to() {
     let table = [
         (Request::DeleteRoom { room: room("x") }, Denial::RoomNotFound),
         (Request::ShowRoom { room: room("x") }, Denial::RoomNotFound),
-        (Request::DeletePeer { room: room("x"), peer: peer("p") }, Denial::RoomNotFound),
-        (Request::DeletePeer { room: room("r"), peer: peer("x") }, Denial::PeerNotFound),
+        (Request::DeletePeer { room: room("x"), peer: peer("p"), reason: None }, Denial::RoomNotFound),
+        (Request::DeletePeer { room: room("r"), peer: peer("x"), reason: None }, Denial::PeerNotFound),
         (Request::ShowPeer { room: room("r"), peer: peer("x") }, Denial::PeerNotFound),
         (add_peer("x", "p"), Denial::RoomNotFound),
     ];

@@ -111,7 +111,12 @@ impl World {
     }
 
     pub(crate) fn authenticate(&mut self, id: &str) {
-        self.input(Input::SocketAuthenticated { session: session(id), room: room("r"), peer: peer("p") });
+        self.input(Input::SocketAuthenticated {
+            session: session(id),
+            room: room("r"),
+            peer: peer("p"),
+            pass: Pass::default(),
+        });
     }
 
     pub(crate) fn say(&mut self, id: &str, said: Said) {
@@ -211,6 +216,8 @@ pub(crate) fn add_peer(room_id: &str, peer_id: &str) -> Request {
         kind: velella_model::record::PeerKind::Webrtc,
         server_metadata: Json::parse(r#"{"s":2}"#).unwrap(),
         subscribe_mode: velella_model::wire::command::SubscribeMode::Auto,
+        agent_output: None,
+        scopes: velella_model::record::Scopes::default(),
     };
     Request::AddPeer { room: room(room_id), peer: peer(peer_id), spec }
 }
