@@ -78,7 +78,6 @@ impl Api {
 /// Everything that is served.
 pub(crate) fn router(api: Api) -> Router {
     let connect = Router::new()
-        .route("/validate", get(async || "{}"))
         .route("/room", get(rooms::list).post(rooms::create))
         .route("/room/{room}", get(rooms::show).delete(rooms::remove))
         .route("/room/{room}/peer", post(peers::add))
@@ -91,6 +90,7 @@ pub(crate) fn router(api: Api) -> Router {
     let routes = Router::new()
         .nest("/api/v1/connect/{app}", connect.route_layer(guard.clone()))
         .nest("/cluster", cluster.route_layer(guard))
+        .route("/api/v1/connect/{app}/validate", get(auth::validate))
         .route("/api/v1/connect/{app}/socket/peer/websocket", get(peer_socket))
         .route("/demo/join", post(demo::join))
         .route("/", get(page::index))

@@ -49,6 +49,8 @@ impl Failure {
         Self::fixed(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Method Not Allowed");
     pub(crate) const MISSING_TOKEN: Self = Self::fixed(StatusCode::UNAUTHORIZED, "missing_token", "Missing token");
     pub(crate) const INVALID_TOKEN: Self = Self::fixed(StatusCode::UNAUTHORIZED, "invalid_token", "Invalid token");
+    pub(crate) const UNKNOWN_CREDENTIALS: Self =
+        Self::fixed(StatusCode::NOT_FOUND, "unknown_credentials", "No such credentials");
     pub(crate) const BAD_BODY: Self =
         Self::fixed(StatusCode::BAD_REQUEST, "bad_request", "Invalid request body structure");
     pub(crate) const TOO_MANY: Self =

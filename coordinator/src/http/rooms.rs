@@ -4,7 +4,7 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -13,7 +13,7 @@ use velella_model::RoomId;
 use velella_model::record::RoomSpec;
 
 use crate::http::failure::Failure;
-use crate::http::{Api, view};
+use crate::http::{Api, public, view};
 
 /// The room of a path; `app` and whatever else the path holds is left alone.
 #[derive(Deserialize)]
@@ -37,14 +37,17 @@ pub(crate) async fn list(State(api): State<Api>) -> Result<Json<Value>, Failure>
     Ok(Json(json!({ "data": rooms })))
 }
 
+/// The address is always the public one: some published SDKs insist on the key, and none needs another node.
 pub(crate) async fn create(
     State(api): State<Api>,
+    headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<Value>), Failure> {
     let spec = spec(&object(body)?)?;
     let room = new_room_id();
     let room = room_of(api.ask(Request::CreateRoom { room, spec, reuse: false }).await?)?;
-    Ok((StatusCode::CREATED, Json(json!({ "data": { "room": view::room(&room) } }))))
+    let data = json!({ "room": view::room(&room), "fishjam_address": public::address(&api, &headers) });
+    Ok((StatusCode::CREATED, Json(json!({ "data": data }))))
 }
 
 pub(crate) async fn show(State(api): State<Api>, Path(path): Path<RoomPath>) -> Result<Json<Value>, Failure> {
