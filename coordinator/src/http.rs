@@ -5,6 +5,7 @@ mod auth;
 mod cluster;
 mod demo;
 mod failure;
+mod origin;
 mod page;
 mod peers;
 mod public;
@@ -24,6 +25,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{Any, CorsLayer};
+use tracing::Instrument;
 use velella_coordinator_core::{Reply, Request as Ask};
 use velella_ops::Secret;
 
@@ -75,8 +77,9 @@ impl Api {
     }
 }
 
-/// Everything that is served.
-pub(crate) fn router(api: Api) -> Router {
+/// Everything that is served. Sockets only to pages of `allowed_origins`, where there are any.
+pub(crate) fn router(api: Api, allowed_origins: &[String]) -> Router {
+    let check_origin = middleware::from_fn_with_state(allowed_origins.into(), origin::check);
     let connect = Router::new()
         .route("/validate", get(async || "{}"))
         .route("/room", get(rooms::list).post(rooms::create))
@@ -106,6 +109,7 @@ pub(crate) fn router(api: Api) -> Router {
     Router::new()
         .fallback_service(routes)
         .layer(middleware::map_request(slashes::collapse))
+        .layer(check_origin)
         .layer(CatchPanicLayer::custom(move |_| panicked(&api.metrics())))
         .layer(cors())
 }
@@ -134,7 +138,9 @@ async fn in_time(request: Request, next: Next) -> Result<Response, Failure> {
 async fn count(State(api): State<Api>, request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let method = known_method(request.method());
-    let response = next.run(request).await;
+    // The path names room and peer; a query may hold a token.
+    let span = tracing::error_span!("http", method, path = request.uri().path());
+    let response = next.run(request).instrument(span).await;
     let status = match response.status().as_u16() {
         ..200 => "1xx",
         200..300 => "2xx",

@@ -49,6 +49,8 @@ impl Failure {
         Self::fixed(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Method Not Allowed");
     pub(crate) const MISSING_TOKEN: Self = Self::fixed(StatusCode::UNAUTHORIZED, "missing_token", "Missing token");
     pub(crate) const INVALID_TOKEN: Self = Self::fixed(StatusCode::UNAUTHORIZED, "invalid_token", "Invalid token");
+    pub(crate) const FOREIGN_ORIGIN: Self =
+        Self::fixed(StatusCode::FORBIDDEN, "foreign_origin", "Pages of this origin may not open sockets here");
     pub(crate) const BAD_BODY: Self =
         Self::fixed(StatusCode::BAD_REQUEST, "bad_request", "Invalid request body structure");
     pub(crate) const TOO_MANY: Self =
