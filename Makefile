@@ -20,7 +20,7 @@ help: ## List what can be made
 
 .PHONY: run
 run: build ## Install what is missing, build, and start everything in one process
-	@exec $(TARGET)/debug/velella
+	@VELELLA_ADMIN=$${VELELLA_ADMIN-127.0.0.1:9568} exec $(TARGET)/debug/velella
 
 .PHONY: test
 test: $(TEST) ## Install what is missing, and run every test

@@ -8,6 +8,7 @@ mod cluster;
 mod demo;
 mod failure;
 mod livestreams;
+mod origin;
 mod page;
 mod peer_config;
 mod peers;
@@ -30,6 +31,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{Any, CorsLayer};
+use tracing::Instrument;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use velella_coordinator_core::{Reply, Request as Ask};
@@ -86,8 +88,9 @@ impl Api {
     }
 }
 
-/// Everything that is served.
-pub(crate) fn router(api: Api) -> Router {
+/// Everything that is served. Sockets only to pages of `allowed_origins`, where there are any.
+pub(crate) fn router(api: Api, allowed_origins: &[String]) -> Router {
+    let check_origin = middleware::from_fn_with_state(allowed_origins.into(), origin::check);
     let moderated = middleware::from_fn_with_state(api.clone(), auth::require_management_token_or_moderator);
     let cluster = Router::new()
         .route("/workers", get(cluster::workers))
@@ -114,6 +117,7 @@ pub(crate) fn router(api: Api) -> Router {
     Router::new()
         .fallback_service(routes)
         .layer(middleware::map_request(slashes::collapse))
+        .layer(check_origin)
         .layer(CatchPanicLayer::custom(move |_| panicked(&api.metrics())))
         .layer(cors())
 }
@@ -175,7 +179,9 @@ async fn in_time(request: Request, next: Next) -> Result<Response, Failure> {
 async fn count(State(api): State<Api>, request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let method = known_method(request.method());
-    let response = next.run(request).await;
+    // The path names room and peer; a query may hold a token.
+    let span = tracing::error_span!("http", method, path = request.uri().path());
+    let response = next.run(request).instrument(span).await;
     let status = match response.status().as_u16() {
         ..200 => "1xx",
         200..300 => "2xx",
