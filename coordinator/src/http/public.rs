@@ -13,6 +13,16 @@ pub(crate) fn socket_base(api: &Api, headers: &HeaderMap, app: &str) -> Option<S
     Some(format!("{origin}/api/v1/connect/{app}"))
 }
 
+/// `host:port`, as older SDKs want it: they put a scheme before it.
+pub(crate) fn address(api: &Api, headers: &HeaderMap) -> Option<String> {
+    let origin = match &api.0.public_url {
+        Some(url) => url.trim_end_matches('/').to_owned(),
+        None => origin(headers)?,
+    };
+    let address = origin.split_once("://").map_or(origin.as_str(), |(_, address)| address);
+    Some(address.to_owned())
+}
+
 /// As the client wrote it, or as the proxy in front of us says that it did.
 fn origin(headers: &HeaderMap) -> Option<String> {
     let text = |name: &str| headers.get(name)?.to_str().ok();
