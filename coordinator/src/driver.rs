@@ -52,6 +52,12 @@ pub(crate) struct Mailbox(mpsc::Sender<Letter>);
 pub(crate) struct DriverGone;
 
 impl Mailbox {
+    /// Nobody reads it.
+    #[cfg(test)]
+    pub(crate) fn to_nobody() -> Self {
+        Self(mpsc::channel(1).0)
+    }
+
     pub(crate) async fn send(&self, letter: Letter) -> Result<(), DriverGone> {
         self.0.send(letter).await.map_err(|_| DriverGone)
     }

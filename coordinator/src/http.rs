@@ -1,13 +1,16 @@
-//! HTTP: the management API under `/api/v1/connect/{app}`, the cluster's own view under
-//! `/cluster`, the demo, and the page.
+//! HTTP: the management API under `/api/v1/connect/{app}`, that of older SDKs at the root, the
+//! cluster's own view under `/cluster`, the demo, the page, and the description of all of them.
 
 mod absent;
 mod auth;
 mod body;
 mod cluster;
 mod demo;
+mod docs;
 mod failure;
 mod livestreams;
+mod older;
+mod once;
 mod origin;
 mod page;
 mod peer_config;
@@ -28,16 +31,18 @@ use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State, WebSocketUpgr
 use axum::http::{HeaderName, Method, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{Any, CorsLayer};
 use tracing::Instrument;
+use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use velella_coordinator_core::{Reply, Request as Ask};
 use velella_ops::Secret;
 
 use crate::http::failure::Failure;
+use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::rate::Rate;
 use crate::socket::{FRAME_BYTES_READ_MAX, Sockets};
@@ -64,13 +69,23 @@ struct Shared {
     demo_rate: Mutex<Rate>,
     /// Whose turn it is to enter a room of the page.
     demo_turn: tokio::sync::Mutex<()>,
+    ledger: Mutex<Ledger>,
+    started: Instant,
 }
 
 impl Api {
     pub(crate) fn new(sockets: Sockets, management_token: Secret, public_url: Option<String>, demo: bool) -> Self {
-        let demo_rate = Mutex::new(demo::rate(Instant::now()));
-        let demo_turn = tokio::sync::Mutex::new(());
-        Self(Arc::new(Shared { sockets, management_token, public_url, demo, demo_rate, demo_turn }))
+        let started = Instant::now();
+        Self(Arc::new(Shared {
+            sockets,
+            management_token,
+            public_url,
+            demo,
+            demo_rate: Mutex::new(demo::rate(started)),
+            demo_turn: tokio::sync::Mutex::default(),
+            ledger: Mutex::default(),
+            started,
+        }))
     }
 
     pub(crate) fn metrics(&self) -> Arc<Metrics> {
@@ -91,40 +106,53 @@ impl Api {
 /// Everything that is served. Sockets only to pages of `allowed_origins`, where there are any.
 pub(crate) fn router(api: Api, allowed_origins: &[String]) -> Router {
     let check_origin = middleware::from_fn_with_state(allowed_origins.into(), origin::check);
-    let moderated = middleware::from_fn_with_state(api.clone(), auth::require_management_token_or_moderator);
-    let cluster = Router::new()
-        .route("/workers", get(cluster::workers))
-        .route("/rooms/{room}/placement", get(cluster::placement));
-    let guard = middleware::from_fn_with_state(api.clone(), auth::require_management_token);
-    let routes = Router::new()
-        .nest(
-            "/api/v1/connect/{app}",
-            connect().split_for_parts().0.route_layer(moderated).merge(open().split_for_parts().0),
-        )
-        .nest("/cluster", cluster.route_layer(guard))
-        .route("/api/v1/connect/{app}/socket/peer/websocket", get(peer_socket))
-        .route("/demo/join", post(demo::join))
-        .route("/", get(page::index))
-        .route("/r/{room}", get(page::index))
-        .route("/assets/{*path}", get(page::asset))
+    let routes = routes(&api)
+        .0
         .fallback(page::other)
         .method_not_allowed_fallback(async || Failure::METHOD_NOT_ALLOWED)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn(in_time))
         .layer(middleware::from_fn_with_state(api.clone(), count))
         .with_state(api.clone());
-    // Slashes are collapsed before anything is routed.
+    // Paths are put right before anything is routed.
     Router::new()
         .fallback_service(routes)
+        .layer(middleware::map_request(older::lead_current_sdks))
         .layer(middleware::map_request(slashes::collapse))
         .layer(check_origin)
         .layer(CatchPanicLayer::custom(move |_| panicked(&api.metrics())))
         .layer(cors())
 }
 
-/// What answers without a token as well.
-fn open() -> OpenApiRouter<Api> {
-    OpenApiRouter::new().routes(routes!(auth::validate))
+/// All routes, and the description of those that are operations.
+fn routes(api: &Api) -> (Router<Api>, OpenApi) {
+    let (operations, doc) = operations(api).split_for_parts();
+    let doc = docs::describe(doc);
+    let routes = operations
+        .merge(docs::routes(doc.clone()))
+        .route("/", get(page::index))
+        .route("/r/{room}", get(page::index))
+        .route("/assets/{*path}", get(page::asset));
+    (routes, doc)
+}
+
+/// Everything that describes itself, behind its guards.
+fn operations(api: &Api) -> OpenApiRouter<Api> {
+    let guard = middleware::from_fn_with_state(api.clone(), auth::require_management_token);
+    let moderated = middleware::from_fn_with_state(api.clone(), auth::require_management_token_or_moderator);
+    let once = middleware::from_fn_with_state(api.clone(), once::once);
+    let cluster = OpenApiRouter::new().routes(routes!(cluster::workers)).routes(routes!(cluster::placement));
+    OpenApiRouter::new()
+        .nest("/api/v1/connect/{app}", connect().route_layer(once).route_layer(moderated))
+        .nest(
+            "/api/v1/connect/{app}",
+            OpenApiRouter::new().routes(routes!(auth::validate)).routes(routes!(peer_socket)),
+        )
+        .nest("/cluster", cluster.route_layer(guard.clone()))
+        .merge(older::routes().route_layer(guard))
+        .merge(older::open_routes())
+        .routes(routes!(peer_socket))
+        .routes(routes!(demo::join))
 }
 
 /// The management API of the current generation.
@@ -159,6 +187,11 @@ fn connect() -> OpenApiRouter<Api> {
 /// an offer of four people fits into this.
 const READ_BUFFER_BYTES: usize = 8 * 1024;
 
+/// The socket of a peer
+///
+/// A WebSocket of binary protobuf frames; the first one brings the peer's token.
+#[utoipa::path(get, path = "/socket/peer/websocket", tag = "sockets", operation_id = "peer_socket",
+    responses((status = 101, description = "The socket is open"), failure::Failures))]
 async fn peer_socket(
     State(api): State<Api>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
@@ -200,6 +233,7 @@ fn known_method(method: &Method) -> &'static str {
         Method::GET => "GET",
         Method::HEAD => "HEAD",
         Method::POST => "POST",
+        Method::PATCH => "PATCH",
         Method::DELETE => "DELETE",
         Method::OPTIONS => "OPTIONS",
         _ => "other",
@@ -215,6 +249,55 @@ fn cors() -> CorsLayer {
     CorsLayer::new()
         .allow_origin(Any)
         .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE, Method::OPTIONS])
-        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, header::IF_MATCH, API_CLIENT])
-        .expose_headers([header::LOCATION, header::LINK, header::ETAG, header::RETRY_AFTER])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            header::IF_MATCH,
+            API_CLIENT,
+            once::IDEMPOTENCY_KEY,
+        ])
+        .expose_headers([header::LOCATION, header::LINK, header::ETAG, header::RETRY_AFTER, once::REPLAYED])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::driver::Mailbox;
+    use crate::lobby::Lobby;
+    use crate::tokens::Tokens;
+
+    /// Pages for people, and the description itself, are no operations.
+    const PAGES: [&str; 7] = ["/", "/r/{room}", "/assets/{*path}", "/docs", "/docs/", "/docs/{*rest}", "/openapi.json"];
+
+    #[test]
+    fn every_route_is_described() {
+        let (router, doc) = routes(&api());
+        let described: BTreeSet<String> = doc.paths.paths.into_keys().collect();
+        let served = paths(&format!("{router:?}"));
+        assert!(served.len() > 40, "the router shows its paths: {served:?}");
+        let missing: Vec<_> = served.difference(&described).filter(|path| !PAGES.contains(&path.as_str())).collect();
+        assert!(missing.is_empty(), "served and not described: {missing:?}");
+    }
+
+    /// What a router shows of itself for debugging holds its paths and no other text with a slash.
+    fn paths(debug: &str) -> BTreeSet<String> {
+        debug.split('"').filter(|text| text.starts_with('/')).map(str::to_owned).collect()
+    }
+
+    fn api() -> Api {
+        let metrics = Arc::new(Metrics::new(&prometheus::Registry::new()).unwrap());
+        let secret: Secret = "0123456789abcdef0123456789abcdef".parse().unwrap();
+        let sockets = Sockets {
+            mailbox: Mailbox::to_nobody(),
+            tokens: Arc::new(Tokens::new(&secret, Duration::from_secs(60))),
+            lobby: Lobby::new(1, metrics.lobby_evictions.with_label_values(&["socket"])),
+            metrics,
+            shutdown: CancellationToken::new(),
+        };
+        Api::new(sockets, secret, None, true)
+    }
 }

@@ -8,6 +8,7 @@ mod config;
 mod driver;
 mod effects;
 mod http;
+mod ledger;
 mod lobby;
 mod metrics;
 mod rate;

@@ -17,6 +17,7 @@ pub(crate) struct Metrics {
     pub(crate) bus_messages_bad: IntCounterVec,
     pub(crate) records_bad: IntCounter,
     pub(crate) panics: IntCounter,
+    pub(crate) idempotency: IntCounterVec,
     core: CoreMetrics,
 }
 
@@ -58,6 +59,7 @@ impl Metrics {
             bus_messages_bad: r.counters("bus_messages_bad_total", "Undecodable messages", &["conversation"])?,
             records_bad: r.counter("store_records_bad_total", "Undecodable records of the store")?,
             panics: r.counter("http_panics_total", "Requests that ended in a caught panic")?,
+            idempotency: r.counters("idempotency_total", "Requests with an Idempotency-Key", &["outcome"])?,
             core: CoreMetrics::new(&r)?,
         })
     }

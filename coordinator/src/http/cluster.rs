@@ -15,9 +15,12 @@ use velella_coordinator_core::{Reply, Request, WorkerView};
 use velella_model::record::Placement;
 
 use crate::http::Api;
-use crate::http::failure::Failure;
+use crate::http::failure::{Failure, Failures};
 use crate::http::rooms::RoomPath;
 
+/// List workers with their load
+#[utoipa::path(get, path = "/workers", tag = "cluster", operation_id = "list_workers",
+    responses((status = 200, body = Object), Failures))]
 pub(crate) async fn workers(State(api): State<Api>) -> Result<Json<Value>, Failure> {
     let Reply::Workers(workers) = api.ask(Request::ListWorkers).await? else { return Err(Failure::INTERNAL) };
     Ok(Json(json!({ "workers": workers.iter().map(worker).collect::<Vec<Value>>() })))
@@ -41,6 +44,9 @@ fn worker(view: &WorkerView) -> Value {
     })
 }
 
+/// Show where a room lives and why
+#[utoipa::path(get, path = "/rooms/{room}/placement", tag = "cluster", operation_id = "show_placement",
+    params(RoomPath), responses((status = 200, body = Object), Failures))]
 pub(crate) async fn placement(State(api): State<Api>, Path(path): Path<RoomPath>) -> Result<Json<Value>, Failure> {
     let view = api.show_room(path.id()?).await?;
     let Placement { worker, incarnation, generation, endpoints, candidates } = view.record.placement;

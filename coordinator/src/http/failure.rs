@@ -62,6 +62,13 @@ impl Failure {
         Self::fixed(StatusCode::FORBIDDEN, "foreign_origin", "Pages of this origin may not open sockets here");
     pub(crate) const BAD_BODY: Self =
         Self::fixed(StatusCode::BAD_REQUEST, "bad_request", "Invalid request body structure");
+    pub(crate) const IDEMPOTENCY_BUSY: Self =
+        Self::fixed(StatusCode::CONFLICT, "idempotency_busy", "A request with this Idempotency-Key is being served");
+    pub(crate) const IDEMPOTENCY_OTHER: Self = Self::fixed(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "idempotency_misused",
+        "This Idempotency-Key was used for another request",
+    );
     pub(crate) const TOO_MANY: Self =
         Self::fixed(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "Too many requests, try again later");
     pub(crate) const TOO_SLOW: Self = Self::fixed(StatusCode::REQUEST_TIMEOUT, "timeout", "The request took too long");
@@ -92,6 +99,19 @@ impl Failure {
     pub(crate) fn subscriptions_limit() -> Self {
         let errors = format!("A peer may have {SUBSCRIPTIONS_MAX} subscriptions");
         Self::new(StatusCode::BAD_REQUEST, "subscriptions_limit", errors)
+    }
+
+    /// A kind of component that is not built yet.
+    pub(crate) fn component_disabled(errors: String) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "component_disabled", errors)
+    }
+
+    pub(crate) fn with_status(self, status: StatusCode) -> Self {
+        Self { status, ..self }
+    }
+
+    pub(crate) fn with_errors(self, errors: std::borrow::Cow<'static, str>) -> Self {
+        Self { errors, ..self }
     }
 
     /// Whether this is its code.

@@ -13,14 +13,14 @@ pub(crate) fn socket_base(api: &Api, headers: &HeaderMap, app: &str) -> Option<S
     Some(format!("{origin}/api/v1/connect/{app}"))
 }
 
-/// `host:port`, the way older server SDKs address a server.
-pub(crate) fn address(api: &Api, headers: &HeaderMap) -> String {
+/// `host:port`, as older SDKs want it: they put a scheme before it.
+pub(crate) fn address(api: &Api, headers: &HeaderMap) -> Option<String> {
     let origin = match &api.0.public_url {
-        Some(url) => url.clone(),
-        None => origin(headers).unwrap_or_default(),
+        Some(url) => url.trim_end_matches('/').to_owned(),
+        None => origin(headers)?,
     };
-    let authority = origin.split_once("://").map_or("", |(_, rest)| rest);
-    authority.split('/').next().unwrap_or_default().to_owned()
+    let address = origin.split_once("://").map_or(origin.as_str(), |(_, address)| address);
+    Some(address.to_owned())
 }
 
 /// As the client wrote it, or as the proxy in front of us says that it did.

@@ -160,7 +160,8 @@ pub(crate) async fn create(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<Value>), Failure> {
     let room = api.create_room(room_config::read(&object(body)?)?).await?;
-    let created = Created { room: view::room(&room), fishjam_address: public::address(&api, &headers) };
+    let created =
+        Created { room: view::room(&room), fishjam_address: public::address(&api, &headers).unwrap_or_default() };
     Ok((StatusCode::CREATED, Json(json!({ "data": created }))))
 }
 

@@ -32,7 +32,22 @@ pub(crate) async fn request(
     token: Option<&str>,
     body: Option<String>,
 ) -> Answer {
+    request_with(addr, method, path, token, body, None).await
+}
+
+/// With one more header.
+pub(crate) async fn request_with(
+    addr: SocketAddr,
+    method: &'static str,
+    path: &str,
+    token: Option<&str>,
+    body: Option<String>,
+    header: Option<(&str, &str)>,
+) -> Answer {
     let mut request = ureq::http::Request::builder().method(method).uri(format!("http://{addr}{path}"));
+    if let Some((name, value)) = header {
+        request = request.header(name, value);
+    }
     if let Some(token) = token {
         request = request.header("authorization", format!("Bearer {token}"));
     }

@@ -109,6 +109,10 @@ impl Cluster {
         request(self.addr, "POST", path, Some(TOKEN), Some(body.to_string())).await
     }
 
+    pub(crate) async fn patch(&self, path: &str, body: Value) -> Answer {
+        request(self.addr, "PATCH", path, Some(TOKEN), Some(body.to_string())).await
+    }
+
     pub(crate) async fn delete(&self, path: &str) -> Answer {
         request(self.addr, "DELETE", path, Some(TOKEN), None).await
     }

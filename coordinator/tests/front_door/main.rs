@@ -4,9 +4,15 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 mod abuse;
+mod beyond;
 mod client;
 mod cluster;
 mod demo;
+mod describe;
+mod livestreams;
+mod moderators;
+mod older;
 mod rooms;
 mod sockets;
+mod subscriptions;
 mod worker;

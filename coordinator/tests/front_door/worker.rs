@@ -16,6 +16,7 @@ use velella_model::{CoordinatorId, Generation, Incarnation, SessionId, WorkerId,
 /// A running worker; dropping it ends the process, so to say.
 pub(crate) struct Worker {
     pub(crate) heard: Arc<Mutex<Vec<Order>>>,
+    pub(crate) signals: Arc<Mutex<Vec<PeerEvent>>>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -25,6 +26,7 @@ struct Script {
     /// Between announcements; `None` for one and no more.
     every: Option<Duration>,
     heard: Arc<Mutex<Vec<Order>>>,
+    signals: Arc<Mutex<Vec<PeerEvent>>>,
     sessions: HashMap<SessionId, (CoordinatorId, u64)>,
 }
 
@@ -34,19 +36,30 @@ impl Worker {
         let worker = WorkerId::parse(id).unwrap();
         let commands = bus.subscribe(&subject::worker_commands(&worker)).await.unwrap();
         let signals = bus.subscribe(&subject::worker_signals(&worker)).await.unwrap();
-        let heard = Arc::new(Mutex::new(Vec::new()));
+        let (heard, said) = (Arc::default(), Arc::default());
         let script = Script {
             bus: bus.clone(),
             announce: announce(worker, incarnation),
             every,
             heard: Arc::clone(&heard),
+            signals: Arc::clone(&said),
             sessions: HashMap::new(),
         };
-        Self { heard, task: tokio::spawn(script.run(commands, signals)) }
+        Self { heard, signals: said, task: tokio::spawn(script.run(commands, signals)) }
     }
 
     pub(crate) fn heard(&self, is_it: impl Fn(&Order) -> bool) -> usize {
         self.heard.lock().unwrap().iter().filter(|order| is_it(order)).count()
+    }
+
+    /// Waits until a peer said this.
+    pub(crate) async fn until_said(&self, is_it: impl Fn(&PeerEvent) -> bool) {
+        let said = async {
+            while !self.signals.lock().unwrap().iter().any(&is_it) {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(crate::client::PATIENCE, said).await.expect("the signal in time");
     }
 
     /// Waits until it was told this.
@@ -101,6 +114,7 @@ impl Script {
     }
 
     async fn signalled(&mut self, signal: ToWorker) {
+        self.signals.lock().unwrap().push(signal.event.clone());
         if signal.event == PeerEvent::RenegotiateTracks {
             let lines = u32::try_from(signal.seq).unwrap();
             self.tell(&signal.session, ServerEvent::OfferData { audio: lines, video: lines }).await;

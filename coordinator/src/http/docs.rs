@@ -1,0 +1,73 @@
+//! `/openapi.json`, made from the handlers themselves, and `/docs` to browse it. The viewer is
+//! built into the program: nothing is fetched from elsewhere.
+
+use axum::Router;
+use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn, PathItem};
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{ComponentsBuilder, InfoBuilder, LicenseBuilder, ObjectBuilder, OpenApi, RefOr, Required, Type};
+use utoipa_swagger_ui::SwaggerUi;
+
+use crate::http::Api;
+
+const SCHEME: &str = "management token";
+
+const DESCRIPTION: &str = "The management API of the cluster. Below `/api/v1/connect/{app}` it is what the current \
+    Fishjam SDKs speak, with additions; at the root, what those of Fishjam 0.6 and Jellyfish speak.\n\nEvery `POST` of \
+    the former takes an `Idempotency-Key`: repeated with the same key within ten minutes, at the same coordinator, it \
+    is answered as before and not done again.\n\nA peer token with the scope `admin` may show its own room and remove \
+    peers from it.";
+
+/// Completes what the handlers say about themselves.
+pub(crate) fn describe(mut doc: OpenApi) -> OpenApi {
+    doc.info = InfoBuilder::new()
+        .title("Velella")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some(DESCRIPTION))
+        .license(Some(LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build()))
+        .build();
+    let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+    let components = ComponentsBuilder::from(doc.components.take().unwrap_or_default());
+    doc.components = Some(components.security_scheme(SCHEME, bearer).build());
+    for (path, item) in &mut doc.paths.paths {
+        for operation in operations(item) {
+            name_parameters(path, operation);
+            if !is_open(path) {
+                operation.security = Some(vec![SecurityRequirement::new::<_, [&str; 0], &str>(SCHEME, [])]);
+            }
+        }
+    }
+    doc
+}
+
+/// What needs no token, or brings it in another way.
+fn is_open(path: &str) -> bool {
+    let open = ["/hls/", "/recording/{recording}/{file}", "/demo/", "/openapi.json", "/docs"];
+    open.iter().any(|start| path.starts_with(start)) || path.contains("/socket/")
+}
+
+/// Every name in a path is a parameter, also the one that a whole router is nested under.
+fn name_parameters(path: &str, operation: &mut Operation) {
+    let parameters = operation.parameters.get_or_insert_default();
+    for name in path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')) {
+        let is_it = |parameter: &RefOr<Parameter>| matches!(parameter, RefOr::T(known) if known.name == name);
+        if !parameters.iter().any(is_it) {
+            parameters.push(RefOr::T(parameter(name)));
+        }
+    }
+}
+
+fn parameter(name: &str) -> Parameter {
+    let text = ObjectBuilder::new().schema_type(Type::String).build();
+    let described = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Path).required(Required::True);
+    described.schema(Some(text)).build()
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    let PathItem { get, put, post, delete, options, head, patch, trace, .. } = item;
+    [get, put, post, delete, options, head, patch, trace].into_iter().flatten()
+}
+
+/// The description and its viewer.
+pub(crate) fn routes(doc: OpenApi) -> Router<Api> {
+    SwaggerUi::new("/docs").url("/openapi.json", doc).into()
+}
