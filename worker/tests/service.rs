@@ -107,6 +107,7 @@ impl Cluster {
             subscribe_mode,
             subscriptions: Default::default(),
             rights: Default::default(),
+            client: Default::default(),
         };
         self.order(Order::OpenSession { session }).await
     }

@@ -19,8 +19,8 @@ pub struct Said {
     pub session: SessionId,
     /// Which of its tracks.
     pub track: TrackId,
-    /// In the encoding that the track was added with, cut anywhere between two samples; one whole
-    /// packet when that is Opus.
+    /// In the encoding that the track was added with: whole samples of all channels, so that a lost
+    /// message shifts nothing; one whole packet when that is Opus.
     pub sound: Bytes,
 }
 
