@@ -40,7 +40,9 @@ use velella_ops::Secret;
 use crate::http::failure::Failure;
 use crate::metrics::Metrics;
 use crate::rate::Rate;
+use crate::socket::agent::AGENT_FRAME_BYTES_READ_MAX;
 use crate::socket::{FRAME_BYTES_READ_MAX, Sockets};
+use crate::sounds::Sounds;
 
 /// Largest body of a request.
 const BODY_BYTES_MAX: usize = 256 * 1024;
@@ -73,6 +75,10 @@ impl Api {
         Self(Arc::new(Shared { sockets, management_token, public_url, demo, demo_rate, demo_turn }))
     }
 
+    pub(crate) fn sounds(&self) -> Sounds {
+        self.0.sockets.sounds.clone()
+    }
+
     pub(crate) fn metrics(&self) -> Arc<Metrics> {
         Arc::clone(&self.0.sockets.metrics)
     }
@@ -103,6 +109,8 @@ pub(crate) fn router(api: Api, allowed_origins: &[String]) -> Router {
         )
         .nest("/cluster", cluster.route_layer(guard))
         .route("/api/v1/connect/{app}/socket/peer/websocket", get(peer_socket))
+        .route("/api/v1/connect/{app}/socket/agent/websocket", get(agent_socket))
+        .route("/socket/agent/websocket", get(agent_socket))
         .route("/demo/join", post(demo::join))
         .route("/", get(page::index))
         .route("/r/{room}", get(page::index))
@@ -170,6 +178,20 @@ async fn peer_socket(
         .max_frame_size(FRAME_BYTES_READ_MAX)
         .max_message_size(FRAME_BYTES_READ_MAX);
     Ok(upgrade.on_upgrade(move |socket| sockets.serve(socket)))
+}
+
+/// The same for agents, whose frames hold more.
+async fn agent_socket(
+    State(api): State<Api>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<Response, Failure> {
+    let upgrade = upgrade.map_err(|rejection| Failure::bad_request(rejection.body_text()))?;
+    let sockets = api.0.sockets.clone();
+    let upgrade = upgrade
+        .read_buffer_size(READ_BUFFER_BYTES)
+        .max_frame_size(AGENT_FRAME_BYTES_READ_MAX)
+        .max_message_size(AGENT_FRAME_BYTES_READ_MAX);
+    Ok(upgrade.on_upgrade(move |socket| sockets.serve_agent(socket)))
 }
 
 async fn in_time(request: Request, next: Next) -> Result<Response, Failure> {

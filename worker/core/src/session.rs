@@ -278,14 +278,9 @@ impl Session {
             owner: own,
             peer: self.peer.clone(),
             kind: line.kind,
-<<<<<<< HEAD
-            mid: line.mid,
-            red: self.transport.payload_types(line.mid, line.kind).and_then(|types| types.red),
-            stream: streams::name(&self.peer, line.mid, &metadata),
-=======
             origin: Origin::Line(line.mid),
             red: self.transport().and_then(|t| t.payload_types(line.mid, line.kind)).and_then(|types| types.red),
->>>>>>> c82dec5 (Let agents speak and hear in a room)
+            stream: streams::name(&self.peer, line.mid, &metadata),
             metadata,
             encodings,
             subscriptions: Vec::new(),

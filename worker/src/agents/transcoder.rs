@@ -247,7 +247,11 @@ mod tests {
         world.news(AgentNews::Left { session });
         said.track = id("t");
         world.transcoder.take_said(&said, now);
-        assert_eq!((world.transcoder.stats().said_astray, world.transcoder.stats().agents), (3, 1), "one listens still");
+        assert_eq!(
+            (world.transcoder.stats().said_astray, world.transcoder.stats().agents),
+            (3, 1),
+            "one listens still"
+        );
         assert_eq!(world.transcoder.due(), None);
     }
 

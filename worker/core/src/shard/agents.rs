@@ -46,6 +46,8 @@ impl Shard {
         }
         let (peer, session) = (session.peer.clone(), session.id.clone());
         let track = room.publish(Track {
+            // No pictures go with it, so nothing is to be in sync with it.
+            stream: format!("{peer}-{id}"),
             id: id.clone(),
             owner: key,
             peer,
