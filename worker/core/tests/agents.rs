@@ -129,6 +129,24 @@ fn it_hears_the_sound_of_the_room_and_no_pictures() {
 }
 
 #[test]
+fn of_redundant_audio_it_hears_the_newest_block_while_browsers_get_all_of_it() {
+    const RED: [u8; 11] = [0x80 | 111, 0x0f, 0x00, 3, 111, b'o', b'l', b'd', b'n', b'e', b'w'];
+    let mut world = room();
+    world.join("c", "r");
+    let microphone = world.publish("b", NewTrack::Audio);
+    let mut timestamp = 0;
+    world.run(ms(1_000), |world| {
+        timestamp += 480;
+        let now = world.now;
+        world.client("b").send_red(&microphone, &RED, timestamp, now);
+    });
+    let heard = packets(&world);
+    assert!(heard.len() > 10 && heard.iter().all(|(_, packet)| &*packet.payload == b"new"));
+    let received = &world.client("c").received;
+    assert!(received.len() > 10 && received.iter().all(|r| r.is_red && r.payload == RED));
+}
+
+#[test]
 fn agents_hear_each_other_but_not_themselves() {
     let mut world = room();
     world.join_agent("c", "r", HEARS);
