@@ -21,6 +21,8 @@ group() {
         need gcc cc
         need libc6-dev /usr/include/stdlib.h
         need make make
+        # Builds libopus, which comes with the sources of its crate.
+        need cmake cmake
         need ca-certificates /etc/ssl/certs/ca-certificates.crt
         need nodejs node
         need npm npm

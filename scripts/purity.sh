@@ -35,7 +35,8 @@ done
 must_not_reach velella-coordinator 'velella-worker.*' "services talk by message"
 must_not_reach velella-worker 'velella-coordinator.*' "services talk by message"
 must_not_reach velella-coordinator-core 'str0m.*|dimpl' "the coordinator touches no media"
-must_not_reach velella-coordinator 'str0m.*|dimpl' "the coordinator touches no media"
+must_not_reach velella-coordinator 'str0m.*|dimpl|opus.*' "the coordinator touches no media"
+must_not_reach velella-worker-core 'opus.*' "codecs are the shell's"
 
 # spelled_only_in FILE TEXT: a string literal that starts with TEXT stands in no other Rust file.
 spelled_only_in() {

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use velella_bus::{Delivery, Subscription};
 use velella_coordinator_core::{Close, Coordinator, Input, Noun, Output, Pass, Reply, Request, Said, Ticket};
+use velella_model::record::PeerKind;
 use velella_model::wire::{self, Message};
 use velella_model::{CoordinatorId, PeerId, RoomId, SessionId, subject};
 use velella_ops::Latch;
@@ -36,10 +37,25 @@ const OBSERVE_INTERVAL: Duration = Duration::from_secs(1);
 /// What sockets and HTTP handlers send to the driver.
 #[derive(Debug)]
 pub(crate) enum Letter {
-    Ask { request: Request, answer: oneshot::Sender<Reply> },
-    Attach { session: SessionId, room: RoomId, peer: PeerId, pass: Pass, outbox: mpsc::Sender<Outgoing> },
-    Said { session: SessionId, said: Said },
-    Gone { session: SessionId },
+    Ask {
+        request: Request,
+        answer: oneshot::Sender<Reply>,
+    },
+    Attach {
+        session: SessionId,
+        room: RoomId,
+        peer: PeerId,
+        kind: PeerKind,
+        pass: Pass,
+        outbox: mpsc::Sender<Outgoing>,
+    },
+    Said {
+        session: SessionId,
+        said: Said,
+    },
+    Gone {
+        session: SessionId,
+    },
 }
 
 /// The driver's mailbox.
@@ -148,9 +164,9 @@ impl Driver {
                 self.asking.insert(ticket, answer);
                 Input::Requested { ticket, request }
             }
-            Letter::Attach { session, room, peer, pass, outbox } => {
+            Letter::Attach { session, room, peer, kind, pass, outbox } => {
                 self.sockets.insert(session.clone(), outbox);
-                Input::SocketAuthenticated { session, room, peer, pass }
+                Input::SocketAuthenticated { session, room, peer, kind, pass }
             }
             Letter::Said { session, said } => Input::PeerSaid { session, said },
             Letter::Gone { session } => {
@@ -215,6 +231,7 @@ impl Driver {
             }
             Output::Welcome { session, room_type } => self.tell(session, Outgoing::Welcome(room_type)),
             Output::ToSocket { session, event } => self.tell(session, Outgoing::Event(event)),
+            Output::TrackTaken { session, track, worker } => self.tell(session, Outgoing::TrackTaken { track, worker }),
             Output::CloseSocket { session, close } => {
                 self.close(&session, close);
                 None
@@ -246,6 +263,7 @@ impl Driver {
             Output::Signal { .. }
             | Output::Welcome { .. }
             | Output::ToSocket { .. }
+            | Output::TrackTaken { .. }
             | Output::CloseSocket { .. }
             | Output::Reply { .. } => {}
         }

@@ -45,7 +45,9 @@ use crate::http::failure::Failure;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::rate::Rate;
+use crate::socket::agent::AGENT_FRAME_BYTES_READ_MAX;
 use crate::socket::{FRAME_BYTES_READ_MAX, Sockets};
+use crate::sounds::Sounds;
 
 /// Largest body of a request.
 const BODY_BYTES_MAX: usize = 256 * 1024;
@@ -86,6 +88,10 @@ impl Api {
             ledger: Mutex::default(),
             started,
         }))
+    }
+
+    pub(crate) fn sounds(&self) -> Sounds {
+        self.0.sockets.sounds.clone()
     }
 
     pub(crate) fn metrics(&self) -> Arc<Metrics> {
@@ -146,12 +152,12 @@ fn operations(api: &Api) -> OpenApiRouter<Api> {
         .nest("/api/v1/connect/{app}", connect().route_layer(once).route_layer(moderated))
         .nest(
             "/api/v1/connect/{app}",
-            OpenApiRouter::new().routes(routes!(auth::validate)).routes(routes!(peer_socket)),
+            OpenApiRouter::new().routes(routes!(auth::validate)).merge(sockets()),
         )
         .nest("/cluster", cluster.route_layer(guard.clone()))
         .merge(older::routes().route_layer(guard))
         .merge(older::open_routes())
-        .routes(routes!(peer_socket))
+        .merge(sockets())
         .routes(routes!(demo::join))
 }
 
@@ -183,6 +189,11 @@ fn connect() -> OpenApiRouter<Api> {
         .routes(routes!(absent::stop_recording))
 }
 
+/// Below both bases.
+fn sockets() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(peer_socket)).routes(routes!(agent_socket))
+}
+
 /// Held by every open socket. The library's own 128 KiB would cost 1.3 GB for ten thousand silent ones;
 /// an offer of four people fits into this.
 const READ_BUFFER_BYTES: usize = 8 * 1024;
@@ -203,6 +214,24 @@ async fn peer_socket(
         .max_frame_size(FRAME_BYTES_READ_MAX)
         .max_message_size(FRAME_BYTES_READ_MAX);
     Ok(upgrade.on_upgrade(move |socket| sockets.serve(socket)))
+}
+
+/// The socket of an agent
+///
+/// As a peer's, with larger frames: they hold sound.
+#[utoipa::path(get, path = "/socket/agent/websocket", tag = "sockets", operation_id = "agent_socket",
+    responses((status = 101, description = "The socket is open"), failure::Failures))]
+async fn agent_socket(
+    State(api): State<Api>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<Response, Failure> {
+    let upgrade = upgrade.map_err(|rejection| Failure::bad_request(rejection.body_text()))?;
+    let sockets = api.0.sockets.clone();
+    let upgrade = upgrade
+        .read_buffer_size(READ_BUFFER_BYTES)
+        .max_frame_size(AGENT_FRAME_BYTES_READ_MAX)
+        .max_message_size(AGENT_FRAME_BYTES_READ_MAX);
+    Ok(upgrade.on_upgrade(move |socket| sockets.serve_agent(socket)))
 }
 
 async fn in_time(request: Request, next: Next) -> Result<Response, Failure> {

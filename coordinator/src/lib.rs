@@ -13,6 +13,7 @@ mod lobby;
 mod metrics;
 mod rate;
 mod socket;
+mod sounds;
 mod tokens;
 mod watch;
 
@@ -23,7 +24,8 @@ use anyhow::{Context, bail};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
-use velella_model::CoordinatorId;
+use velella_bus::Subscription;
+use velella_model::{CoordinatorId, subject};
 use velella_ops::config::Mistake;
 use velella_ops::{Deps, Latch, process};
 
@@ -35,6 +37,7 @@ use crate::http::Api;
 use crate::lobby::Lobby;
 use crate::metrics::Metrics;
 use crate::socket::Sockets;
+use crate::sounds::Sounds;
 use crate::tokens::Tokens;
 
 /// Sockets that may wait without a token; the oldest is closed for a newcomer.
@@ -47,6 +50,7 @@ pub struct Service {
     api: Api,
     allowed_origins: Vec<String>,
     listed: Latch,
+    heard: Subscription,
     shutdown: CancellationToken,
 }
 
@@ -61,7 +65,8 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Service> {
     let listed = deps.readiness.latch("store");
     let metrics = Arc::new(Metrics::new(&deps.registry).context("metrics cannot be registered")?);
     let id = config.coordinator_id.unwrap_or_else(random_id);
-    let effects = Effects { bus: deps.bus, store: deps.store, metrics: Arc::clone(&metrics) };
+    let heard = deps.bus.subscribe(&subject::coordinator_agents(&id)).await.context("the bus is not there")?;
+    let effects = Effects { bus: Arc::clone(&deps.bus), store: deps.store, metrics: Arc::clone(&metrics) };
     let (driver, mailbox) = Driver::start(id, config.prefer_region, effects).await.context("the bus is not there")?;
     let listener = process::bind(config.listen, "VELELLA_LISTEN").await?;
     let evictions = metrics.lobby_evictions.with_label_values(&["socket"]);
@@ -69,11 +74,14 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Service> {
         mailbox,
         tokens: Arc::new(Tokens::new(&secret, config.token_ttl)),
         lobby: Lobby::new(UNAUTHENTICATED_SOCKETS_MAX, evictions),
+        bus: deps.bus,
+        sounds: Sounds::default(),
         metrics,
         shutdown: deps.shutdown.clone(),
     };
     let api = Api::new(sockets, management_token, config.public_url, config.demo);
-    Ok(Service { listener, driver, api, allowed_origins: config.allowed_origins, listed, shutdown: deps.shutdown })
+    let allowed_origins = config.allowed_origins;
+    Ok(Service { listener, driver, api, allowed_origins, listed, heard, shutdown: deps.shutdown })
 }
 
 impl Service {
@@ -84,14 +92,18 @@ impl Service {
 
     /// Serves until shutdown.
     pub async fn run(self) -> anyhow::Result<()> {
-        let Self { listener, driver, api, allowed_origins, listed, shutdown } = self;
+        let Self { listener, driver, api, allowed_origins, listed, heard, shutdown } = self;
         let metrics = api.metrics();
+        let sounds = api.sounds().run(heard, Arc::clone(&metrics));
         let serving = accept::serve(listener, http::router(api, &allowed_origins), metrics, shutdown.clone());
         // The core works until the last request is answered and the last socket closed; and a front
         // door without its core is no use.
         let served = CancellationToken::new();
         let driving = async {
-            let ended = driver.run(served.clone(), listed).await;
+            let ended = tokio::select! {
+                ended = driver.run(served.clone(), listed) => ended,
+                () = sounds => Err(anyhow::anyhow!("the bus closed the subscription to sound")),
+            };
             shutdown.cancel();
             ended
         };

@@ -18,6 +18,8 @@ pub(crate) struct Metrics {
     pub(crate) records_bad: IntCounter,
     pub(crate) panics: IntCounter,
     pub(crate) idempotency: IntCounterVec,
+    pub(crate) agent_sounds: IntCounterVec,
+    pub(crate) agent_images_refused: IntCounter,
     core: CoreMetrics,
 }
 
@@ -60,6 +62,12 @@ impl Metrics {
             records_bad: r.counter("store_records_bad_total", "Undecodable records of the store")?,
             panics: r.counter("http_panics_total", "Requests that ended in a caught panic")?,
             idempotency: r.counters("idempotency_total", "Requests with an Idempotency-Key", &["outcome"])?,
+            agent_sounds: r.counters(
+                "agent_sounds_total",
+                "Pieces of sound that agents said and heard, and what became of them here",
+                &["direction", "fate"],
+            )?,
+            agent_images_refused: r.counter("agent_images_refused_total", "Pictures that agents asked for in vain")?,
             core: CoreMetrics::new(&r)?,
         })
     }

@@ -1,6 +1,10 @@
 //! One peer's WebSocket: a token first, then frames both ways until somebody has enough.
 
+pub(crate) mod agent;
+mod agent_codec;
+mod audible;
 pub(crate) mod codec;
+mod own_tracks;
 mod sdk;
 
 use std::borrow::Cow;
@@ -13,15 +17,18 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use uuid::Uuid;
+use velella_bus::Bus;
 use velella_coordinator_core::Close;
+use velella_model::record::PeerKind;
 use velella_model::wire::signal::ServerEvent;
-use velella_model::{RoomType, SessionId};
+use velella_model::{RoomType, SessionId, TrackId, WorkerId};
 
 use crate::driver::{Letter, Mailbox};
 use crate::lobby::{Lobby, Seat};
 use crate::metrics::Metrics;
 use crate::rate::Rate;
 use crate::socket::codec::Frame;
+use crate::sounds::Sounds;
 use crate::tokens::{BadToken, Grant, Tokens};
 
 /// Largest frame of a peer; a 25-person SDP offer is about 60 KiB.
@@ -56,6 +63,11 @@ const FRAME_REFILL: Duration = Duration::from_millis(20);
 pub(crate) enum Outgoing {
     Welcome(RoomType),
     Event(ServerEvent),
+    /// A worker takes the sound of an agent's track from now on.
+    TrackTaken {
+        track: TrackId,
+        worker: WorkerId,
+    },
     Close(Close),
 }
 
@@ -65,6 +77,8 @@ pub(crate) struct Sockets {
     pub(crate) mailbox: Mailbox,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) lobby: Lobby,
+    pub(crate) bus: Arc<dyn Bus>,
+    pub(crate) sounds: Sounds,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) shutdown: CancellationToken,
 }
@@ -99,6 +113,11 @@ impl Sockets {
             Ok((grant, sdk_version)) => self.attend(&mut socket, grant, &sdk_version).await,
             Err(end) => end,
         };
+        self.part(socket, end).await;
+    }
+
+    /// Ends a socket, saying why if there is anything to say.
+    async fn part(&self, mut socket: WebSocket, end: End) {
         let (code, reason, text, patience) = match &end {
             End::Theirs => return,
             End::Evicted => (NORMAL, "unauthenticated", Cow::Borrowed("unauthenticated"), Duration::ZERO),
@@ -111,42 +130,49 @@ impl Sockets {
     }
 
     async fn authenticate(&self, socket: &mut WebSocket) -> Result<(Grant, String), End> {
+        let first = self.first_frame(socket, FRAME_BYTES_MAX).await?;
+        let Frame::Auth { token, sdk_version } = self.read(&first)? else { return Err(UNAUTHENTICATED) };
+        Ok((self.check(&token)?, sdk_version))
+    }
+
+    /// The first frame, waited for in the lobby.
+    async fn first_frame(&self, socket: &mut WebSocket, bytes_max: usize) -> Result<Bytes, End> {
         let seat: Seat = self.lobby.enter();
-        let first = tokio::select! {
-            () = seat.evicted() => return Err(End::Evicted),
-            () = self.shutdown.cancelled() => return Err(END_SHUTDOWN),
-            first = tokio::time::timeout(AUTH_PATIENCE, self.next_frame(socket)) => first.map_err(|_| UNAUTHENTICATED)?,
-        };
-        let Frame::Auth { token, sdk_version } = first? else { return Err(UNAUTHENTICATED) };
-        let grant = self.tokens.check(&token).map_err(|bad| {
+        let first = self.next_frame(socket, bytes_max);
+        tokio::select! {
+            () = seat.evicted() => Err(End::Evicted),
+            () = self.shutdown.cancelled() => Err(END_SHUTDOWN),
+            first = tokio::time::timeout(AUTH_PATIENCE, first) => first.map_err(|_| UNAUTHENTICATED)?,
+        }
+    }
+
+    /// What a token grants.
+    fn check(&self, token: &str) -> Result<Grant, End> {
+        self.tokens.check(token).map_err(|bad| {
             let reason = match bad {
                 BadToken::Missing => "missing token",
                 BadToken::Invalid => "invalid token",
                 BadToken::Expired => "expired token",
             };
             End::Ours { code: NORMAL, reason }
-        })?;
-        Ok((grant, sdk_version))
+        })
     }
 
     /// The next frame that means something; text and control frames do not.
-    async fn next_frame(&self, socket: &mut WebSocket) -> Result<Frame, End> {
+    async fn next_frame(&self, socket: &mut WebSocket, bytes_max: usize) -> Result<Bytes, End> {
         loop {
-            if let Some(bytes) = self.received(socket.recv().await)? {
-                return self.read(&bytes);
+            if let Some(bytes) = self.received(socket.recv().await, bytes_max)? {
+                return Ok(bytes);
             }
         }
     }
 
     async fn attend(&self, socket: &mut WebSocket, grant: Grant, sdk_version: &str) -> End {
-        let session = SessionId::parse(&Uuid::new_v4().to_string()).expect("a uuid is an id");
-        let (outbox, outgoing) = mpsc::channel(OUTBOX_MAX);
-        let pass = grant.pass();
-        let Grant { room, peer, .. } = grant;
-        let attach = Letter::Attach { session: session.clone(), room: room.clone(), peer: peer.clone(), pass, outbox };
-        if self.mailbox.send(attach).await.is_err() {
-            return END_SHUTDOWN;
-        }
+        let (room, peer) = (grant.room.clone(), grant.peer.clone());
+        let (session, outgoing) = match self.attach(grant, PeerKind::Webrtc).await {
+            Ok(attached) => attached,
+            Err(end) => return end,
+        };
         self.metrics.sockets.inc();
         // On whatever level is logged: a span below it would take the fields from warnings too.
         let span = tracing::error_span!("socket", %room, %peer, %session);
@@ -156,6 +182,17 @@ impl Sockets {
         self.metrics.sockets.dec();
         let _ = self.mailbox.send(Letter::Gone { session }).await;
         end
+    }
+
+    /// Makes the socket known to the driver.
+    async fn attach(&self, grant: Grant, kind: PeerKind) -> Result<(SessionId, mpsc::Receiver<Outgoing>), End> {
+        let session = SessionId::parse(&Uuid::new_v4().to_string()).expect("a uuid is an id");
+        let (outbox, outgoing) = mpsc::channel(OUTBOX_MAX);
+        let pass = grant.pass();
+        let Grant { room, peer, .. } = grant;
+        let attach = Letter::Attach { session: session.clone(), room, peer, kind, pass, outbox };
+        self.mailbox.send(attach).await.map_err(|_| END_SHUTDOWN)?;
+        Ok((session, outgoing))
     }
 
     async fn converse(
@@ -199,6 +236,8 @@ impl Sockets {
         let bytes = match outgoing {
             Some(Outgoing::Welcome(room_type)) => codec::encode_welcome(room_type, sdk::verdict(sdk_version)),
             Some(Outgoing::Event(event)) => codec::encode(event),
+            // Said to agents only.
+            Some(Outgoing::TrackTaken { .. }) => return Ok(()),
             Some(Outgoing::Close(close)) => return Err(End::Closed(close)),
             None => return Err(End::Ours { code: INTERNAL, reason: "reads too slowly" }),
         };
@@ -206,7 +245,7 @@ impl Sockets {
     }
 
     async fn hear(&self, session: &SessionId, message: Option<Result<Message, axum::Error>>) -> Result<(), End> {
-        let Some(bytes) = self.received(message)? else { return Ok(()) };
+        let Some(bytes) = self.received(message, FRAME_BYTES_MAX)? else { return Ok(()) };
         match self.read(&bytes)? {
             Frame::Said(said) => {
                 let letter = Letter::Said { session: session.clone(), said };
@@ -220,9 +259,9 @@ impl Sockets {
         }
     }
 
-    fn received(&self, message: Option<Result<Message, axum::Error>>) -> Result<Option<Bytes>, End> {
+    fn received(&self, message: Option<Result<Message, axum::Error>>, bytes_max: usize) -> Result<Option<Bytes>, End> {
         match message {
-            Some(Ok(Message::Binary(bytes))) if bytes.len() > FRAME_BYTES_MAX => {
+            Some(Ok(Message::Binary(bytes))) if bytes.len() > bytes_max => {
                 self.bad_frame("too_big");
                 Err(End::Ours { code: TOO_BIG, reason: "message too big" })
             }

@@ -7,8 +7,8 @@ use std::time::Instant;
 use anyhow::Context;
 use str0m::config::{CryptoProvider, DtlsCert};
 use str0m::{Candidate, IceCreds};
-use velella_model::wire::command::OpenSession;
-use velella_worker_core::{Admission, rtc_config};
+use velella_model::wire::command::{Assignment, Client, OpenSession};
+use velella_worker_core::{Admission, Entrance, rtc_config};
 
 use crate::dtls;
 use crate::strays;
@@ -37,12 +37,21 @@ impl Engine {
         Ok(Self { crypto, certificate, candidates })
     }
 
-    /// A connection for a session on a shard. Candidates are inside from the start: they stand in
-    /// the answer, since published clients lose those that come before it.
+    /// Lets a session in on a shard.
     pub(crate) fn admit(&self, session: OpenSession, shard: usize, now: Instant) -> anyhow::Result<Admission> {
+        let entrance = match session.client {
+            Client::Agent { output } => Entrance::Agent { output },
+            Client::Webrtc => self.connection(&session.assignment, shard, now)?,
+        };
+        Ok(Admission { session, entrance })
+    }
+
+    /// A connection. Candidates are inside from the start: they stand in the answer, since published
+    /// clients lose those that come before it.
+    fn connection(&self, assignment: &Assignment, shard: usize, now: Instant) -> anyhow::Result<Entrance> {
         let ufrag = format!("{}{}", strays::shard_prefix(shard), random_text(UFRAG_CHARACTERS)?);
         let credentials = IceCreds { ufrag: ufrag.clone(), pass: random_text(PASSWORD_CHARACTERS)? };
-        let mut rtc = rtc_config(&session.assignment)
+        let mut rtc = rtc_config(assignment)
             .set_crypto_provider(self.crypto.clone())
             .set_dtls_cert(self.certificate.clone())
             .set_local_ice_credentials(credentials)
@@ -50,7 +59,7 @@ impl Engine {
         for candidate in &self.candidates {
             rtc.add_local_candidate(candidate.clone());
         }
-        Ok(Admission { session, rtc: Box::new(rtc), ufrag })
+        Ok(Entrance::Webrtc { rtc: Box::new(rtc), ufrag })
     }
 }
 

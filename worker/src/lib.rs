@@ -1,10 +1,12 @@
 //! The worker: the SFU's shell around `velella-worker-core`.
 //!
 //! One thread per shard moves datagrams (`shard_thread`); one task talks to the coordinators
-//! (`control`); one announces the worker (`announce`). Decisions are made in the core.
+//! (`control`); one announces the worker (`announce`); one more thread turns the sound of agents
+//! (`agents`). Decisions are made in the core.
 
 #![warn(missing_docs)]
 
+mod agents;
 mod announce;
 mod config;
 mod control;

@@ -5,18 +5,19 @@ use prometheus::proto::MetricFamily;
 use prometheus::{CounterVec, GaugeVec, Opts, Registry};
 use tokio::sync::watch;
 
+use crate::agents::AgentReport;
 use crate::shard_thread::Report;
 
-/// One metric: name, help, value of a shard, and whether it only grows.
-struct Metric {
+/// One metric: name, help, value in a report, and whether it only grows.
+struct Metric<R> {
     name: &'static str,
     help: &'static str,
     grows: bool,
-    value: fn(&Report) -> f64,
+    value: fn(&R) -> f64,
 }
 
 #[expect(clippy::cast_precision_loss, reason = "Prometheus values are floats; 2^53 packets take centuries")]
-const METRICS: &[Metric] = &[
+const SHARD_METRICS: &[Metric<Report>] = &[
     grows("datagrams_received_total", "UDP datagrams received", |r| r.stats.datagrams_in as f64),
     grows("received_bytes_total", "Bytes in received datagrams", |r| r.stats.bytes_in as f64),
     grows("datagrams_sent_total", "UDP datagrams sent", |r| r.stats.datagrams_out as f64),
@@ -31,6 +32,7 @@ const METRICS: &[Metric] = &[
     grows("strays_dropped_total", "Datagrams another shard had no room for", |r| r.strays_dropped as f64),
     grows("signals_dropped_total", "Signals dropped on the way to a coordinator", |r| r.signals_dropped as f64),
     grows("voices_dropped_total", "Beginnings and ends of speech not told", |r| r.voices_dropped as f64),
+    grows("agent_news_dropped_total", "Packets agents should have heard, dropped", |r| r.agent_news_dropped as f64),
     grows("keyframe_requests_total", "Keyframes asked of publishers", |r| r.stats.keyframe_requests as f64),
     grows("offers_total", "SDP offers answered", |r| r.stats.offers as f64),
     grows("bad_signals_total", "Signals that could not be used", |r| r.stats.bad_signals as f64),
@@ -49,25 +51,61 @@ const METRICS: &[Metric] = &[
     Metric { name: "tracks", help: "Published tracks held", grows: false, value: |r| f64::from(r.stats.tracks) },
 ];
 
-const fn grows(name: &'static str, help: &'static str, value: fn(&Report) -> f64) -> Metric {
+#[expect(clippy::cast_precision_loss, reason = "as above")]
+const AGENT_METRICS: &[Metric<AgentReport>] = &[
+    grows("agents_said_total", "Pieces of sound of agents", |r| r.stats.said as f64),
+    grows("agents_said_astray_total", "Those for no track that is here", |r| r.stats.said_astray as f64),
+    grows("agents_said_dropped_total", "Those too far ahead of what is heard", |r| r.stats.said_dropped as f64),
+    grows("agents_said_lost_total", "Those the bus lost on the last yard", |r| r.said_lost as f64),
+    grows("agents_said_malformed_total", "Those that are no such message", |r| r.said_malformed as f64),
+    grows("agents_spoken_total", "Packets that agents said", |r| r.stats.spoken as f64),
+    grows("agents_spoken_dropped_total", "Those a shard had no room for", |r| r.spoken_dropped as f64),
+    grows("agents_heard_total", "Pieces of sound for agents", |r| r.stats.heard as f64),
+    grows("agents_heard_dropped_total", "Those the bus was too slow for", |r| r.heard_dropped as f64),
+    grows("agents_heard_lost_total", "Packets lost before an agent heard them", |r| r.stats.heard_lost as f64),
+    grows("agents_heard_late_total", "Packets too late for an agent", |r| r.stats.heard_late as f64),
+    grows("agents_heard_malformed_total", "Packets that are no Opus", |r| r.stats.heard_malformed as f64),
+    grows("agents_cpu_seconds_total", "CPU time of the agents' thread", |r| r.cpu.as_secs_f64()),
+    Metric { name: "agents", help: "Agents served", grows: false, value: |r| f64::from(r.stats.agents) },
+    Metric { name: "agents_hearings", help: "Decoders in use", grows: false, value: |r| f64::from(r.stats.hearings) },
+];
+
+const fn grows<R>(name: &'static str, help: &'static str, value: fn(&R) -> f64) -> Metric<R> {
     Metric { name, help, grows: true, value }
 }
 
-/// Exports the reports of one worker's shards.
-pub(crate) fn register(registry: &Registry, worker: &str, reports: Vec<watch::Receiver<Report>>) -> anyhow::Result<()> {
-    let exported = METRICS.iter().map(|metric| Exported::new(metric, worker)).collect::<Result<_, _>>()?;
-    registry.register(Box::new(Shards { reports, exported }))?;
+/// Exports the reports of one worker's threads.
+pub(crate) fn register(
+    registry: &Registry,
+    worker: &str,
+    shards: Vec<watch::Receiver<Report>>,
+    agents: watch::Receiver<AgentReport>,
+) -> anyhow::Result<()> {
+    registry.register(Box::new(Threads::new(SHARD_METRICS, worker, "shard", shards)?))?;
+    registry.register(Box::new(Threads::new(AGENT_METRICS, worker, "thread", vec![agents])?))?;
     Ok(())
 }
 
 /// Brings the numbers up to date whenever somebody scrapes.
-struct Shards {
-    reports: Vec<watch::Receiver<Report>>,
-    exported: Vec<Exported>,
+struct Threads<R> {
+    reports: Vec<watch::Receiver<R>>,
+    exported: Vec<Exported<R>>,
 }
 
-struct Exported {
-    value: fn(&Report) -> f64,
+impl<R> Threads<R> {
+    fn new(
+        metrics: &[Metric<R>],
+        worker: &str,
+        label: &str,
+        reports: Vec<watch::Receiver<R>>,
+    ) -> prometheus::Result<Self> {
+        let exported = metrics.iter().map(|metric| Exported::new(metric, worker, label)).collect::<Result<_, _>>()?;
+        Ok(Self { reports, exported })
+    }
+}
+
+struct Exported<R> {
+    value: fn(&R) -> f64,
     vec: Family,
 }
 
@@ -76,23 +114,23 @@ enum Family {
     Moves(GaugeVec),
 }
 
-impl Exported {
-    fn new(metric: &Metric, worker: &str) -> prometheus::Result<Self> {
+impl<R> Exported<R> {
+    fn new(metric: &Metric<R>, worker: &str, label: &str) -> prometheus::Result<Self> {
         let name = format!("velella_worker_{}", metric.name);
         let opts = Opts::new(name, metric.help).const_label("worker", worker);
         let vec = match metric.grows {
-            true => Family::Grows(CounterVec::new(opts, &["shard"])?),
-            false => Family::Moves(GaugeVec::new(opts, &["shard"])?),
+            true => Family::Grows(CounterVec::new(opts, &[label])?),
+            false => Family::Moves(GaugeVec::new(opts, &[label])?),
         };
         Ok(Self { value: metric.value, vec })
     }
 
-    fn update(&self, shard: &str, report: &Report) {
+    fn update(&self, thread: &str, report: &R) {
         let value = (self.value)(report);
         match &self.vec {
-            Family::Moves(gauges) => gauges.with_label_values(&[shard]).set(value),
+            Family::Moves(gauges) => gauges.with_label_values(&[thread]).set(value),
             Family::Grows(counters) => {
-                let counter = counters.with_label_values(&[shard]);
+                let counter = counters.with_label_values(&[thread]);
                 counter.inc_by((value - counter.get()).max(0.0));
             }
         }
@@ -106,15 +144,15 @@ impl Exported {
     }
 }
 
-impl Collector for Shards {
+impl<R: Copy + Send + Sync> Collector for Threads<R> {
     fn desc(&self) -> Vec<&Desc> {
         self.exported.iter().flat_map(|e| e.collector().desc()).collect()
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
-        for (shard, report) in self.reports.iter().enumerate() {
-            let (shard, report) = (shard.to_string(), *report.borrow());
-            self.exported.iter().for_each(|e| e.update(&shard, &report));
+        for (thread, report) in self.reports.iter().enumerate() {
+            let (thread, report) = (thread.to_string(), *report.borrow());
+            self.exported.iter().for_each(|e| e.update(&thread, &report));
         }
         self.exported.iter().flat_map(|e| e.collector().collect()).collect()
     }
@@ -130,8 +168,9 @@ mod tests {
     fn two_workers_of_one_process_share_a_registry() {
         let registry = Registry::new();
         let (report, watched) = watch::channel(Report::default());
-        register(&registry, "a", vec![watched.clone()]).unwrap();
-        register(&registry, "b", vec![watched]).unwrap();
+        let (_, agents) = watch::channel(AgentReport::default());
+        register(&registry, "a", vec![watched.clone()], agents.clone()).unwrap();
+        register(&registry, "b", vec![watched], agents).unwrap();
         report.send_replace(Report { stats: Stats { rtp_in: 7, ..Stats::default() }, ..Report::default() });
         let families = registry.gather();
         let family = families.iter().find(|f| f.name() == "velella_worker_rtp_received_total").unwrap();

@@ -7,13 +7,18 @@ use std::time::SystemTime;
 use anyhow::Context;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
+<<<<<<< HEAD
 use tracing::Instrument;
+=======
+use velella_model::wire::agent::Heard;
+>>>>>>> 4a3ae86 (Let agents speak and hear in a room)
 use velella_model::wire::announce::WorkerState;
 use velella_model::wire::signal::VoiceChanged;
-use velella_model::{Generation, Incarnation};
+use velella_model::{CoordinatorId, Generation, Incarnation, subject};
 use velella_ops::Deps;
 use velella_worker_core::{Input, Ledger};
 
+use crate::agents::{self, AgentReport};
 use crate::announce::{self, Identity, Standing};
 use crate::config::Config;
 use crate::control::{self, Control, Ears};
@@ -31,6 +36,7 @@ pub struct Service {
     standing: watch::Receiver<Standing>,
     reports: Vec<watch::Receiver<Report>>,
     voices: mpsc::Receiver<VoiceChanged>,
+    heard: mpsc::Receiver<(CoordinatorId, Heard)>,
     failures: mpsc::Receiver<anyhow::Error>,
     deps: Deps,
 }
@@ -45,7 +51,9 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Service> {
     let incarnation = Incarnation(boot_number()?);
     let (signals, signal_receiver) = mpsc::channel(control::SIGNALS_MAX);
     let (voices, voice_receiver) = mpsc::channel(voices::VOICES_MAX);
-    let (failure, failures) = mpsc::channel(shards);
+    let (agents, agent_news) = mpsc::channel(agents::NEWS_MAX);
+    let (heard, heard_receiver) = mpsc::channel(agents::HEARD_MAX);
+    let (failure, failures) = mpsc::channel(shards + 1);
     let (stray_senders, stray_receivers): (Vec<_>, Vec<_>) =
         (0..shards).map(|_| mpsc::channel(MAILBOX_STRAYS_MAX)).unzip();
     let mut inputs = Vec::new();
@@ -65,11 +73,16 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Service> {
             shards: stray_senders.clone(),
             signals: signals.clone(),
             voices: voices.clone(),
+            agents: agents.clone(),
             report,
         };
-        start_shard(wiring, failure.clone())?;
+        start_thread(format!("shard-{index}"), move || shard_thread::run(wiring), failure.clone())?;
     }
-    metrics::register(&deps.registry, config.worker_id.as_str(), reports.clone())?;
+    let said = deps.bus.subscribe(&subject::worker_agents(&config.worker_id)).await?;
+    let (report, agent_report) = watch::channel(AgentReport::default());
+    let wiring = agents::Wiring { news: agent_news, said, shards: inputs.clone(), heard, report };
+    start_thread("agents".into(), move || agents::run(wiring), failure)?;
+    metrics::register(&deps.registry, config.worker_id.as_str(), reports.clone(), agent_report)?;
     let ledger = Ledger::new(incarnation, config.capacity(), shards);
     let (standing, watched_standing) = watch::channel(Standing {
         state: WorkerState::Ready,
@@ -90,7 +103,17 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Service> {
         capacity: config.capacity(),
     };
     drop(latch);
-    Ok(Service { control, ears, identity, standing: watched_standing, reports, voices: voice_receiver, failures, deps })
+    Ok(Service {
+        control,
+        ears,
+        identity,
+        standing: watched_standing,
+        reports,
+        voices: voice_receiver,
+        heard: heard_receiver,
+        failures,
+        deps,
+    })
 }
 
 impl Service {
@@ -101,8 +124,9 @@ impl Service {
 
     /// Serves until shutdown, or until a part of it fails.
     pub async fn run(self) -> anyhow::Result<()> {
-        let Self { control, ears, identity, standing, reports, voices, mut failures, deps } = self;
+        let Self { control, ears, identity, standing, reports, voices, heard, mut failures, deps } = self;
         let shutdown: CancellationToken = deps.shutdown.clone();
+<<<<<<< HEAD
         let span = tracing::error_span!("worker", worker = %identity.worker);
         let serving = async {
             tokio::select! {
@@ -114,24 +138,38 @@ impl Service {
             }
         };
         serving.instrument(span).await
+=======
+        tokio::select! {
+            () = shutdown.cancelled() => Ok(()),
+            result = control.run(ears) => result,
+            result = announce::run(deps.bus.clone(), identity, standing, reports) => result,
+            () = voices::run(deps.bus.clone(), voices) => Ok(()),
+            () = agents::publish(deps.bus.clone(), heard) => Ok(()),
+            Some(error) = failures.recv() => Err(error),
+        }
+>>>>>>> 4a3ae86 (Let agents speak and hear in a room)
     }
 }
 
-fn start_shard(wiring: Wiring, failure: mpsc::Sender<anyhow::Error>) -> anyhow::Result<()> {
-    let name = format!("shard-{}", wiring.index);
+fn start_thread(
+    name: String,
+    work: impl FnOnce() -> anyhow::Result<()> + Send + 'static,
+    failure: mpsc::Sender<anyhow::Error>,
+) -> anyhow::Result<()> {
+    let who = name.clone();
     let run = move || {
         // A panic that reaches this point is a bug outside of any session; the worker ends, and its
         // rooms are placed elsewhere.
-        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| shard_thread::run(wiring)));
+        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
         let error = match ended {
             Ok(Ok(())) => return,
-            Ok(Err(error)) => error.context("a shard stopped"),
-            Err(_) => anyhow::anyhow!("a shard panicked"),
+            Ok(Err(error)) => error.context(format!("{who} stopped")),
+            Err(_) => anyhow::anyhow!("{who} panicked"),
         };
         // Nobody listens when the worker is going down anyway.
         let _ = failure.blocking_send(error);
     };
-    thread::Builder::new().name(name).spawn(run).context("no thread for a shard")?;
+    thread::Builder::new().name(name).spawn(run).context("no thread for it")?;
     Ok(())
 }
 

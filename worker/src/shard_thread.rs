@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 use velella_model::CoordinatorId;
 use velella_model::wire::signal::{ToCoordinator, VoiceChanged};
-use velella_worker_core::{Datagram, Input, Output, Routing, Shard, Stats};
+use velella_worker_core::{AgentNews, Datagram, Input, Output, Routing, Shard, Stats};
 
 use crate::socket::{BatchSocket, Sent};
 use crate::strays::Strays;
@@ -47,6 +47,8 @@ pub(crate) struct Report {
     pub(crate) signals_dropped: u64,
     /// Voices that found their queue full.
     pub(crate) voices_dropped: u64,
+    /// News and packets that the full mailbox of the agents' thread did not take.
+    pub(crate) agent_news_dropped: u64,
 }
 
 /// Everything a shard thread is given.
@@ -63,6 +65,7 @@ pub(crate) struct Wiring {
     pub(crate) shards: Vec<mpsc::Sender<Stray>>,
     pub(crate) signals: mpsc::Sender<(CoordinatorId, ToCoordinator)>,
     pub(crate) voices: mpsc::Sender<VoiceChanged>,
+    pub(crate) agents: mpsc::Sender<(usize, AgentNews)>,
     pub(crate) report: watch::Sender<Report>,
 }
 
@@ -180,6 +183,10 @@ impl ShardLoop {
                 Output::Voice(change) => {
                     let taken = self.wiring.voices.try_send(change);
                     self.report.voices_dropped += u64::from(taken.is_err());
+                }
+                Output::Agent(news) => {
+                    let taken = self.wiring.agents.try_send((self.wiring.index, news));
+                    self.report.agent_news_dropped += u64::from(taken.is_err());
                 }
             }
         }

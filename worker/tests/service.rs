@@ -10,9 +10,13 @@ use str0m::Rtc;
 use str0m::media::Direction;
 use tokio_util::sync::CancellationToken;
 use velella_bus::{Bus, Subscription, memory::MemoryBus};
+use velella_model::record::AgentOutput;
 use velella_model::record::Subscriptions;
+use velella_model::wire::agent::{Encoding, Heard, Said};
 use velella_model::wire::announce::{Announce, WorkerState};
-use velella_model::wire::command::{Assignment, Command, CommandReply, OpenSession, Order, Refusal, SubscribeMode};
+use velella_model::wire::command::{
+    Assignment, Client, Command, CommandReply, OpenSession, Order, Refusal, SubscribeMode,
+};
 use velella_model::wire::signal::{CloseReason, PeerEvent, ServerEvent, SessionEvent, ToCoordinator, ToWorker, Track};
 use velella_model::wire::{decode, encode};
 use velella_model::{
@@ -98,6 +102,16 @@ impl Cluster {
     }
 
     async fn open_in(&self, session: &str, subscribe_mode: SubscribeMode) -> CommandReply {
+        self.open_as(session, subscribe_mode, Client::Webrtc).await
+    }
+
+    /// An agent that hears at this rate.
+    async fn open_agent(&self, session: &str, sample_rate_hz: u32) -> CommandReply {
+        let client = Client::Agent { output: Some(AgentOutput { sample_rate_hz }) };
+        self.open_as(session, SubscribeMode::Auto, client).await
+    }
+
+    async fn open_as(&self, session: &str, subscribe_mode: SubscribeMode, client: Client) -> CommandReply {
         let session = OpenSession {
             assignment: assignment(1),
             session: SessionId::parse(session).unwrap(),
@@ -107,6 +121,7 @@ impl Cluster {
             subscribe_mode,
             subscriptions: Default::default(),
             rights: Default::default(),
+            client,
         };
         self.order(Order::OpenSession { session }).await
     }
@@ -243,4 +258,44 @@ async fn garbage_on_bus_and_port_changes_nothing() {
     }
     cluster.announced(|a| a.load.packets_in_per_s > 0).await;
     assert_eq!(cluster.open("s").await, CommandReply::Done);
+}
+
+/// A second of a tone, one channel of PCM.
+fn tone(hz: f64, rate_hz: u32) -> Vec<u8> {
+    let sample = |n: u32| (f64::from(n) * hz * std::f64::consts::TAU / f64::from(rate_hz)).sin() * 10_000.0;
+    (0..rate_hz).flat_map(|n| (sample(n) as i16).to_le_bytes()).collect()
+}
+
+/// How often a wave goes up through zero in a second.
+fn pitch_hz(pcm: &[u8], rate_hz: u32) -> f64 {
+    let samples: Vec<i16> = pcm.chunks_exact(2).map(|bytes| i16::from_le_bytes([bytes[0], bytes[1]])).collect();
+    let ups = samples.windows(2).filter(|w| w[0] < 0 && w[1] >= 0).count();
+    ups as f64 * f64::from(rate_hz) / samples.len() as f64
+}
+
+#[tokio::test]
+async fn one_agent_hears_the_tone_of_another_in_real_time() {
+    let mut cluster = Cluster::start(1).await;
+    let mut sounds = cluster.bus.subscribe(&subject::coordinator_agents(&coordinator_id())).await.unwrap();
+    assert_eq!(cluster.open_agent("listener", 16_000).await, CommandReply::Done);
+    assert_eq!(cluster.open_agent("speaker", 24_000).await, CommandReply::Done);
+    let track = TrackId::parse("voice").unwrap();
+    let encoding = Encoding::Pcm16 { sample_rate_hz: 24_000, channels: 1 };
+    let add = PeerEvent::AddTrack { track: track.clone(), metadata: Json::null(), encoding };
+    cluster.signal("speaker", 0, add).await;
+    while !matches!(cluster.next_event().await, (_, SessionEvent::TrackAdded { .. })) {}
+
+    let began = Instant::now();
+    let said = Said { session: SessionId::parse("speaker").unwrap(), track, sound: tone(440.0, 24_000).into() };
+    cluster.bus.publish(&subject::worker_agents(&worker_id()), encode(&said).into()).await.unwrap();
+    let mut pcm = Vec::new();
+    while pcm.len() < 32_000 {
+        let delivery = tokio::time::timeout(PATIENCE, sounds.next()).await.unwrap().unwrap();
+        let heard: Heard = decode(&delivery.payload).unwrap();
+        assert_eq!((heard.session.as_str(), heard.track.as_str()), ("listener", "voice"));
+        pcm.extend_from_slice(&heard.sound);
+    }
+    assert!(began.elapsed() >= Duration::from_millis(950), "said at once, heard in {:?}", began.elapsed());
+    let pitch = pitch_hz(&pcm[8_000..24_000], 16_000);
+    assert!((pitch - 440.0).abs() < 3.0, "{pitch} Hz");
 }

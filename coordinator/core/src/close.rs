@@ -26,6 +26,8 @@ pub enum Close {
     PeersLimit,
     /// A newer socket of the same peer took over. Stays out, or two tabs would fight for ever.
     TakenOver,
+    /// The token is that of another kind of peer. Stays out.
+    WrongSocket,
     /// The peer was removed by the management API, perhaps for a reason; it returns once and finds
     /// no peer.
     PeerRemoved(Option<Box<str>>),
@@ -57,6 +59,7 @@ impl Close {
             | Self::PeerNotFound
             | Self::PeersLimit
             | Self::TakenOver
+            | Self::WrongSocket
             | Self::PeerRemoved(_)
             | Self::TokenRevoked
             | Self::RoomStopped
@@ -76,7 +79,7 @@ impl Close {
             Self::RoomNotFound => "room not found",
             Self::PeerNotFound => "peer not found",
             Self::PeersLimit => "reached peers limit",
-            Self::TakenOver | Self::TokenRevoked => "invalid token",
+            Self::TakenOver | Self::WrongSocket | Self::TokenRevoked => "invalid token",
             Self::PeerRemoved(_) => "Peer removed",
             Self::RoomStopped => "Room stopped",
             Self::Left => "left",

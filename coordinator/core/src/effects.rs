@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use velella_model::record::{PeerRecord, RoomRecord};
+use velella_model::record::{PeerKind, PeerRecord, RoomRecord};
 use velella_model::wire::command::Order;
 use velella_model::{Incarnation, PeerId, RoomId, SessionId, WorkerId};
 
@@ -43,7 +43,7 @@ pub(crate) enum CommandStep {
 #[derive(Debug)]
 pub(crate) enum Parked {
     Request { ticket: Ticket, request: Request },
-    Socket { session: SessionId, room: RoomId, peer: PeerId, pass: Pass },
+    Socket { session: SessionId, room: RoomId, peer: PeerId, kind: PeerKind, pass: Pass },
     Nobody,
 }
 
@@ -127,8 +127,8 @@ impl Coordinator {
         match self.loads.remove(&op) {
             None | Some(Parked::Nobody) => {}
             Some(Parked::Request { ticket, request }) => self.requested(ticket, request, true, now),
-            Some(Parked::Socket { session, room, peer, pass }) => {
-                self.socket_authenticated((session, room, peer), pass, true, now);
+            Some(Parked::Socket { session, room, peer, kind, pass }) => {
+                self.socket_authenticated((session, room, peer), (kind, pass), true, now);
             }
         }
     }

@@ -71,6 +71,8 @@ pub enum Input {
         room: RoomId,
         /// From the token.
         peer: PeerId,
+        /// Whom the socket is for.
+        kind: PeerKind,
         /// What else the token says.
         pass: Pass,
     },

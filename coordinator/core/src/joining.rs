@@ -3,8 +3,8 @@
 
 use std::time::Instant;
 
-use velella_model::record::PeerRecord;
-use velella_model::wire::command::{OpenSession, Order, Refusal};
+use velella_model::record::{PeerKind, PeerRecord};
+use velella_model::wire::command::{Client, OpenSession, Order, Refusal};
 use velella_model::{Json, PeerId, RoomId, SessionId};
 
 use crate::close::Close;
@@ -20,20 +20,20 @@ impl Coordinator {
     pub(crate) fn socket_authenticated(
         &mut self,
         (session, room, peer): (SessionId, RoomId, PeerId),
-        pass: Pass,
+        (kind, pass): (PeerKind, Pass),
         loaded: bool,
         now: Instant,
     ) {
         let known = self.records.room(&room).is_some();
         let Some(record) = self.records.room(&room).filter(|_| self.records.peer(&room, &peer).is_some()) else {
             if !loaded {
-                return self.load(room.clone(), Parked::Socket { session, room, peer, pass });
+                return self.load(room.clone(), Parked::Socket { session, room, peer, kind, pass });
             }
             let close = if known { Close::PeerNotFound } else { Close::RoomNotFound };
             return self.emit(Output::CloseSocket { session, close });
         };
         let room_type = record.spec.room_type;
-        if let Some(close) = self.keeps_out(&room, &peer, pass) {
+        if let Some(close) = self.keeps_out(&room, &peer, kind, pass) {
             return self.emit(Output::CloseSocket { session, close });
         }
         if self.is_full(&room, &peer) {
@@ -45,12 +45,20 @@ impl Coordinator {
         }
         self.sessions.arrive(session.clone(), room.clone(), peer.clone(), pass);
         self.emit(Output::Welcome { session: session.clone(), room_type });
-        self.edit(&room, &peer, Change::Connect { coordinator: self.id.clone(), session }, now);
+        let connect = Change::Connect { coordinator: self.id.clone(), session: session.clone() };
+        self.edit(&room, &peer, connect, now);
+        if kind == PeerKind::Agent {
+            // Its protocol has no word for it: an agent joins by coming.
+            self.peer_connects(&session, Json::from(serde_json::json!({})), now);
+        }
     }
 
     /// Why a peer that exists may not come in with this token.
-    fn keeps_out(&self, room: &RoomId, peer: &PeerId, pass: Pass) -> Option<Close> {
+    fn keeps_out(&self, room: &RoomId, peer: &PeerId, kind: PeerKind, pass: Pass) -> Option<Close> {
         let record = self.records.peer(room, peer)?;
+        if record.kind != kind {
+            return Some(Close::WrongSocket);
+        }
         if record.kicked.is_some() {
             return Some(Close::PeerNotFound);
         }
@@ -117,6 +125,7 @@ impl Coordinator {
                 subscribe_mode: peer_record.subscribe_mode,
                 subscriptions: peer_record.subscriptions.clone(),
                 rights: session.pass.rights,
+                client: client(peer_record),
                 coordinator: self.id.clone(),
                 peer,
             },
@@ -178,6 +187,13 @@ impl Coordinator {
                 self.try_open(&id, now);
             }
         }
+    }
+}
+
+fn client(record: &PeerRecord) -> Client {
+    match record.kind {
+        PeerKind::Webrtc | PeerKind::Streamer | PeerKind::Viewer => Client::Webrtc,
+        PeerKind::Agent => Client::Agent { output: record.agent_output },
     }
 }
 

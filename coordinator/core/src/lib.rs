@@ -130,8 +130,8 @@ impl Coordinator {
             Input::Written { op, outcome } => self.written(op, outcome, now),
             Input::Loaded { op, entries } => self.loaded(op, entries, now),
             Input::Answered { op, outcome } => self.command_answered(op, outcome, now),
-            Input::SocketAuthenticated { session, room, peer, pass } => {
-                self.socket_authenticated((session, room, peer), pass, false, now);
+            Input::SocketAuthenticated { session, room, peer, kind, pass } => {
+                self.socket_authenticated((session, room, peer), (kind, pass), false, now);
             }
             Input::SocketClosed { session } => self.leave(&session, now),
             Input::PeerSaid { session, said } => self.peer_said(&session, said, now),

@@ -62,6 +62,15 @@ pub enum Output {
         /// What.
         event: ServerEvent,
     },
+    /// Tell an agent's socket which worker takes the sound of its track.
+    TrackTaken {
+        /// Which.
+        session: SessionId,
+        /// An own track.
+        track: TrackId,
+        /// Whom.
+        worker: WorkerId,
+    },
     /// Close a socket; the session is already forgotten here.
     CloseSocket {
         /// Which.

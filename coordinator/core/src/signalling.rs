@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
-use velella_model::record::TrackRecord;
+use velella_model::record::{PeerKind, TrackRecord};
 use velella_model::wire::command::Order;
 use velella_model::wire::signal::{CloseReason, PeerEvent, SessionEvent, ToCoordinator, ToWorker};
-use velella_model::{Json, PeerId, RoomId, SessionId};
+use velella_model::{Json, PeerId, RoomId, SessionId, TrackId};
 
 use crate::Coordinator;
 use crate::close::Close;
@@ -103,8 +103,11 @@ impl Coordinator {
         let change = match event {
             SessionEvent::ToPeer { event } => return self.emit(Output::ToSocket { session, event }),
             SessionEvent::Closed { reason } => return self.session_ended(&session, reason, now),
-            SessionEvent::TrackAdded { track, kind, metadata }
-            | SessionEvent::TrackMetadataUpdated { track, kind, metadata } => {
+            SessionEvent::TrackAdded { track, kind, metadata } => {
+                self.track_taken(&session, &track);
+                Change::Track { session, track, record: TrackRecord { kind, metadata } }
+            }
+            SessionEvent::TrackMetadataUpdated { track, kind, metadata } => {
                 Change::Track { session, track, record: TrackRecord { kind, metadata } }
             }
             SessionEvent::TrackRemoved { track, .. } => Change::TrackGone { session, track },
@@ -112,6 +115,18 @@ impl Coordinator {
             SessionEvent::ChannelRemoved { channel } => Change::ChannelGone { session, channel },
         };
         self.edit(&room, &peer, change, now);
+    }
+
+    /// Tells an agent's socket that the sound of a track can go to the worker now.
+    fn track_taken(&mut self, id: &SessionId, track: &TrackId) {
+        let Some(session) = self.sessions.get(id) else { return };
+        let record = self.records.peer(&session.room, &session.peer);
+        if record.is_some_and(|record| record.kind == PeerKind::Agent)
+            && let Some(site) = session.site()
+        {
+            let (session, worker, track) = (id.clone(), site.worker.clone(), track.clone());
+            self.emit(Output::TrackTaken { session, track, worker });
+        }
     }
 
     /// The worker closed the session. A takeover keeps the peer's older socket out, unless the

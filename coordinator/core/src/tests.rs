@@ -1,5 +1,6 @@
 //! Whole dialogues with a coordinator: input → exact outputs.
 
+mod agents;
 mod edits;
 mod joining;
 mod placing;

@@ -126,7 +126,7 @@ fn variant(variant: WireVariant) -> Option<Variant> {
 }
 
 /// A client without metadata sends an empty text.
-fn json(text: &str) -> Result<Json, JsonError> {
+pub(super) fn json(text: &str) -> Result<Json, JsonError> {
     if text.is_empty() { Ok(Json::null()) } else { Json::parse(text) }
 }
 

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 mod abuse;
+mod agents;
 mod beyond;
 mod client;
 mod cluster;

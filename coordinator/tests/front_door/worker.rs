@@ -9,9 +9,11 @@ use velella_bus::memory::MemoryBus;
 use velella_bus::{Bus, Subscription};
 use velella_model::wire::announce::{Announce, Capacity, Load, WorkerState};
 use velella_model::wire::command::{Command, CommandReply, OpenSession, Order};
-use velella_model::wire::signal::{Endpoint, PeerEvent, ServerEvent, SessionEvent, ToCoordinator, ToWorker};
+use velella_model::wire::signal::{Endpoint, PeerEvent, ServerEvent, SessionEvent, ToCoordinator, ToWorker, Track};
 use velella_model::wire::{decode, encode};
-use velella_model::{CoordinatorId, Generation, Incarnation, SessionId, WorkerId, subject};
+use velella_model::{
+    CoordinatorId, Generation, Incarnation, Json, MediaKind, PeerId, SessionId, TrackId, WorkerId, subject,
+};
 
 /// A running worker; dropping it ends the process, so to say.
 pub(crate) struct Worker {
@@ -115,15 +117,29 @@ impl Script {
 
     async fn signalled(&mut self, signal: ToWorker) {
         self.signals.lock().unwrap().push(signal.event.clone());
+        if let PeerEvent::AddTrack { track, metadata, .. } = signal.event {
+            return self.take_track(&signal.session, track, metadata).await;
+        }
         if signal.event == PeerEvent::RenegotiateTracks {
             let lines = u32::try_from(signal.seq).unwrap();
             self.tell(&signal.session, ServerEvent::OfferData { audio: lines, video: lines }).await;
         }
     }
 
+    /// An agent added a track; as if for an answer, somebody else publishes one as well.
+    async fn take_track(&mut self, session: &SessionId, track: TrackId, metadata: Json) {
+        self.report(session, SessionEvent::TrackAdded { track, kind: MediaKind::Audio, metadata }).await;
+        let theirs = Track { metadata: Json::parse(r#"{"type":"microphone"}"#).unwrap(), simulcast: None };
+        let tracks = BTreeMap::from([(TrackId::parse("theirs").unwrap(), theirs)]);
+        self.tell(session, ServerEvent::TracksAdded { endpoint: PeerId::parse("somebody").unwrap(), tracks }).await;
+    }
+
     async fn tell(&mut self, session: &SessionId, event: ServerEvent) {
+        self.report(session, SessionEvent::ToPeer { event }).await;
+    }
+
+    async fn report(&mut self, session: &SessionId, event: SessionEvent) {
         let (coordinator, seq) = self.sessions.get_mut(session).unwrap();
-        let event = SessionEvent::ToPeer { event };
         let message = encode(&ToCoordinator { session: session.clone(), seq: *seq, event });
         *seq += 1;
         let subject = subject::coordinator_signals(coordinator);

@@ -26,6 +26,16 @@ pub fn coordinator_signals(coordinator: &CoordinatorId) -> String {
     format!("velella.v1.coordinator.{}.signal", token(coordinator.as_str()))
 }
 
+/// What agents say, to the worker that serves them.
+pub fn worker_agents(worker: &WorkerId) -> String {
+    format!("velella.v1.worker.{}.agent", token(worker.as_str()))
+}
+
+/// What agents hear, to the coordinator that holds their sockets.
+pub fn coordinator_agents(coordinator: &CoordinatorId) -> String {
+    format!("velella.v1.coordinator.{}.agent", token(coordinator.as_str()))
+}
+
 fn token(id: &str) -> String {
     id.replace(['.', ':'], "_")
 }

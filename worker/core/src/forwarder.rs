@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use str0m::media::Pt;
-use str0m::rtp::{RtpPacket, RtpWrite, SeqNo, Ssrc};
+use str0m::rtp::{ExtensionValues, RtpPacket, RtpWrite, SeqNo, Ssrc};
 use velella_model::{MediaKind, Variant};
 
 use crate::red;
@@ -16,6 +16,32 @@ pub(crate) fn clock_rate(kind: MediaKind) -> u32 {
     match kind {
         MediaKind::Audio => 48_000,
         MediaKind::Video => 90_000,
+    }
+}
+
+/// A packet of a track, whichever way its publisher sent it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Packet<'a> {
+    /// Another one when the publisher begins anew with sequence numbers and timestamps.
+    pub(crate) stream: u32,
+    pub(crate) sequence: u64,
+    pub(crate) timestamp: u32,
+    pub(crate) marker: bool,
+    pub(crate) extensions: &'a ExtensionValues,
+    pub(crate) payload: &'a Payload,
+}
+
+impl<'a> From<&'a RtpPacket> for Packet<'a> {
+    fn from(packet: &'a RtpPacket) -> Self {
+        let header = &packet.header;
+        Self {
+            stream: *header.ssrc,
+            sequence: *packet.seq_no,
+            timestamp: header.timestamp,
+            marker: header.marker,
+            extensions: &header.ext_vals,
+            payload: &packet.payload,
+        }
     }
 }
 
@@ -71,9 +97,9 @@ impl Forwarder {
     }
 
     /// Rewrites one packet for this subscriber.
-    pub(crate) fn feed(&mut self, packet: &RtpPacket, facts: &PacketFacts) -> Forwarded {
+    pub(crate) fn feed(&mut self, packet: &Packet<'_>, facts: &PacketFacts) -> Forwarded {
         let feed = self.selector.feed(facts.variant, facts.starts_keyframe);
-        let (sequence, timestamp) = (*packet.seq_no, packet.header.timestamp);
+        let (sequence, timestamp) = (packet.sequence, packet.timestamp);
         match feed {
             Feed::Skip => return Forwarded::Skipped,
             Feed::Switch => self.rewriter.switch(sequence, timestamp, facts.captured_at, clock_rate(self.kind)),
@@ -82,14 +108,14 @@ impl Forwarder {
         let Some((sequence, timestamp)) = self.rewriter.rewrite(sequence, timestamp, facts.captured_at) else {
             return Forwarded::Skipped;
         };
-        let Some((payload_type, payload)) = self.payload(packet, facts.red) else { return Forwarded::Skipped };
+        let Some((payload_type, payload)) = self.payload(packet.payload, facts.red) else { return Forwarded::Skipped };
         // The publisher's own m-line and stream ids would override ours.
-        let mut extensions = packet.header.ext_vals.clone();
+        let mut extensions = packet.extensions.clone();
         extensions.mid = None;
         extensions.rid = None;
         extensions.rid_repair = None;
         let write = RtpWrite::new(payload_type, SeqNo::from(sequence), timestamp, facts.captured_at, payload)
-            .marker(packet.header.marker)
+            .marker(packet.marker)
             .ext_vals(extensions)
             .nackable(self.kind == MediaKind::Video);
         match feed {
@@ -99,11 +125,11 @@ impl Forwarder {
     }
 
     /// Payload and its type. A subscriber without redundant audio gets the newest block of it.
-    fn payload(&self, packet: &RtpPacket, red: bool) -> Option<(Pt, Payload)> {
+    fn payload(&self, payload: &Payload, red: bool) -> Option<(Pt, Payload)> {
         match (red, self.payload_types.red) {
-            (false, _) => Some((self.payload_types.main, packet.payload.clone())),
-            (true, Some(red)) => Some((red, packet.payload.clone())),
-            (true, None) => Some((self.payload_types.main, red::primary(&packet.payload)?.into())),
+            (false, _) => Some((self.payload_types.main, payload.clone())),
+            (true, Some(red)) => Some((red, payload.clone())),
+            (true, None) => Some((self.payload_types.main, red::primary(payload)?.into())),
         }
     }
 }

@@ -212,6 +212,7 @@ mod tests {
             subscribe_mode: SubscribeMode::Auto,
             subscriptions: Default::default(),
             rights: Default::default(),
+            client: Default::default(),
         };
         ledger.handle_command(Command { incarnation: BOOT, order: Order::OpenSession { session } })
     }

@@ -16,6 +16,7 @@
     )
 )]
 
+mod agent;
 mod answer;
 mod capture_clock;
 mod channels;
@@ -38,8 +39,9 @@ mod transport;
 mod voice;
 mod wishes;
 
+pub use agent::{AgentNews, SoundPacket, SpokenPacket};
 pub use demux::local_ufrag;
 pub use ledger::{Ledger, Routed};
-pub use shard::{Admission, Datagram, Input, Output, Routing, Shard};
+pub use shard::{Admission, Datagram, Entrance, Input, Output, Routing, Shard};
 pub use stats::Stats;
 pub use transport::rtc_config;

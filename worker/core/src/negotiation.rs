@@ -109,6 +109,19 @@ impl<T: Copy + PartialEq> Negotiation<T> {
         Some(Round { tracks, audio: lines(MediaKind::Audio), video: lines(MediaKind::Video) })
     }
 
+    /// For a session without m-lines: whatever waits is received from now on.
+    pub(crate) fn settle(&mut self) -> Vec<(SlotIndex, T)> {
+        self.seat_waiting();
+        let mut started = Vec::new();
+        for (index, slot) in self.slots.iter_mut().enumerate() {
+            if let Some(tenant) = slot.tenant.as_mut().filter(|tenant| !tenant.live) {
+                tenant.live = true;
+                started.push((index, tenant.track));
+            }
+        }
+        started
+    }
+
     /// An offer came with these receiving lines: every slot without a line takes a free one.
     pub(crate) fn offered(&mut self, lines: &[(Mid, MediaKind)]) {
         for (mid, kind) in lines {
@@ -293,6 +306,18 @@ mod tests {
         n.answered();
         n.forget(0);
         assert_eq!(n.start().unwrap().tracks, [LINES_PER_KIND_MAX]);
+    }
+
+    #[test]
+    fn without_lines_a_track_is_received_as_soon_as_it_is_wanted() {
+        let mut n = Negotiation::new();
+        n.want('a', Audio);
+        assert_eq!(n.settle(), [(0, 'a')]);
+        n.want('b', Audio);
+        assert_eq!(n.settle(), [(1, 'b')]);
+        assert!(n.forget('a'));
+        n.want('c', Audio);
+        assert_eq!(n.settle(), [(0, 'c')]);
     }
 
     #[test]

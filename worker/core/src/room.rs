@@ -37,13 +37,25 @@ pub(crate) struct Room {
     by_id: BTreeMap<TrackId, TrackKey>,
 }
 
+/// Where the packets of a track come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// An m-line of its publisher.
+    Line(Mid),
+    /// The voice of an agent.
+    Agent {
+        /// Number of its next packet.
+        next_sequence: u64,
+    },
+}
+
 /// A published track.
 pub(crate) struct Track {
     pub(crate) id: TrackId,
     pub(crate) owner: SessionKey,
     pub(crate) peer: PeerId,
     pub(crate) kind: MediaKind,
-    pub(crate) mid: Mid,
+    pub(crate) origin: Origin,
     /// Payload type under which the publisher sends redundant audio.
     pub(crate) red: Option<Pt>,
     pub(crate) metadata: Json,
@@ -123,6 +135,14 @@ impl Room {
 }
 
 impl Track {
+    /// The m-line that it comes on, if any.
+    pub(crate) fn mid(&self) -> Option<Mid> {
+        match self.origin {
+            Origin::Line(mid) => Some(mid),
+            Origin::Agent { .. } => None,
+        }
+    }
+
     /// As others see it.
     pub(crate) fn view(&self) -> TrackView {
         let variants = |enabled: bool| {

@@ -1,20 +1,22 @@
-//! One transport connection of a peer, with everything that ends with it.
+//! One connection of a peer, with everything that ends with it.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
 
 use str0m::media::Mid;
-use str0m::rtp::{RtpPacket, Ssrc};
+use str0m::rtp::Ssrc;
 use velella_model::wire::command::{OpenSession, Rights};
 use velella_model::wire::signal::{SessionEvent, ToCoordinator};
 use velella_model::{CoordinatorId, Json, MediaKind, PeerId, SessionId, TrackId, Variant};
 
+use crate::agent::{AgentNews, SoundPacket};
 use crate::answer::{Answer, Direction, Line, Use};
 use crate::capture_clock::CaptureClock;
 use crate::channels::Channels;
-use crate::forwarder::{Forwarded, Forwarder, PacketFacts};
+use crate::forwarder::{Forwarded, Forwarder, Packet, PacketFacts};
 use crate::negotiation::{Negotiation, SlotIndex};
-use crate::room::{self, Room, RoomKey, Track, TrackKey};
+use crate::red;
+use crate::room::{self, Origin, Room, RoomKey, Track, TrackKey};
 use crate::selector::Available;
 use crate::streams;
 use crate::transport::Transport;
@@ -35,6 +37,17 @@ pub(crate) struct Source {
     pub(crate) variant: Variant,
 }
 
+/// How a client is connected.
+pub(crate) enum Connection {
+    /// It sends and receives packets itself.
+    Webrtc(Transport),
+    /// Its sound goes through others, who turn it into packets and back.
+    Agent {
+        /// Whether it wants to hear anything.
+        hears: bool,
+    },
+}
+
 /// A session.
 pub(crate) struct Session {
     pub(crate) id: SessionId,
@@ -46,7 +59,7 @@ pub(crate) struct Session {
     pub(crate) rights: Rights,
     pub(crate) wishes: Wishes,
     pub(crate) metadata: Json,
-    pub(crate) transport: Transport,
+    connection: Connection,
     pub(crate) negotiation: Negotiation<TrackKey>,
     /// Encodings asked for. Clients ask as soon as they hear of a track, before it has a line.
     targets: BTreeMap<TrackKey, Variant>,
@@ -75,10 +88,14 @@ pub(crate) enum Delivered {
 }
 
 impl Session {
+<<<<<<< HEAD
     pub(crate) fn new(open: OpenSession, room: RoomKey, transport: Transport, ufrag: String) -> Self {
         let OpenSession { session, peer, assignment, .. } = &open;
         // On whatever level is logged: a span below it would take the fields from warnings too.
         let span = tracing::error_span!("session", room = %assignment.room, %peer, %session);
+=======
+    pub(crate) fn new(open: OpenSession, room: RoomKey, connection: Connection, ufrag: String) -> Self {
+>>>>>>> 4a3ae86 (Let agents speak and hear in a room)
         Self {
             span,
             rights: open.rights,
@@ -88,7 +105,7 @@ impl Session {
             room,
             coordinator: open.coordinator,
             metadata: open.metadata,
-            transport,
+            connection,
             negotiation: Negotiation::new(),
             targets: BTreeMap::new(),
             forwarders: Vec::new(),
@@ -102,6 +119,30 @@ impl Session {
             is_dirty: false,
             ice_lost_at: None,
         }
+    }
+
+    /// Its own packets, unless others make them.
+    pub(crate) fn transport(&self) -> Option<&Transport> {
+        match &self.connection {
+            Connection::Webrtc(transport) => Some(transport),
+            Connection::Agent { .. } => None,
+        }
+    }
+
+    pub(crate) fn transport_mut(&mut self) -> Option<&mut Transport> {
+        match &mut self.connection {
+            Connection::Webrtc(transport) => Some(transport),
+            Connection::Agent { .. } => None,
+        }
+    }
+
+    pub(crate) fn is_agent(&self) -> bool {
+        matches!(self.connection, Connection::Agent { .. })
+    }
+
+    /// Who holds its socket.
+    pub(crate) fn coordinator(&self) -> &CoordinatorId {
+        &self.coordinator
     }
 
     /// Whether a signal with this number is the next one; a gap means that one was lost.
@@ -120,7 +161,11 @@ impl Session {
 
     /// Books a track if it is wanted here.
     pub(crate) fn wish(&mut self, key: TrackKey, track: &Track) {
-        if self.wishes.cover(&track.peer, &track.id) {
+        let can = match self.connection {
+            Connection::Webrtc(_) => true,
+            Connection::Agent { hears } => hears && track.kind == MediaKind::Audio,
+        };
+        if can && self.wishes.cover(&track.peer, &track.id) {
             self.negotiation.want(key, track.kind);
         }
     }
@@ -146,8 +191,8 @@ impl Session {
         if let Some((_, source)) = self.sources.iter().find(|(s, _)| *s == ssrc) {
             return Some(*source);
         }
-        let (mid, rid) = self.transport.origin_of(ssrc)?;
-        let (key, track) = room.tracks.iter().find(|(_, t)| t.owner == own && t.mid == mid)?;
+        let (mid, rid) = self.transport_mut()?.origin_of(ssrc)?;
+        let (key, track) = room.tracks.iter().find(|(_, t)| t.owner == own && t.mid() == Some(mid))?;
         let source = Source { track: TrackKey(key), variant: track.variant_of(rid)? };
         if self.sources.len() < SOURCES_MAX {
             self.sources.push((ssrc, source));
@@ -162,6 +207,9 @@ impl Session {
 
     /// A slot's line carries this track from now on. `false` when the line has no usable codec.
     pub(crate) fn tune(&mut self, slot: SlotIndex, track: TrackKey, available: Available) -> bool {
+        if self.is_agent() {
+            return true;
+        }
         let tuned = self.retune(slot, available);
         if let (Some(target), Some(forwarder)) = (self.targets.get(&track).copied(), self.forwarder_mut(slot)) {
             forwarder.selector_mut().set_target(target, available);
@@ -183,8 +231,9 @@ impl Session {
     }
 
     fn new_forwarder(&mut self, mid: Mid, kind: MediaKind, available: Available) -> Option<Forwarder> {
-        let ssrc = self.transport.sending_ssrc(mid)?;
-        let payload_types = self.transport.payload_types(mid, kind)?;
+        let transport = self.transport_mut()?;
+        let ssrc = transport.sending_ssrc(mid)?;
+        let payload_types = transport.payload_types(mid, kind)?;
         Some(Forwarder::new(ssrc, kind, payload_types, available))
     }
 
@@ -193,14 +242,30 @@ impl Session {
     }
 
     /// Queues a packet for this subscriber.
-    pub(crate) fn forward(&mut self, slot: SlotIndex, packet: &RtpPacket, facts: &PacketFacts) -> Delivered {
+    pub(crate) fn forward(&mut self, slot: SlotIndex, packet: &Packet<'_>, facts: &PacketFacts) -> Delivered {
         let Some(Some(forwarder)) = self.forwarders.get_mut(slot) else { return Delivered::No };
         let (write, delivered) = match forwarder.feed(packet, facts) {
             Forwarded::Skipped => return Delivered::No,
             Forwarded::Write(write) => (write, Delivered::Yes),
             Forwarded::Switched(write, variant) => (write, Delivered::Switched(variant)),
         };
-        if self.transport.write(forwarder.ssrc(), write) { delivered } else { Delivered::No }
+        let ssrc = forwarder.ssrc();
+        let written = self.transport_mut().is_some_and(|t| t.write(ssrc, write));
+        if written { delivered } else { Delivered::No }
+    }
+
+    /// What an agent gets of a packet; `None` for everybody else.
+    pub(crate) fn hear(&self, track: &TrackId, packet: &Packet<'_>, facts: &PacketFacts) -> Option<AgentNews> {
+        if !self.is_agent() {
+            return None;
+        }
+        let payload = match facts.red {
+            false => packet.payload.clone(),
+            true => red::primary(packet.payload)?.into(),
+        };
+        let Packet { stream, sequence, timestamp, .. } = *packet;
+        let packet = SoundPacket { stream, sequence, timestamp, payload };
+        Some(AgentNews::Heard { session: self.id.clone(), track: track.clone(), packet })
     }
 
     /// The track that the peer publishes on a line of the answer.
@@ -213,8 +278,8 @@ impl Session {
             owner: own,
             peer: self.peer.clone(),
             kind: line.kind,
-            mid: line.mid,
-            red: self.transport.payload_types(line.mid, line.kind).and_then(|types| types.red),
+            origin: Origin::Line(line.mid),
+            red: self.transport().and_then(|t| t.payload_types(line.mid, line.kind)).and_then(|types| types.red),
             stream: streams::name(&self.peer, line.mid, &metadata),
             metadata,
             encodings,
@@ -226,7 +291,7 @@ impl Session {
 
     /// What an m-line of the answer is used for.
     pub(crate) fn line_use(&self, line: &Line<'_>, room: &Room, own: SessionKey) -> Use {
-        let published = || room.tracks.iter().any(|(_, t)| t.owner == own && t.mid == line.mid);
+        let published = || room.tracks.iter().any(|(_, t)| t.owner == own && t.mid() == Some(line.mid));
         match line.direction {
             Direction::Inactive => Use::Kept,
             Direction::Receiving if published() => Use::Published,
@@ -246,7 +311,8 @@ impl Session {
 
     /// Every live line of an answer with its track, both directions.
     pub(crate) fn live_lines(&self, answer: &Answer<'_>, room: &Room, own: SessionKey) -> Vec<(Mid, TrackId)> {
-        let published = room.tracks.iter().filter(|(_, t)| t.owner == own).map(|(_, t)| (t.mid, t.id.clone()));
+        let own_tracks = room.tracks.iter().filter(|(_, t)| t.owner == own);
+        let published = own_tracks.filter_map(|(_, t)| Some((t.mid()?, t.id.clone())));
         let received = answer.lines().filter(|l| l.direction == Direction::Sending).filter_map(|line| {
             let (_, key) = self.negotiation.line(line.mid)?;
             Some((line.mid, room.track(key?)?.id.clone()))

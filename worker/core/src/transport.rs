@@ -209,7 +209,9 @@ impl Transport {
         };
         let params = self.rtc.codec_config().params();
         let main = params.iter().find(|p| wanted(p.spec().codec) && agreed.contains(&p.pt()))?;
-        Some(PayloadTypes { main: main.pt(), red: main.red().filter(|red| agreed.contains(red)) })
+        // The engine counts the type of redundant audio to that of its codec: what was agreed names
+        // the latter alone, and the former is gone from it when the peer does not know it.
+        Some(PayloadTypes { main: main.pt(), red: main.red() })
     }
 
     /// Says goodbye (RTCP BYE, DTLS close_notify).

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use velella_model::record::Connection;
+use velella_model::record::{Connection, PeerKind};
 use velella_model::wire::command::{Order, Refusal};
 use velella_model::wire::signal::{PeerEvent, ServerEvent, SessionEvent};
 use velella_model::{CoordinatorId, Json, PeerId};
@@ -33,6 +33,7 @@ fn a_token_for_nothing_is_told_what_is_missing() {
             session: id.clone(),
             room: room(in_room),
             peer: peer("ghost"),
+            kind: PeerKind::Webrtc,
             pass: Pass::default(),
         });
         assert_eq!(world.take(), [Seen::Closed(id, close)]);

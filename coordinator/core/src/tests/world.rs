@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use velella_model::record::RoomSpec;
+use velella_model::record::{PeerKind, RoomSpec};
 use velella_model::wire::command::Order;
 use velella_model::wire::signal::{ServerEvent, SessionEvent, ToCoordinator, ToWorker};
-use velella_model::{Incarnation, Json, PeerId, RoomId, RoomType, SessionId, WorkerId};
+use velella_model::{Incarnation, Json, PeerId, RoomId, RoomType, SessionId, TrackId, WorkerId};
 
 use crate::testing::{announce, coordinator_id, peer, room, session, start};
 use crate::*;
@@ -19,6 +19,7 @@ pub(crate) enum Seen {
     Signal(WorkerId, ToWorker),
     Welcome(SessionId, RoomType),
     ToSocket(SessionId, ServerEvent),
+    TrackTaken(SessionId, TrackId, WorkerId),
     Closed(SessionId, Close),
     Reply(Ticket, Reply),
 }
@@ -111,10 +112,15 @@ impl World {
     }
 
     pub(crate) fn authenticate(&mut self, id: &str) {
+        self.authenticate_as(id, PeerKind::Webrtc);
+    }
+
+    pub(crate) fn authenticate_as(&mut self, id: &str, kind: PeerKind) {
         self.input(Input::SocketAuthenticated {
             session: session(id),
             room: room("r"),
             peer: peer("p"),
+            kind,
             pass: Pass::default(),
         });
     }
@@ -188,6 +194,7 @@ impl World {
             Output::Signal { worker, message } => Seen::Signal(worker, message),
             Output::Welcome { session, room_type } => Seen::Welcome(session, room_type),
             Output::ToSocket { session, event } => Seen::ToSocket(session, event),
+            Output::TrackTaken { session, track, worker } => Seen::TrackTaken(session, track, worker),
             Output::CloseSocket { session, close } => Seen::Closed(session, close),
             Output::Reply { ticket, reply } => Seen::Reply(ticket, reply),
         };

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Message;
-use crate::record::Subscriptions;
+use crate::record::{AgentOutput, Subscriptions};
 use crate::{CoordinatorId, Generation, Incarnation, Json, PeerId, RoomId, RoomType, SessionId, VideoCodec};
 
 /// A command with its addressee: a worker that restarted refuses commands meant for its last life.
@@ -77,6 +77,23 @@ pub struct OpenSession {
     /// What its token allows.
     #[serde(default)]
     pub rights: Rights,
+    /// How it is connected.
+    #[serde(default)]
+    pub client: Client,
+}
+
+/// What kind of client a session serves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Client {
+    /// It sends and receives media itself.
+    #[default]
+    Webrtc,
+    /// Its sound goes through its coordinator.
+    Agent {
+        /// What it hears; `None` when it only speaks.
+        output: Option<AgentOutput>,
+    },
 }
 
 /// What the holder of a peer token may do with media.

@@ -3,6 +3,7 @@
 //! MessagePack with named fields inside an envelope with the version: unknown fields are ignored, so fields can be
 //! added both ways; an unknown major version is refused.
 
+pub mod agent;
 pub mod announce;
 pub mod command;
 pub mod signal;

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::Message;
+use super::agent::Encoding;
 use crate::record::Subscriptions;
 use crate::{Json, MediaKind, PeerId, RoomId, SessionId, TrackId, Variant};
 
@@ -100,6 +101,25 @@ pub enum PeerEvent {
     },
     /// An own track was unmuted: expect media.
     UnmuteTrack {
+        /// Own track.
+        track: TrackId,
+    },
+    /// An agent publishes a track of sound. One that cannot be published closes its session.
+    AddTrack {
+        /// New to the room.
+        track: TrackId,
+        /// As others shall see it.
+        metadata: Json,
+        /// How its sound comes.
+        encoding: Encoding,
+    },
+    /// An agent no longer publishes a track.
+    RemoveTrack {
+        /// Own track.
+        track: TrackId,
+    },
+    /// An agent takes back what it said on a track and nobody has heard yet.
+    InterruptTrack {
         /// Own track.
         track: TrackId,
     },

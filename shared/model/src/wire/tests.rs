@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::agent::Said;
 use super::signal::{PeerEvent, ToWorker};
 use super::*;
-use crate::SessionId;
+use crate::{SessionId, TrackId};
 
 fn message() -> ToWorker {
     let session = SessionId::parse("s1").unwrap();
@@ -35,6 +36,15 @@ fn a_field_of_the_future_is_ignored() {
     let m = Future { session, seq, event, mood: "calm".into() };
     let bytes = rmp_serde::to_vec_named(&Envelope { v: 1, m }).unwrap();
     assert_eq!(decode::<ToWorker>(&bytes), Ok(message()));
+}
+
+#[test]
+fn sound_travels_as_bytes_and_not_as_a_list_of_numbers() {
+    let (session, track) = (SessionId::parse("s1").unwrap(), TrackId::parse("t").unwrap());
+    let said = Said { session, track, sound: vec![0xff; 640].into() };
+    let bytes = encode(&said);
+    assert!(bytes.len() < 640 + 64, "{}", bytes.len());
+    assert_eq!(decode::<Said>(&bytes), Ok(said));
 }
 
 #[test]

@@ -7,9 +7,9 @@ use str0m::rtp::RtpPacket;
 use velella_model::wire::signal::{CloseReason, ServerEvent};
 use velella_model::{MediaKind, TrackId, Variant};
 
-use super::Shard;
+use super::{Output, Shard};
 use crate::classify;
-use crate::forwarder::{PacketFacts, clock_rate};
+use crate::forwarder::{Packet, PacketFacts, clock_rate};
 use crate::room::{RoomKey, Subscription, Track, TrackKey};
 use crate::session::{Delivered, Session, SessionKey};
 
@@ -18,8 +18,8 @@ use crate::session::{Delivered, Session, SessionKey};
 const ICE_LOST_MAX: Duration = Duration::from_secs(15);
 
 impl Shard {
-    /// Passes one packet to everybody who receives its track.
-    pub(super) fn forward(&mut self, key: SessionKey, packet: &RtpPacket, now: Instant) {
+    /// Finds out what a received packet belongs to, and passes it on.
+    pub(super) fn forward_received(&mut self, key: SessionKey, packet: &RtpPacket, now: Instant) {
         let Some(session) = self.sessions.get_mut(key.0) else { return };
         let room_key = session.room;
         let Some(room) = self.rooms.get_mut(room_key.0) else { return };
@@ -28,21 +28,40 @@ impl Shard {
             return;
         };
         let codec = room.assignment.video_codec;
-        let Some(track) = room.track_mut(source.track) else { return };
+        let Some(track) = room.track(source.track) else { return };
         self.stats.rtp_in += 1;
         let facts = facts(session, track, source.variant, packet, |payload| classify::starts_keyframe(codec, payload));
-        if let Some(encoding) = track.encoding_mut(source.variant) {
+        self.forward(room_key, source.track, &Packet::from(packet), &facts, now);
+        self.at_work = Some(key);
+    }
+
+    /// Passes one packet to everybody who receives its track.
+    pub(super) fn forward(
+        &mut self,
+        room_key: RoomKey,
+        track_key: TrackKey,
+        packet: &Packet<'_>,
+        facts: &PacketFacts,
+        now: Instant,
+    ) {
+        let Some(track) = self.rooms.get_mut(room_key.0).and_then(|r| r.track_mut(track_key)) else { return };
+        if let Some(encoding) = track.encoding_mut(facts.variant) {
             encoding.last_packet_at = Some(now);
             if facts.starts_keyframe {
                 encoding.keyframes.satisfied();
             }
         }
-        let speech_begins = packet.header.ext_vals.audio_level.is_some_and(|level| track.voice.hear(level, now));
+        let speech_begins = packet.extensions.audio_level.is_some_and(|level| track.voice.hear(level, now));
         let mut switched = Vec::new();
         for subscription in &track.subscriptions {
             let Some(subscriber) = self.sessions.get_mut(subscription.session.0) else { continue };
             self.at_work = Some(subscription.session);
-            let delivered = subscriber.forward(subscription.slot, packet, &facts);
+            if let Some(heard) = subscriber.hear(&track.id, packet, facts) {
+                self.outputs.push_back(Output::Agent(heard));
+                self.stats.rtp_forwarded += 1;
+                continue;
+            }
+            let delivered = subscriber.forward(subscription.slot, packet, facts);
             if delivered == Delivered::No {
                 continue;
             }
@@ -54,12 +73,11 @@ impl Shard {
                 switched.push((subscription.session, variant));
             }
         }
-        self.at_work = Some(key);
         if !switched.is_empty() {
-            self.tell_switched(room_key, source.track, &switched);
+            self.tell_switched(room_key, track_key, &switched);
         }
         if speech_begins {
-            self.voice_changed(room_key, source.track);
+            self.voice_changed(room_key, track_key);
         }
     }
 
@@ -112,12 +130,13 @@ impl Shard {
             }
             let changed = track.refresh_available(now);
             want_keyframes(&mut self.sessions, track, changed);
-            let Some(publisher) = self.sessions.get_mut(track.owner.0) else { continue };
+            let publisher = self.sessions.get_mut(track.owner.0).and_then(Session::transport_mut);
+            let (Some(publisher), Some(mid)) = (publisher, track.mid()) else { continue };
             for encoding in track.encodings.iter_mut().filter(|e| e.keyframes.is_due(now)) {
                 // Without subscribers there is nobody to see it; before the first packet the
                 // stream starts with a keyframe by itself.
                 let useful = !track.subscriptions.is_empty() && encoding.last_packet_at.is_some();
-                if useful && publisher.transport.request_keyframe(track.mid, encoding.rid) {
+                if useful && publisher.request_keyframe(mid, encoding.rid) {
                     encoding.keyframes.asked(now);
                     asked.push(track.owner);
                 }

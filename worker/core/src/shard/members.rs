@@ -7,9 +7,10 @@ use velella_model::RoomId;
 use velella_model::wire::command::Assignment;
 use velella_model::wire::signal::{CloseReason, Endpoint, ServerEvent, SessionEvent};
 
-use super::{Admission, Shard};
+use super::{Admission, Entrance, Output, Shard};
+use crate::agent::AgentNews;
 use crate::room::{Room, RoomKey, TrackKey};
-use crate::session::{Session, SessionKey};
+use crate::session::{Connection, Session, SessionKey};
 use crate::transport::Transport;
 
 impl Shard {
@@ -35,17 +36,30 @@ impl Shard {
     /// A peer connects: it takes the place of its own older session, is welcomed, and others learn
     /// of it before any of its tracks.
     pub(super) fn open_session(&mut self, admission: Admission, now: Instant) {
-        let Admission { session, rtc, ufrag } = admission;
+        let Admission { session, entrance } = admission;
         let room_key = self.assign_room(session.assignment.clone());
         let (peer, id) = (session.peer.clone(), session.session.clone());
         let older = self.rooms.get(room_key.0).and_then(|r| r.members.get(&peer).copied());
         if let Some(older) = older {
             self.close_session(older, CloseReason::TakenOver, now);
         }
-        let session = Session::new(session, room_key, Transport::new(rtc, now), ufrag.clone());
-        let key = SessionKey(self.sessions.insert(session));
+        let key = match entrance {
+            Entrance::Webrtc { rtc, ufrag } => {
+                let connection = Connection::Webrtc(Transport::new(rtc, now));
+                let session = Session::new(session, room_key, connection, ufrag.clone());
+                let key = SessionKey(self.sessions.insert(session));
+                self.demux.name(&ufrag, key);
+                key
+            }
+            Entrance::Agent { output } => {
+                let connection = Connection::Agent { hears: output.is_some() };
+                let session = Session::new(session, room_key, connection, String::new());
+                let key = SessionKey(self.sessions.insert(session));
+                self.agent_joined(key, output);
+                key
+            }
+        };
         self.sessions_by_id.insert(id, key);
-        self.demux.name(&ufrag, key);
         if let Some(room) = self.rooms.get_mut(room_key.0) {
             room.members.insert(peer, key);
         }
@@ -71,13 +85,13 @@ impl Shard {
             self.tell(other, ServerEvent::EndpointAdded { endpoint: endpoint.clone(), metadata: metadata.clone() });
         }
         self.negotiate(key);
-        self.with_transport(key, now, |s, d| s.transport.timeout(now, d));
+        self.with_transport(key, now, |t, d| t.timeout(now, d));
     }
 
     /// Ends a session with a goodbye on its transport.
     pub(super) fn close_session(&mut self, key: SessionKey, reason: CloseReason, now: Instant) {
-        if let Some(session) = self.sessions.get_mut(key.0) {
-            session.transport.close(now, &mut self.drained);
+        if let Some(transport) = self.sessions.get_mut(key.0).and_then(Session::transport_mut) {
+            transport.close(now, &mut self.drained);
             self.drained.events.clear();
         }
         self.bury_session(key, reason);
@@ -98,6 +112,9 @@ impl Shard {
         let Some(session) = self.sessions.try_remove(key.0) else { return };
         tracing::info!(parent: &session.span, ?reason, "session closed");
         self.sessions_by_id.remove(&session.id);
+        if session.is_agent() {
+            self.outputs.push_back(Output::Agent(AgentNews::Left { session: session.id.clone() }));
+        }
         self.demux.forget(key);
         let Some(room) = self.rooms.get_mut(room_key.0) else { return };
         room.members.remove(&session.peer);

@@ -15,7 +15,9 @@ impl Shard {
             Opened::New => self.emit(key, SessionEvent::ChannelAdded { channel: label.to_owned() }),
             Opened::Again => {}
             Opened::Refused => {
-                session.transport.close_channel(id);
+                if let Some(transport) = session.transport_mut() {
+                    transport.close_channel(id);
+                }
                 self.stats.channels_refused += 1;
                 self.mark_dirty(key);
             }
@@ -51,7 +53,7 @@ impl Shard {
             // A receiver whose buffer is full misses the message: waiting would stall the sender
             // for everybody.
             let Some(channel) = receiver.channels.id(&label) else { continue };
-            if receiver.transport.write_channel(channel, &message.bytes) {
+            if receiver.transport_mut().is_some_and(|t| t.write_channel(channel, &message.bytes)) {
                 self.stats.messages += 1;
                 if !std::mem::replace(&mut receiver.is_dirty, true) {
                     self.dirty.push(other);

@@ -1,13 +1,14 @@
 //! A shard: the rooms and sessions of one thread.
 //!
 //! This file holds the doors and the loop over what connections produce; the siblings hold what
-//! happens in them: [`members`] (open, close), [`signalling`] (what peers say),
+//! happens in them: [`agents`] (their sound), [`members`] (open, close), [`signalling`] (what peers say),
 //! [`subscriptions`] (who receives what), [`media`] (packets and keyframes), [`voices`] (who
 //! speaks), [`messages`] (data channels).
 //!
 //! A batch of datagrams is taken first, then [`Shard::flush`] drains every connection that was
 //! written to once: draining once per batch instead of once per packet halves its cost.
 
+mod agents;
 mod media;
 mod members;
 mod messages;
@@ -24,16 +25,18 @@ use std::time::{Duration, Instant};
 
 use slab::Slab;
 use str0m::{Event, IceConnectionState, Rtc};
+use velella_model::record::AgentOutput;
 use velella_model::wire::command::{Assignment, OpenSession};
 use velella_model::wire::signal::{CloseReason, SessionEvent, ToCoordinator, ToWorker, VoiceChanged};
 use velella_model::{CoordinatorId, RoomId, SessionId};
 
+use crate::agent::{AgentNews, SpokenPacket};
 use crate::demux::Demux;
 use crate::room::{Room, RoomKey};
 use crate::session::{Session, SessionKey};
 use crate::stats::Stats;
 use crate::timers::Timers;
-use crate::transport::Drained;
+use crate::transport::{Drained, Transport};
 
 /// How often the shard looks after what has no event of its own: throttled keyframe requests,
 /// encodings that stopped, lost connections.
@@ -53,16 +56,32 @@ pub enum Input {
     CloseSession(SessionId),
     /// A peer said something.
     Signal(ToWorker),
+    /// An agent's voice made a sound.
+    Spoken(SpokenPacket),
 }
 
-/// A new session with its freshly built connection.
+/// A new session and the way its client comes in.
 pub struct Admission {
     /// What was asked for.
     pub session: OpenSession,
-    /// Built off the media thread, candidates and credentials set.
-    pub rtc: Box<Rtc>,
-    /// Its local ICE user name fragment.
-    pub ufrag: String,
+    /// How it is connected.
+    pub entrance: Entrance,
+}
+
+/// The way a client comes in.
+pub enum Entrance {
+    /// By a connection of its own.
+    Webrtc {
+        /// Built off the media thread, candidates and credentials set.
+        rtc: Box<Rtc>,
+        /// Its local ICE user name fragment.
+        ufrag: String,
+    },
+    /// Through its coordinator.
+    Agent {
+        /// What it hears; `None` when it only speaks.
+        output: Option<AgentOutput>,
+    },
 }
 
 /// A received datagram.
@@ -92,6 +111,8 @@ pub enum Output {
     Signal(CoordinatorId, ToCoordinator),
     /// Tell all coordinators who speaks.
     Voice(VoiceChanged),
+    /// Tell whoever turns the sound of agents into packets and back.
+    Agent(AgentNews),
 }
 
 /// The rooms and sessions of one thread.
@@ -145,6 +166,7 @@ impl Shard {
                 }
             }
             Input::Signal(signal) => shard.handle_signal(signal, now),
+            Input::Spoken(packet) => shard.forward_spoken(packet, now),
         });
     }
 
@@ -156,7 +178,7 @@ impl Shard {
         self.guarded(|shard| {
             shard.at_work = Some(key);
             let Datagram { source, destination, contents } = datagram;
-            shard.with_transport(key, now, |s, d| s.transport.receive(now, source, destination, contents, d));
+            shard.with_transport(key, now, |t, d| t.receive(now, source, destination, contents, d));
             shard.take_events(key, now);
         });
         Routing::Taken
@@ -231,7 +253,7 @@ impl Shard {
         }
         let key = self.demux.by_user_name(contents)?;
         let session = self.sessions.get(key.0)?;
-        if !session.transport.accepts(now, source, destination, contents) {
+        if !session.transport()?.accepts(now, source, destination, contents) {
             return None;
         }
         self.demux.learn(source, key);
@@ -243,15 +265,17 @@ impl Shard {
         &mut self,
         key: SessionKey,
         now: Instant,
-        work: impl FnOnce(&mut Session, &mut Drained) -> Result<R, str0m::RtcError>,
+        work: impl FnOnce(&mut Transport, &mut Drained) -> Result<R, str0m::RtcError>,
     ) -> Option<R> {
         let session = self.sessions.get_mut(key.0)?;
+        let transport = session.transport_mut()?;
         let before = self.at_work.replace(key);
-        let result = work(session, &mut self.drained);
+        let result = work(transport, &mut self.drained);
+        let deadline = transport.deadline();
         self.at_work = before;
         match result {
             Ok(value) => {
-                let at = session.transport.deadline().max(now + WAKE_PAUSE_MIN);
+                let at = deadline.max(now + WAKE_PAUSE_MIN);
                 session.scheduled = Some(self.timers.schedule(key, at, session.scheduled));
                 Some(value)
             }
@@ -267,7 +291,7 @@ impl Shard {
     fn drain(&mut self, key: SessionKey, now: Instant) {
         if let Some(session) = self.sessions.get_mut(key.0) {
             session.is_dirty = false;
-            self.with_transport(key, now, |s, d| s.transport.timeout(now, d));
+            self.with_transport(key, now, |t, d| t.timeout(now, d));
             self.take_events(key, now);
         }
     }
@@ -276,7 +300,7 @@ impl Shard {
     fn wake(&mut self, key: SessionKey, now: Instant) {
         let Some(session) = self.sessions.get_mut(key.0) else { return };
         session.scheduled = None;
-        let deadline = session.transport.deadline();
+        let Some(deadline) = session.transport().map(Transport::deadline) else { return };
         if deadline <= now {
             self.drain(key, now);
         } else {
@@ -291,7 +315,7 @@ impl Shard {
             self.handle_event(key, event, now);
         }
         self.drained.events = events;
-        if self.sessions.get(key.0).is_some_and(|s| !s.transport.is_alive()) {
+        if self.sessions.get(key.0).and_then(Session::transport).is_some_and(|t| !t.is_alive()) {
             self.close_session(key, CloseReason::IceTimeout, now);
         }
     }
@@ -299,7 +323,7 @@ impl Shard {
     fn handle_event(&mut self, key: SessionKey, event: Event, now: Instant) {
         #[expect(clippy::wildcard_enum_match_arm, reason = "the engine's enum is open; the rest concerns frame mode")]
         match event {
-            Event::RtpPacket(packet) => self.forward(key, &packet, now),
+            Event::RtpPacket(packet) => self.forward_received(key, &packet, now),
             Event::KeyframeRequest(request) => self.subscriber_wants_keyframe(key, request.mid),
             Event::SenderFeedback(report) => {
                 if let Some(session) = self.sessions.get_mut(key.0) {

@@ -47,7 +47,7 @@ impl Shard {
                 self.negotiate(key);
             }
             PeerEvent::Candidate { candidate } => {
-                self.with_transport(key, now, |s, d| s.transport.add_remote_candidate(&candidate, now, d));
+                self.with_transport(key, now, |t, d| t.add_remote_candidate(&candidate, now, d));
                 self.take_events(key, now);
             }
             PeerEvent::UpdateEndpointMetadata { metadata } => self.endpoint_updated(key, metadata),
@@ -56,6 +56,11 @@ impl Shard {
             PeerEvent::DisableTrackVariant { track, variant } => self.variant_toggled(key, &track, variant, false, now),
             PeerEvent::SetTargetTrackVariant { track, variant } => self.target_set(key, &track, variant),
             PeerEvent::UnmuteTrack { track } => self.unmuted(key, &track),
+            PeerEvent::AddTrack { track, metadata, encoding } => {
+                self.add_agent_track(key, (track, metadata), encoding, now);
+            }
+            PeerEvent::RemoveTrack { track } => self.remove_agent_track(key, &track),
+            PeerEvent::InterruptTrack { track } => self.interrupt_agent_track(key, &track),
             // Limits matter once bandwidth is allocated.
             PeerEvent::TrackBitrates { .. } => {}
             PeerEvent::SetSubscriptions { subscriptions } => self.set_subscriptions(key, subscriptions),
@@ -65,22 +70,30 @@ impl Shard {
     /// Starts a round with a peer when there is a reason and none is on.
     pub(super) fn negotiate(&mut self, key: SessionKey) {
         let Some(session) = self.sessions.get_mut(key.0) else { return };
+        if session.is_agent() {
+            return self.tune_in(key);
+        }
         let Some(round) = session.negotiation.start() else { return };
-        let Some(room) = self.rooms.get(session.room.0) else { return };
+        self.tell_tracks_added(key, &round.tracks);
+        self.tell(key, ServerEvent::OfferData { audio: round.audio, video: round.video });
+    }
+
+    /// Tells of tracks that a session is about to receive.
+    pub(super) fn tell_tracks_added(&mut self, key: SessionKey, tracks: &[TrackKey]) {
+        let Some(room) = self.sessions.get(key.0).and_then(|s| self.rooms.get(s.room.0)) else { return };
         let mut by_peer: BTreeMap<PeerId, BTreeMap<TrackId, _>> = BTreeMap::new();
-        for track in round.tracks.iter().filter_map(|k| room.track(*k)) {
+        for track in tracks.iter().filter_map(|k| room.track(*k)) {
             by_peer.entry(track.peer.clone()).or_default().insert(track.id.clone(), track.view());
         }
         for (endpoint, tracks) in by_peer {
             self.tell(key, ServerEvent::TracksAdded { endpoint, tracks });
         }
-        self.tell(key, ServerEvent::OfferData { audio: round.audio, video: round.video });
     }
 
     /// Answers an offer. One that cannot be answered closes the session, so that the client joins
     /// again: it waits for an answer without limit.
     fn handle_offer(&mut self, key: SessionKey, offer: &Offer, now: Instant) {
-        let answered = self.with_transport(key, now, |s, d| Ok(s.transport.accept_offer(&offer.sdp, now, d)));
+        let answered = self.with_transport(key, now, |t, d| Ok(t.accept_offer(&offer.sdp, now, d)));
         let text = match answered {
             Some(Ok(text)) => text,
             Some(Err(error)) => {
@@ -142,7 +155,7 @@ impl Shard {
                 continue;
             }
             match room.track_by_id(id).and_then(|k| Some((k, room.track(k)?))) {
-                Some((known, track)) if track.owner == key && track.mid == line.mid => kept.push(known),
+                Some((known, track)) if track.owner == key && track.mid() == Some(line.mid) => kept.push(known),
                 // Somebody else's id, or an own one on two lines: the first keeps it.
                 Some(_) => self.stats.bad_signals += 1,
                 None if kept.len() >= TRACKS_PER_PEER_MAX => self.stats.bad_signals += 1,
@@ -162,7 +175,7 @@ impl Shard {
     }
 
     /// Tells coordinator and members of a new track.
-    fn announce(&mut self, key: SessionKey, track_key: TrackKey) {
+    pub(super) fn announce(&mut self, key: SessionKey, track_key: TrackKey) {
         let Some(room) = self.sessions.get(key.0).and_then(|s| self.rooms.get(s.room.0)) else { return };
         let Some(track) = room.track(track_key) else { return };
         let (id, kind, metadata) = (track.id.clone(), track.kind, track.metadata.clone());
@@ -263,23 +276,29 @@ impl Shard {
 
     /// A track of the peer itself, and the members that were told of it.
     fn own_track(&mut self, key: SessionKey, id: &TrackId) -> Option<(&mut Track, Vec<SessionKey>)> {
-        let room_key = self.sessions.get(key.0)?.room;
+        let (room_key, track_key) = self.own_track_key(key, id)?;
         let room = self.rooms.get_mut(room_key.0)?;
-        let known = room.track_by_id(id).filter(|k| room.track(*k).is_some_and(|t| t.owner == key));
-        let Some(track_key) = known else {
-            self.stats.late_signals += 1;
-            return None;
-        };
         let knows =
             |other: &SessionKey| self.sessions.get(other.0).is_some_and(|s| s.negotiation.slot_of(track_key).is_some());
         let others = room.others(key).into_iter().filter(knows).collect();
         Some((room.track_mut(track_key)?, others))
     }
 
+    /// Where a track of the peer itself is.
+    pub(super) fn own_track_key(&mut self, key: SessionKey, id: &TrackId) -> Option<(RoomKey, TrackKey)> {
+        let room_key = self.sessions.get(key.0)?.room;
+        let room = self.rooms.get(room_key.0)?;
+        let known = room.track_by_id(id).filter(|k| room.track(*k).is_some_and(|t| t.owner == key));
+        if known.is_none() {
+            self.stats.late_signals += 1;
+        }
+        Some((room_key, known?))
+    }
+
     /// An ICE restart by the peer changed the session's user name.
     fn refresh_name(&mut self, key: SessionKey) {
         let Some(session) = self.sessions.get_mut(key.0) else { return };
-        let ufrag = session.transport.local_credentials().ufrag;
+        let Some(ufrag) = session.transport_mut().map(|t| t.local_credentials().ufrag) else { return };
         if ufrag != session.ufrag {
             self.demux.unname(&session.ufrag);
             self.demux.name(&ufrag, key);

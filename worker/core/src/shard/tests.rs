@@ -25,9 +25,11 @@ fn open(shard: &mut Shard, name: &str, now: Instant) -> SessionKey {
         subscribe_mode: SubscribeMode::Auto,
         subscriptions: Default::default(),
         rights: Default::default(),
+        client: Default::default(),
     };
     let rtc = Box::new(Rtc::builder().set_rtp_mode(true).build(now));
-    shard.handle_input(Input::OpenSession(Box::new(Admission { session, rtc, ufrag: format!("ufrag-{name}") })), now);
+    let entrance = Entrance::Webrtc { rtc, ufrag: format!("ufrag-{name}") };
+    shard.handle_input(Input::OpenSession(Box::new(Admission { session, entrance })), now);
     shard.sessions_by_id[&SessionId::parse(name).unwrap()]
 }
 
@@ -35,7 +37,7 @@ fn outputs(shard: &mut Shard) -> Vec<(String, SessionEvent)> {
     std::iter::from_fn(|| shard.poll_output())
         .filter_map(|output| match output {
             Output::Signal(_, message) => Some((message.session.to_string(), message.event)),
-            Output::Voice(_) => None,
+            Output::Voice(_) | Output::Agent(_) => None,
         })
         .collect()
 }

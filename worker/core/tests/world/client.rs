@@ -29,6 +29,8 @@ pub struct Received {
     pub track: TrackId,
     pub sequence: u64,
     pub timestamp: u32,
+    /// Under the payload type of redundant audio.
+    pub is_red: bool,
     pub payload: Vec<u8>,
 }
 
@@ -216,6 +218,20 @@ impl Client {
         self.drain();
     }
 
+    /// Sends one packet of redundant audio, as browsers do.
+    pub fn send_red(&mut self, id: &TrackId, payload: &[u8], timestamp: u32, now: Instant) {
+        let Some(mid) = self.own_mid(id) else { return };
+        let pt = self.rtc.codec_config().params().iter().find_map(|p| p.red()).expect("agreed on");
+        let sequence = self.sent.entry((mid, None)).or_insert(5_000);
+        *sequence += 1;
+        let write = RtpWrite::new(pt, (*sequence).into(), timestamp, now, payload);
+        if let Some(stream) = self.rtc.direct_api().stream_tx_by_mid(mid, None) {
+            stream.write_rtp(write);
+        }
+        self.rtc.handle_input(Input::Timeout(now)).unwrap();
+        self.drain();
+    }
+
     fn is_main(&self, pt: Pt, kind: EngineKind) -> bool {
         self.rtc.codec_config().params().iter().any(|p| p.pt() == pt && (p.spec().codec.is_audio() == kind.is_audio()))
     }
@@ -267,8 +283,10 @@ impl Client {
     fn on_packet(&mut self, packet: RtpPacket) {
         let mid = self.rtc.direct_api().stream_rx(&packet.header.ssrc).map(|s| s.mid());
         let Some(track) = mid.and_then(|mid| self.lines.get(&mid)) else { return };
+        let red = self.rtc.codec_config().params().iter().find_map(|p| p.red());
         self.received.push(Received {
             track: track.clone(),
+            is_red: red == Some(packet.header.payload_type),
             sequence: *packet.seq_no,
             timestamp: packet.header.timestamp,
             payload: packet.payload.to_vec(),

@@ -14,11 +14,11 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use str0m::{IceCreds, Rtc};
-use velella_model::record::Subscriptions;
-use velella_model::wire::command::{Assignment, OpenSession, Rights, SubscribeMode};
+use velella_model::record::{AgentOutput, Subscriptions};
+use velella_model::wire::command::{Assignment, Client as CommandClient, OpenSession, Rights, SubscribeMode};
 use velella_model::wire::signal::{CloseReason, PeerEvent, ServerEvent, SessionEvent, ToWorker, Voice};
 use velella_model::{CoordinatorId, Generation, Json, PeerId, RoomId, RoomType, SessionId, TrackId, VideoCodec};
-use velella_worker_core::{Admission, Datagram, Input, Output, Routing, Shard, rtc_config};
+use velella_worker_core::{Admission, AgentNews, Datagram, Entrance, Input, Output, Routing, Shard, rtc_config};
 
 pub use client::{Client, NewTrack};
 
@@ -36,6 +36,11 @@ pub struct World {
     room_type: RoomType,
     codec: VideoCodec,
     sessions: u32,
+    /// What whoever makes packets of the sound of agents was told.
+    pub agent_news: Vec<AgentNews>,
+    /// What the coordinators of agents were told, with the agent's name.
+    pub agent_events: Vec<(&'static str, SessionEvent)>,
+    agents: BTreeMap<&'static str, (SessionId, u64)>,
 }
 
 impl World {
@@ -50,6 +55,9 @@ impl World {
             room_type: RoomType::Conference,
             codec,
             sessions: 0,
+            agent_news: Vec::new(),
+            agent_events: Vec::new(),
+            agents: BTreeMap::new(),
         }
     }
 
@@ -76,33 +84,69 @@ impl World {
         self.join_as(name, room, |open| open.rights = rights);
     }
 
-    fn join_as(&mut self, name: &'static str, room: &str, change: impl FnOnce(&mut OpenSession)) {
+    /// An agent joins.
+    pub fn join_agent(&mut self, name: &'static str, room: &str, output: Option<AgentOutput>) {
+        self.join_agent_as(name, room, output, |_| {});
+    }
+
+    pub fn join_agent_as(
+        &mut self,
+        name: &'static str,
+        room: &str,
+        output: Option<AgentOutput>,
+        change: impl FnOnce(&mut OpenSession),
+    ) {
+        let mut session = self.open_session(name, room);
+        session.client = CommandClient::Agent { output };
+        change(&mut session);
+        self.agents.insert(name, (session.session.clone(), 0));
+        self.input(Input::OpenSession(Box::new(Admission { session, entrance: Entrance::Agent { output } })));
+    }
+
+    /// The session of an agent.
+    pub fn agent(&self, name: &str) -> SessionId {
+        self.agents[name].0.clone()
+    }
+
+    /// An agent says something.
+    pub fn command(&mut self, name: &str, event: PeerEvent) {
+        let (session, next_seq) = self.agents.get_mut(name).expect("joined before");
+        let signal = ToWorker { session: session.clone(), seq: *next_seq, event };
+        *next_seq += 1;
+        self.input(Input::Signal(signal));
+    }
+
+    fn open_session(&mut self, name: &str, room: &str) -> OpenSession {
         self.sessions += 1;
-        let session = SessionId::parse(&format!("session-{}", self.sessions)).unwrap();
-        let assignment = Assignment {
-            room: RoomId::parse(room).unwrap(),
-            generation: Generation(1),
-            room_type: self.room_type,
-            video_codec: self.codec,
-        };
-        let ufrag = format!("ufrag{}", self.sessions);
-        let credentials = IceCreds { ufrag: ufrag.clone(), pass: format!("password-of-24-letters-{}", self.sessions) };
-        let mut rtc = rtc_config(&assignment).set_local_ice_credentials(credentials).build(self.now);
-        rtc.add_local_candidate(str0m::Candidate::host(server(), "udp").unwrap());
-        let mut open = OpenSession {
-            assignment,
-            session: session.clone(),
+        OpenSession {
+            assignment: Assignment {
+                room: RoomId::parse(room).unwrap(),
+                generation: Generation(1),
+                room_type: self.room_type,
+                video_codec: self.codec,
+            },
+            session: SessionId::parse(&format!("session-{}", self.sessions)).unwrap(),
             peer: PeerId::parse(name).unwrap(),
             coordinator: CoordinatorId::parse("c").unwrap(),
             metadata: Json::parse(&format!("{{\"peer\":\"{name}\"}}")).unwrap(),
             subscribe_mode: SubscribeMode::Auto,
             subscriptions: Default::default(),
             rights: Default::default(),
-        };
+            client: Default::default(),
+        }
+    }
+
+    fn join_as(&mut self, name: &'static str, room: &str, change: impl FnOnce(&mut OpenSession)) {
+        let mut open = self.open_session(name, room);
+        let ufrag = format!("ufrag{}", self.sessions);
+        let credentials = IceCreds { ufrag: ufrag.clone(), pass: format!("password-of-24-letters-{}", self.sessions) };
+        let mut rtc = rtc_config(&open.assignment).set_local_ice_credentials(credentials).build(self.now);
+        rtc.add_local_candidate(str0m::Candidate::host(server(), "udp").unwrap());
         change(&mut open);
         let port = 20_000 + u16::try_from(self.sessions).unwrap();
-        self.clients.insert(name, Client::new(name, session, self.codec, port, self.now));
-        self.input(Input::OpenSession(Box::new(Admission { session: open, rtc: Box::new(rtc), ufrag })));
+        self.clients.insert(name, Client::new(name, open.session.clone(), self.codec, port, self.now));
+        let entrance = Entrance::Webrtc { rtc: Box::new(rtc), ufrag };
+        self.input(Input::OpenSession(Box::new(Admission { session: open, entrance })));
     }
 
     pub fn client(&mut self, name: &str) -> &mut Client {
@@ -184,7 +228,11 @@ impl World {
         let message = match output {
             Output::Signal(_, message) => message,
             Output::Voice(changed) => return self.voices.push((changed.track, changed.voice)),
+            Output::Agent(news) => return self.agent_news.push(news),
         };
+        if let Some((name, _)) = self.agents.iter().find(|(_, (session, _))| *session == message.session) {
+            return self.agent_events.push((name, message.event));
+        }
         let Some(client) = self.clients.values_mut().find(|c| c.session == message.session) else { return };
         client.expect_seq(message.seq);
         match message.event {
