@@ -2,7 +2,8 @@
 
 import { lazy, Suspense, useCallback, useEffect, useState } from "react";
 import { Landing } from "../landing/Landing";
-import { Notices } from "../ui/Notices";
+import { Mishap } from "../ui/Mishap";
+import { NoticeList } from "../ui/NoticeList";
 import { pathOfRoom, roomOfPath } from "./room-link";
 
 // The landing page does not wait for what only a call needs.
@@ -22,13 +23,15 @@ export function App() {
   const room = roomOfPath(path);
   return (
     <>
-      <Notices />
+      <NoticeList />
       {room === null ? (
         <Landing enter={(name) => go(pathOfRoom(name))} />
       ) : (
-        <Suspense fallback={null}>
-          <Visit key={room} room={room} home={() => go("/")} />
-        </Suspense>
+        <Mishap>
+          <Suspense fallback={null}>
+            <Visit key={room} room={room} home={() => go("/")} />
+          </Suspense>
+        </Mishap>
       )}
     </>
   );

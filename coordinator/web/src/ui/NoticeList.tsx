@@ -2,7 +2,7 @@
 
 import { useNotices } from "./notices";
 
-export function Notices() {
+export function NoticeList() {
   const notices = useNotices();
   return (
     <div className="notices" role="status" aria-live="polite">
