@@ -15,6 +15,7 @@ mod origin;
 mod page;
 mod peer_config;
 mod peers;
+mod policy;
 mod public;
 mod room_config;
 mod rooms;
@@ -117,6 +118,7 @@ pub(crate) fn router(api: Api, allowed_origins: &[String]) -> Router {
         .fallback(page::other)
         .method_not_allowed_fallback(async || Failure::METHOD_NOT_ALLOWED)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::map_response_with_state(api.clone(), policy::apply))
         .layer(middleware::from_fn(in_time))
         .layer(middleware::from_fn_with_state(api.clone(), count))
         .with_state(api.clone());

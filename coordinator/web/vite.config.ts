@@ -1,7 +1,7 @@
 import { defineConfig } from "vite";
 
-/** Where a locally running coordinator listens. */
-const COORDINATOR = "http://127.0.0.1:5002";
+/** The coordinator behind `npm run dev` and `vite preview`. */
+const COORDINATOR = process.env.VELELLA_COORDINATOR ?? "http://127.0.0.1:5002";
 
 export default defineConfig({
   build: {
@@ -9,9 +9,12 @@ export default defineConfig({
     target: "es2022",
     // Files, never data addresses: a strict content security policy stays possible.
     assetsInlineLimit: 0,
+    // The browsers above preload modules by themselves.
+    modulePreload: { polyfill: false },
+    rollupOptions: { input: { meeting: "index.html", admin: "admin.html" } },
   },
   server: {
     host: "127.0.0.1",
-    proxy: { "/demo": COORDINATOR, "/api": { target: COORDINATOR, ws: true } },
+    proxy: { "/demo": COORDINATOR, "/cluster": COORDINATOR, "/api": { target: COORDINATOR, ws: true } },
   },
 });

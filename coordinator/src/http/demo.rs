@@ -83,6 +83,8 @@ pub(crate) struct Joined {
     peer: String,
     /// Whether the token may remove others from the room.
     moderator: bool,
+    /// Where the room is when one joins.
+    worker: String,
 }
 
 /// Join a room of the page
@@ -107,7 +109,7 @@ pub(crate) async fn join(
     let room = room_id(text("room"))?;
     let name = display_name(text("name"))?;
     let codec = codec(wish.codec.as_deref())?;
-    let (peer, record, peer_token) = enter(&api, &room, name, codec).await?;
+    let (view, (peer, record, peer_token)) = enter(&api, &room, name, codec).await?;
     let url = public::socket_base(&api, &headers, APP);
     Ok(Json(Joined {
         fishjam_id: url.as_ref().map(|url| url.replacen("ws", "http", 1)),
@@ -116,6 +118,7 @@ pub(crate) async fn join(
         room: room.into(),
         peer: peer.into(),
         moderator: record.scopes.admin,
+        worker: view.record.placement.worker.into(),
     }))
 }
 
@@ -126,7 +129,7 @@ async fn enter(
     room: &RoomId,
     name: &str,
     codec: VideoCodec,
-) -> Result<(PeerId, PeerRecord, String), Failure> {
+) -> Result<(RoomView, (PeerId, PeerRecord, String)), Failure> {
     let _turn = api.0.demo_turn.lock().await;
     let view = open_room(api, room, codec).await?;
     let admin = !view.peers.iter().any(|(_, record)| record.scopes.admin);
@@ -138,7 +141,8 @@ async fn enter(
         agent_output: None,
         scopes: Scopes { admin, ..Scopes::default() },
     };
-    api.add_peer(room.clone(), PeerWish { spec, token_ttl: None }).await
+    let entered = api.add_peer(room.clone(), PeerWish { spec, token_ttl: None }).await?;
+    Ok((view, entered))
 }
 
 async fn open_room(api: &Api, room: &RoomId, video_codec: VideoCodec) -> Result<RoomView, Failure> {

@@ -73,7 +73,11 @@ async fn links_to_rooms_and_the_root_lead_to_the_page_or_say_how_to_build_it() {
     for path in ["/", "/r/bay"] {
         let answer = request(cluster.addr, "GET", path, None, None).await;
         match answer.status {
-            200 => assert_eq!(answer.headers["content-type"], "text/html; charset=utf-8"),
+            200 => {
+                assert_eq!(answer.headers["content-type"], "text/html; charset=utf-8");
+                let policy = answer.headers["content-security-policy"].to_str().unwrap();
+                assert!(policy.contains("script-src 'self'") && !policy.contains("unsafe"), "{policy}");
+            }
             404 => assert!(answer.text.contains("make web")),
             status => panic!("{status}"),
         }
