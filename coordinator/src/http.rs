@@ -92,6 +92,9 @@ pub(crate) fn router(api: Api) -> Router {
     let moderated = middleware::from_fn_with_state(api.clone(), auth::require_management_token_or_moderator);
     let cluster = Router::new()
         .route("/workers", get(cluster::workers))
+        .route("/totals", get(cluster::totals))
+        .route("/history", get(cluster::history::show))
+        .route("/rooms", get(cluster::rooms::list))
         .route("/rooms/{room}/placement", get(cluster::placement));
     let guard = middleware::from_fn_with_state(api.clone(), auth::require_management_token);
     let routes = Router::new()
@@ -100,6 +103,7 @@ pub(crate) fn router(api: Api) -> Router {
         .route("/api/v1/connect/{app}/socket/peer/websocket", get(peer_socket))
         .route("/demo/join", post(demo::join))
         .route("/", get(page::index))
+        .route("/admin", get(page::admin))
         .route("/r/{room}", get(page::index))
         .route("/assets/{*path}", get(page::asset))
         .fallback(page::other)

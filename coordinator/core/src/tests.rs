@@ -1,6 +1,7 @@
 //! Whole dialogues with a coordinator: input → exact outputs.
 
 mod edits;
+mod history;
 mod joining;
 mod placing;
 mod removal;

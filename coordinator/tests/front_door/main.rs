@@ -7,6 +7,7 @@ mod abuse;
 mod client;
 mod cluster;
 mod demo;
+mod operators;
 mod rooms;
 mod sockets;
 mod worker;
