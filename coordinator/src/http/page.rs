@@ -1,7 +1,7 @@
 //! The page, built into the program. A build without it says how to get it.
 
 use axum::extract::Path;
-use axum::http::{StatusCode, Uri, header};
+use axum::http::{HeaderName, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use rust_embed::{Embed, EmbeddedFile};
 
@@ -36,6 +36,7 @@ pub(crate) async fn admin() -> Response {
         (header::CONTENT_SECURITY_POLICY, ADMIN_POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
+        (HeaderName::from_static("permissions-policy"), "camera=(), microphone=(), display-capture=(), geolocation=()"),
     ];
     (headers, page(ADMIN)).into_response()
 }

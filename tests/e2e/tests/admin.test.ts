@@ -68,13 +68,16 @@ scenario("a room is made with what was chosen, found, explained and deleted", as
   await page.getByLabel("Most peers").fill("7");
   await page.getByLabel("Public").check();
   await page.getByText("More", { exact: true }).click();
+  const room = `Admin-${process.pid}`;
+  await page.getByLabel("Room id", { exact: true }).fill(room);
   await page.getByLabel("Webhook URL").fill("https://example.com/hook");
+  await page.getByLabel("Remove the room when").fill("3600");
+  await page.getByLabel("Remove a peer").fill("60");
   await page.getByLabel("Several notifications").check();
   await isAccessible(page, "create a room");
   await pictures(page, "admin-create-room");
   await page.getByRole("button", { name: "Create", exact: true }).click();
-  await page.getByRole("heading", { name: /^Room / }).waitFor();
-  const room = decodeURIComponent(new URL(page.url()).hash.split("/")[2] ?? "");
+  await page.getByRole("heading", { name: `Room ${room}` }).waitFor();
   const { config } = await stage.api.config(room);
   const { maxPeers, roomType, videoCodec, webhookUrl, batchWebhookNotifications } = config;
   assert.deepEqual([maxPeers, roomType, videoCodec, config.public], [7, "audio_only", "vp8", true]);
@@ -84,7 +87,7 @@ scenario("a room is made with what was chosen, found, explained and deleted", as
   await isAccessible(page, "empty room");
 
   await page.getByRole("link", { name: "Rooms", exact: true }).click();
-  await page.getByLabel("Room id begins with").fill(room.slice(0, 12));
+  await page.getByLabel("Room id begins with").fill("Admin-");
   await line(page, room).waitFor();
   await eventually("only this room is listed", async () => (await page.getByRole("row").count()) === 2);
   await isAccessible(page, "rooms");
@@ -143,7 +146,9 @@ scenario("a peer comes in with the token that the page showed once, and is kicke
 
   await page.getByRole("button", { name: "Kick Ann" }).click();
   await page.getByLabel("Reason").fill("the meeting is over");
+  const asked = page.waitForRequest((request) => request.method() === "DELETE");
   await page.getByRole("dialog").getByRole("button", { name: "Kick" }).click();
+  assert.equal(new URL((await asked).url()).searchParams.get("reason"), "the meeting is over");
   await page.getByText("Nobody was added").waitFor();
   assert.deepEqual((await stage.api.room(room)).peers, []);
 });
