@@ -6,12 +6,13 @@ SHELL := bash
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 WEB := coordinator/web
 E2E := tests/e2e
+SDK := tests/sdk
 # Everything the page is made of, but nothing that is made from it.
 WEB_SOURCES := $(shell find $(WEB) \( -name node_modules -o -name dist \) -prune -o -type f -print)
 
 # What `lint` and `test` consist of, cheapest first: a mistake shows early.
-LINT := fmt-check purity web-check e2e-check clippy docs
-TEST := web-check web-test unit e2e
+LINT := fmt-check purity web-check e2e-check sdk-check clippy docs
+TEST := web-check web-test unit sdk e2e
 
 .PHONY: help
 help: ## List what can be made
@@ -19,7 +20,7 @@ help: ## List what can be made
 
 .PHONY: run
 run: build ## Install what is missing, build, and start everything in one process
-	@exec $(TARGET)/debug/velella
+	@VELELLA_ADMIN=$${VELELLA_ADMIN-127.0.0.1:9568} exec $(TARGET)/debug/velella
 
 .PHONY: test
 test: $(TEST) ## Install what is missing, and run every test
@@ -66,6 +67,12 @@ web-test: $(WEB)/node_modules/.installed ## Run the page's tests
 e2e: deps-test build $(E2E)/node_modules/.installed ## Run the tests with a real browser
 	npm --prefix $(E2E) test
 
+.PHONY: sdk
+sdk: deps-test build $(SDK)/node_modules/.installed ## Run the tests with the published server SDKs
+	cd $(SDK) && node run.mjs --build
+	$(SDK)/python/run.sh
+	npm --prefix $(SDK) test
+
 .PHONY: load
 load: ## Build the load generator and show how it is used
 	cargo build --locked --release --package velella-load
@@ -79,10 +86,12 @@ fresh-check: ## Try `make run` and `make test` on a fresh minimal Debian (root; 
 lint: $(LINT) ## Format, lints, purity, docs, types
 
 .PHONY: fmt
-fmt: $(WEB)/node_modules/.installed $(E2E)/node_modules/.installed ## Format everything
+fmt: $(WEB)/node_modules/.installed $(E2E)/node_modules/.installed $(SDK)/node_modules/.installed ## Format everything
 	cargo fmt --all
 	npm --prefix $(WEB) run format
 	npm --prefix $(E2E) run format
+	npm --prefix $(SDK) run format
+	$(SDK)/python/run.sh --format
 
 .PHONY: fmt-check
 fmt-check:
@@ -108,6 +117,11 @@ web-check: $(WEB)/node_modules/.installed
 e2e-check: $(E2E)/node_modules/.installed
 	npm --prefix $(E2E) run check
 
+.PHONY: sdk-check
+sdk-check: deps-test $(E2E)/node_modules/.installed $(SDK)/node_modules/.installed
+	npm --prefix $(SDK) run check
+	$(SDK)/python/run.sh --lint
+
 .PHONY: deny
 deny: ## Check licences, bans and sources (compiles cargo-deny first where it is missing)
 	cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny
@@ -116,6 +130,7 @@ deny: ## Check licences, bans and sources (compiles cargo-deny first where it is
 .PHONY: clean
 clean: ## Remove everything that was built
 	rm -rf $(WEB)/dist $(WEB)/node_modules $(E2E)/node_modules $(E2E)/artifacts $(E2E)/build
+	rm -rf $(SDK)/node_modules $(SDK)/artifacts $(SDK)/build $(SDK)/python/.venv $(SDK)/python/artifacts
 	cargo clean
 
 .PHONY: stages

@@ -27,6 +27,9 @@ group() {
         ;;
     test)
         need chromium chromium
+        need python3 python3
+        # Debian parts what makes virtual environments from the language.
+        python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
         ;;
     *)
         echo "usage: $0 build|test ..." >&2

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use velella_model::CoordinatorId;
-use velella_ops::Secret;
+use velella_ops::config::duration;
+use velella_ops::{EmptySecret, Secret};
 
 /// Where HTTP is served by default: reachable from this machine only.
 const LISTEN_DEFAULT: &str = "127.0.0.1:5002";
@@ -18,6 +19,7 @@ pub const TOKEN_SECRET_BYTES_MIN: usize = 32;
 /// The coordinator's settings.
 #[derive(Clone, Debug, clap::Args)]
 #[group(id = "coordinator")]
+#[command(next_help_heading = "Coordinator")]
 pub struct Config {
     /// Address of the HTTP API, the sockets and the page
     #[arg(long, env = "VELELLA_LISTEN", default_value = LISTEN_DEFAULT)]
@@ -28,7 +30,7 @@ pub struct Config {
     pub management_token: Option<Secret>,
 
     /// Secret that signs peer tokens, at least 32 bytes, the same at all coordinators
-    #[arg(long, env = "VELELLA_TOKEN_SECRET", hide_env_values = true)]
+    #[arg(long, env = "VELELLA_TOKEN_SECRET", hide_env_values = true, value_parser = token_secret)]
     pub token_secret: Option<Secret>,
 
     /// How long peer tokens are valid (for example 90s, 30m, 24h, 7d)
@@ -44,43 +46,66 @@ pub struct Config {
     pub prefer_region: String,
 
     /// Public base URL of this cluster (for example `https://meet.example.com`); taken from the request if absent
-    #[arg(long, env = "VELELLA_PUBLIC_URL")]
+    #[arg(long, env = "VELELLA_PUBLIC_URL", value_parser = base_url)]
     pub public_url: Option<String>,
+
+    /// Pages that may open sockets, as `https://meet.example.com`, several with commas; any if absent
+    #[arg(long, env = "VELELLA_ALLOWED_ORIGINS", value_delimiter = ',', value_parser = origin)]
+    pub allowed_origins: Vec<String>,
 
     /// Let anybody open demo rooms through the page, without a token
     #[arg(long, env = "VELELLA_DEMO")]
     pub demo: bool,
 }
 
-/// Reads a number with a unit: `s`, `m`, `h` or `d`.
-fn duration(text: &str) -> Result<Duration, String> {
-    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(split);
-    let factor = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 60 * 60,
-        "d" => 24 * 60 * 60,
-        _ => return Err("expected a number with a unit: s, m, h or d".into()),
-    };
-    let number: u64 = number.parse().map_err(|_| "expected a number with a unit: s, m, h or d")?;
-    let seconds = number.checked_mul(factor).filter(|s| (1..=DURATION_S_MAX).contains(s));
-    seconds.map(Duration::from_secs).ok_or_else(|| "expected something between 1 second and 10 years".into())
+/// Too short a secret could be guessed from a token that it signed.
+fn token_secret(text: &str) -> Result<Secret, String> {
+    if text.len() < TOKEN_SECRET_BYTES_MIN {
+        return Err(format!("it needs at least {TOKEN_SECRET_BYTES_MIN} bytes"));
+    }
+    text.parse().map_err(|error: EmptySecret| error.to_string())
 }
 
-/// Ten years; more is a mistake.
-const DURATION_S_MAX: u64 = 10 * 365 * 24 * 60 * 60;
+/// Of the page that a client is sent to: a scheme and a host, so that paths can follow.
+fn base_url(text: &str) -> Result<String, String> {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    match host {
+        Some(host) if !host.is_empty() && !host.contains(char::is_whitespace) => Ok(text.to_owned()),
+        _ => Err("expected a URL that begins with http:// or https://".into()),
+    }
+}
+
+/// As browsers write it: scheme, host, and the port where it is not the scheme's own.
+fn origin(text: &str) -> Result<String, String> {
+    match base_url(text) {
+        Ok(url) if url.matches('/').count() == 2 => Ok(url.to_ascii_lowercase()),
+        _ => Err("expected an origin such as https://meet.example.com, without a path".into()),
+    }
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn durations_have_units_and_bounds() {
-        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
-        assert_eq!(duration("24h"), Ok(Duration::from_secs(86_400)));
-        for text in ["", "24", "h", "1w", "-1s", "0s", "99999999999d"] {
-            assert!(duration(text).is_err(), "{text:?}");
+    fn a_secret_that_signs_is_long() {
+        assert!(token_secret(&"x".repeat(TOKEN_SECRET_BYTES_MIN)).is_ok());
+        assert_eq!(token_secret("short").unwrap_err(), "it needs at least 32 bytes");
+    }
+
+    #[test]
+    fn a_public_url_has_scheme_and_host() {
+        assert!(base_url("https://meet.example.com/velella").is_ok());
+        for text in ["", "meet.example.com", "https://", "ftp://a", "http://a b"] {
+            assert!(base_url(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_origin_has_no_path() {
+        assert_eq!(origin("https://Meet.example.com:8443").as_deref(), Ok("https://meet.example.com:8443"));
+        for text in ["*", "meet.example.com", "https://meet.example.com/"] {
+            assert!(origin(text).is_err(), "{text:?}");
         }
     }
 

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 use velella_bus::{Delivery, Subscription};
 use velella_coordinator_core::{Close, Coordinator, Input, Noun, Output, Pass, Reply, Request, Said, Ticket};
 use velella_model::wire::{self, Message};
@@ -232,7 +233,9 @@ impl Driver {
                 self.running.spawn(async move { effects.load(op, room).await });
             }
             Output::Command { op, worker, incarnation, order } => {
-                self.running.spawn(async move { effects.command(op, worker, incarnation, order).await });
+                let span = tracing::error_span!("command", %worker);
+                self.running
+                    .spawn(async move { effects.command(op, worker, incarnation, order).await }.instrument(span));
             }
             Output::Signal { .. }
             | Output::Welcome { .. }

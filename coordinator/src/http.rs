@@ -8,6 +8,7 @@ mod cluster;
 mod demo;
 mod failure;
 mod livestreams;
+mod origin;
 mod page;
 mod peer_config;
 mod peers;
@@ -31,6 +32,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{Any, CorsLayer};
+use tracing::Instrument;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use velella_coordinator_core::{Reply, Request as Ask};
@@ -87,8 +89,9 @@ impl Api {
     }
 }
 
-/// Everything that is served.
-pub(crate) fn router(api: Api) -> Router {
+/// Everything that is served. Sockets only to pages of `allowed_origins`, where there are any.
+pub(crate) fn router(api: Api, allowed_origins: &[String]) -> Router {
+    let check_origin = middleware::from_fn_with_state(allowed_origins.into(), origin::check);
     let moderated = middleware::from_fn_with_state(api.clone(), auth::require_management_token_or_moderator);
     let cluster = Router::new()
         .route("/workers", get(cluster::workers))
@@ -98,7 +101,10 @@ pub(crate) fn router(api: Api) -> Router {
         .route("/rooms/{room}/placement", get(cluster::placement));
     let guard = middleware::from_fn_with_state(api.clone(), auth::require_management_token);
     let routes = Router::new()
-        .nest("/api/v1/connect/{app}", connect().split_for_parts().0.route_layer(moderated))
+        .nest(
+            "/api/v1/connect/{app}",
+            connect().split_for_parts().0.route_layer(moderated).merge(open().split_for_parts().0),
+        )
         .nest("/cluster", cluster.route_layer(guard))
         .route("/api/v1/connect/{app}/socket/peer/websocket", get(peer_socket))
         .route("/demo/join", post(demo::join))
@@ -117,14 +123,19 @@ pub(crate) fn router(api: Api) -> Router {
     Router::new()
         .fallback_service(routes)
         .layer(middleware::map_request(slashes::collapse))
+        .layer(check_origin)
         .layer(CatchPanicLayer::custom(move |_| panicked(&api.metrics())))
         .layer(cors())
+}
+
+/// What answers without a token as well.
+fn open() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(auth::validate))
 }
 
 /// The management API of the current generation.
 fn connect() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
-        .routes(routes!(validate))
         .routes(routes!(rooms::list, rooms::create))
         .routes(routes!(rooms::show, rooms::patch, rooms::remove))
         .routes(routes!(peers::add))
@@ -148,13 +159,6 @@ fn connect() -> OpenApiRouter<Api> {
         .routes(routes!(absent::recordings, absent::record))
         .routes(routes!(absent::show_recording, absent::delete_recording))
         .routes(routes!(absent::stop_recording))
-}
-
-/// Check the management token
-#[utoipa::path(get, path = "/validate", tag = "rooms", operation_id = "validate",
-    responses((status = 200, body = Object), failure::Failures))]
-async fn validate() -> &'static str {
-    "{}"
 }
 
 /// Held by every open socket. The library's own 128 KiB would cost 1.3 GB for ten thousand silent ones;
@@ -181,7 +185,9 @@ async fn in_time(request: Request, next: Next) -> Result<Response, Failure> {
 async fn count(State(api): State<Api>, request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let method = known_method(request.method());
-    let response = next.run(request).await;
+    // The path names room and peer; a query may hold a token.
+    let span = tracing::error_span!("http", method, path = request.uri().path());
+    let response = next.run(request).instrument(span).await;
     let status = match response.status().as_u16() {
         ..200 => "1xx",
         200..300 => "2xx",

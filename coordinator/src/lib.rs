@@ -23,7 +23,8 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use velella_model::CoordinatorId;
-use velella_ops::{Deps, Latch, Secret};
+use velella_ops::config::Mistake;
+use velella_ops::{Deps, Latch, process};
 
 pub use config::{Config, TOKEN_SECRET_BYTES_MIN};
 
@@ -43,6 +44,7 @@ pub struct Service {
     listener: TcpListener,
     driver: Driver,
     api: Api,
+    allowed_origins: Vec<String>,
     listed: Latch,
     shutdown: CancellationToken,
 }
@@ -50,17 +52,17 @@ pub struct Service {
 /// Binds, subscribes and registers; nothing is served yet.
 pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Service> {
     let Some(management_token) = config.management_token else {
-        bail!("set VELELLA_MANAGEMENT_TOKEN: without it nobody could use the management API");
+        bail!(Mistake::new("set VELELLA_MANAGEMENT_TOKEN: without it nobody could use the management API"));
     };
-    let secret = token_secret(config.token_secret)?;
+    let Some(secret) = config.token_secret else {
+        bail!(Mistake::new("set VELELLA_TOKEN_SECRET: it signs peer tokens, and all coordinators must share it"));
+    };
     let listed = deps.readiness.latch("store");
     let metrics = Arc::new(Metrics::new(&deps.registry).context("metrics cannot be registered")?);
     let id = config.coordinator_id.unwrap_or_else(random_id);
     let effects = Effects { bus: deps.bus, store: deps.store, metrics: Arc::clone(&metrics) };
     let (driver, mailbox) = Driver::start(id, config.prefer_region, effects).await.context("the bus is not there")?;
-    let listener = TcpListener::bind(config.listen)
-        .await
-        .with_context(|| format!("cannot listen on {} (VELELLA_LISTEN)", config.listen))?;
+    let listener = process::bind(config.listen, "VELELLA_LISTEN").await?;
     let evictions = metrics.lobby_evictions.with_label_values(&["socket"]);
     let sockets = Sockets {
         mailbox,
@@ -70,7 +72,7 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Service> {
         shutdown: deps.shutdown.clone(),
     };
     let api = Api::new(sockets, management_token, config.public_url, config.demo);
-    Ok(Service { listener, driver, api, listed, shutdown: deps.shutdown })
+    Ok(Service { listener, driver, api, allowed_origins: config.allowed_origins, listed, shutdown: deps.shutdown })
 }
 
 impl Service {
@@ -81,28 +83,24 @@ impl Service {
 
     /// Serves until shutdown.
     pub async fn run(self) -> anyhow::Result<()> {
-        let Self { listener, driver, api, listed, shutdown } = self;
+        let Self { listener, driver, api, allowed_origins, listed, shutdown } = self;
         let metrics = api.metrics();
-        let serving = accept::serve(listener, http::router(api), metrics, shutdown.clone());
-        // Whichever ends first takes the other with it: a front door without its core is no use.
+        let serving = accept::serve(listener, http::router(api, &allowed_origins), metrics, shutdown.clone());
+        // The core works until the last request is answered and the last socket closed; and a front
+        // door without its core is no use.
+        let served = CancellationToken::new();
         let driving = async {
-            let ended = driver.run(shutdown.clone(), listed).await;
+            let ended = driver.run(served.clone(), listed).await;
             shutdown.cancel();
             ended
+        };
+        let serving = async {
+            serving.await;
+            served.cancel();
         };
         let (driven, ()) = tokio::join!(driving, serving);
         driven
     }
-}
-
-fn token_secret(secret: Option<Secret>) -> anyhow::Result<Secret> {
-    let Some(secret) = secret else {
-        bail!("set VELELLA_TOKEN_SECRET: it signs peer tokens, and all coordinators must share it");
-    };
-    if secret.expose().len() < TOKEN_SECRET_BYTES_MIN {
-        bail!("VELELLA_TOKEN_SECRET needs at least {TOKEN_SECRET_BYTES_MIN} bytes");
-    }
-    Ok(secret)
 }
 
 fn random_id() -> CoordinatorId {

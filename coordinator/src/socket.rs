@@ -11,6 +11,7 @@ use axum::body::Bytes;
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 use uuid::Uuid;
 use velella_coordinator_core::Close;
 use velella_model::wire::signal::ServerEvent;
@@ -147,9 +148,11 @@ impl Sockets {
             return END_SHUTDOWN;
         }
         self.metrics.sockets.inc();
-        tracing::debug!(%session, %room, %peer, "socket authenticated");
-        let end = self.converse(socket, &session, sdk_version, outgoing).await;
-        tracing::debug!(%session, %room, %peer, ?end, "socket ends");
+        // On whatever level is logged: a span below it would take the fields from warnings too.
+        let span = tracing::error_span!("socket", %room, %peer, %session);
+        tracing::debug!(parent: &span, "socket authenticated");
+        let end = self.converse(socket, &session, sdk_version, outgoing).instrument(span.clone()).await;
+        tracing::debug!(parent: &span, ?end, "socket ends");
         self.metrics.sockets.dec();
         let _ = self.mailbox.send(Letter::Gone { session }).await;
         end

@@ -4,41 +4,42 @@ use std::net::{IpAddr, SocketAddr};
 
 use velella_model::WorkerId;
 use velella_model::wire::announce::Capacity;
+use velella_ops::config::Mistake;
 
 /// Settings of a worker.
 #[derive(Clone, Debug, clap::Args)]
 #[group(id = "worker")]
+#[command(next_help_heading = "Workers")]
 pub struct Config {
-    /// Stable name of this worker, unique in the cluster.
+    /// Stable name of this worker, unique in the cluster
     #[arg(long, env = "VELELLA_WORKER_ID", default_value = "worker-1")]
     pub worker_id: WorkerId,
 
-    /// Address and port that media is received on, one port for everything. Port 0 takes a free one.
+    /// Address and port that media is received on, one port for everything; port 0 takes a free one
     #[arg(long, env = "VELELLA_UDP", default_value = "0.0.0.0:10000")]
     pub udp: SocketAddr,
 
-    /// Address that clients reach this worker at; several with commas. Needed when the bound address
-    /// is 0.0.0.0.
+    /// Address that clients reach this worker at; several with commas; needed when the bound one is 0.0.0.0
     #[arg(long, env = "VELELLA_ADVERTISE_IP", value_delimiter = ',')]
     pub advertise_ip: Vec<IpAddr>,
 
-    /// Media threads. 0 takes the number of cores less one.
+    /// Media threads of a worker; 0 takes the number of cores less one
     #[arg(long, env = "VELELLA_SHARDS", default_value_t = 0)]
     pub shards: usize,
 
-    /// Region of this worker, for placement.
+    /// Region of this worker, for placement
     #[arg(long, env = "VELELLA_REGION", default_value = "")]
     pub region: String,
 
-    /// Rooms beyond which no more are taken.
+    /// Rooms beyond which no more are taken
     #[arg(long, env = "VELELLA_ROOMS_MAX", default_value_t = 2_000)]
     pub rooms_max: u32,
 
-    /// Sessions beyond which no more are taken.
+    /// Sessions beyond which no more are taken
     #[arg(long, env = "VELELLA_SESSIONS_MAX", default_value_t = 4_000)]
     pub sessions_max: u32,
 
-    /// Load of the busiest shard beyond which no more rooms are taken, in permille of a core.
+    /// Load of the busiest shard beyond which no more rooms are taken, in permille of a core
     #[arg(long, env = "VELELLA_LOAD_PERMILLE_MAX", default_value_t = 800)]
     pub load_permille_max: u32,
 }
@@ -64,11 +65,12 @@ impl Config {
         if !self.advertise_ip.is_empty() {
             return Ok(self.advertise_ip.iter().map(|ip| SocketAddr::new(*ip, bound.port())).collect());
         }
-        anyhow::ensure!(
-            !bound.ip().is_unspecified(),
-            "media is received on {bound}, which no client can reach by that name: set VELELLA_ADVERTISE_IP to the \
-             address that clients use"
-        );
+        if bound.ip().is_unspecified() {
+            anyhow::bail!(Mistake::new(format!(
+                "media is received on {bound}, which no client can reach by that name: set VELELLA_ADVERTISE_IP to \
+                 the address that clients use"
+            )));
+        }
         Ok(vec![bound])
     }
 }

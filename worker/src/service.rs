@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use anyhow::Context;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 use velella_model::wire::announce::WorkerState;
 use velella_model::wire::signal::VoiceChanged;
 use velella_model::{Generation, Incarnation};
@@ -56,6 +57,7 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Service> {
         reports.push(watched);
         let wiring = Wiring {
             index,
+            span: tracing::error_span!("shard", worker = %config.worker_id, shard = index),
             socket,
             advertised: advertised.clone(),
             inputs: input_receiver,
@@ -101,13 +103,17 @@ impl Service {
     pub async fn run(self) -> anyhow::Result<()> {
         let Self { control, ears, identity, standing, reports, voices, mut failures, deps } = self;
         let shutdown: CancellationToken = deps.shutdown.clone();
-        tokio::select! {
-            () = shutdown.cancelled() => Ok(()),
-            result = control.run(ears) => result,
-            result = announce::run(deps.bus.clone(), identity, standing, reports) => result,
-            () = voices::run(deps.bus.clone(), voices) => Ok(()),
-            Some(error) = failures.recv() => Err(error),
-        }
+        let span = tracing::error_span!("worker", worker = %identity.worker);
+        let serving = async {
+            tokio::select! {
+                () = shutdown.cancelled() => Ok(()),
+                result = control.run(ears) => result,
+                result = announce::run(deps.bus.clone(), identity, standing, reports) => result,
+                () = voices::run(deps.bus.clone(), voices) => Ok(()),
+                Some(error) = failures.recv() => Err(error),
+            }
+        };
+        serving.instrument(span).await
     }
 }
 

@@ -52,6 +52,8 @@ pub(crate) struct Report {
 /// Everything a shard thread is given.
 pub(crate) struct Wiring {
     pub(crate) index: usize,
+    /// Names worker and shard in the log.
+    pub(crate) span: tracing::Span,
     pub(crate) socket: std::net::UdpSocket,
     /// The address that clients sent to, as the engine knows it: by family.
     pub(crate) advertised: Vec<SocketAddr>,
@@ -67,6 +69,8 @@ pub(crate) struct Wiring {
 /// Runs until its mailbox is closed.
 pub(crate) fn run(wiring: Wiring) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let span = wiring.span.clone();
+    let _entered = span.enter();
     // The socket registers with the runtime, so it is made inside.
     runtime.block_on(async { ShardLoop::new(wiring)?.run().await })
 }

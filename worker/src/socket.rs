@@ -3,12 +3,12 @@
 use std::io::{self, ErrorKind, IoSliceMut};
 use std::net::SocketAddr;
 
-use anyhow::Context;
 use quinn_udp::{BATCH_SIZE, RecvMeta, UdpSockRef, UdpSocketState};
 use socket2::{Domain, Protocol, Socket, Type};
 use str0m::net::Transmit;
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
+use velella_ops::config::Mistake;
 
 use crate::egress::for_each_run;
 
@@ -25,10 +25,16 @@ const SLOT_BYTES: usize = 64 * 1024;
 /// Binds one socket per shard to the same port, all before the first is read: the kernel spreads
 /// sources over them by hash, and a late one would reshuffle.
 pub(crate) fn bind_shared(address: SocketAddr, count: usize) -> anyhow::Result<(Vec<std::net::UdpSocket>, SocketAddr)> {
+    let mistake = |address: SocketAddr, error: io::Error| {
+        Mistake::new(format!("cannot receive media on udp {address} (VELELLA_UDP): {error}"))
+    };
+    // Sockets that share a port would share it with those of another process as well, and lose
+    // packets to it. One that does not share finds out.
+    drop(std::net::UdpSocket::bind(address).map_err(|error| mistake(address, error))?);
     let mut sockets = Vec::new();
     let mut bound = address;
     for _ in 0..count {
-        let socket = bind(bound).with_context(|| format!("cannot receive media on udp {bound}"))?;
+        let socket = bind(bound).map_err(|error| mistake(bound, error))?;
         bound = socket.local_addr()?;
         sockets.push(socket);
     }

@@ -47,7 +47,10 @@ impl Coordinator {
             opening.held.retain(|held| !matches!(held, PeerEvent::SetSubscriptions { .. }));
         }
         match &mut session.state {
-            State::Quiet => tracing::debug!(session = %id, "an event before connect is ignored"),
+            State::Quiet => {
+                let (room, peer) = (&session.room, &session.peer);
+                tracing::debug!(session = %id, %room, %peer, "an event before connect is ignored");
+            }
             State::Opening(opening) if opening.held.len() < HELD_EVENTS_MAX => opening.held.push_back(event),
             State::Opening(_) => self.close(id, Close::TooMuchHeld, now),
             State::Open(open) => {
@@ -83,7 +86,9 @@ impl Coordinator {
         }
         if seq > session.next_heard {
             self.stats.signal_gaps += 1;
-            tracing::warn!(session = %id, expected = session.next_heard, seq, "a signal of the worker was lost");
+            let (room, peer, worker) = (&session.room, &session.peer, session.site().map(|site| &site.worker));
+            let expected = session.next_heard;
+            tracing::warn!(session = %id, %room, %peer, ?worker, expected, seq, "a signal of the worker was lost");
             return self.close(&id, Close::SignalLost, now);
         }
         session.next_heard += 1;

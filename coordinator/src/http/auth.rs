@@ -10,7 +10,7 @@ use axum::response::Response;
 use velella_coordinator_core::Request as Ask;
 
 use crate::http::Api;
-use crate::http::failure::Failure;
+use crate::http::failure::{Failure, Failures};
 use crate::http::peers::peer_of;
 use crate::tokens::Grant;
 
@@ -67,6 +67,17 @@ impl Api {
         }
         if grant.scopes.admin { Ok(grant) } else { Err(Failure::INVALID_TOKEN) }
     }
+}
+
+/// Check the management token
+///
+/// Tells whether a management token is right. A wrong one is not found rather than not allowed: the published SDKs
+/// take only that for a no.
+#[utoipa::path(get, path = "/validate", tag = "rooms", operation_id = "validate",
+    responses((status = 200, body = Object), Failures))]
+pub(crate) async fn validate(State(api): State<Api>, headers: HeaderMap) -> Result<&'static str, Failure> {
+    let right = bearer(&headers).is_some_and(|token| api.0.management_token.matches(token));
+    if right { Ok("{}") } else { Err(Failure::UNKNOWN_CREDENTIALS) }
 }
 
 /// The token of a `Bearer` header; `None` without the header, empty for another scheme.

@@ -58,6 +58,10 @@ impl Failure {
     pub(crate) const INVALID_TOKEN: Self = Self::fixed(StatusCode::UNAUTHORIZED, "invalid_token", "Invalid token");
     pub(crate) const FORBIDDEN: Self =
         Self::fixed(StatusCode::FORBIDDEN, "forbidden", "A moderator may see its room and remove peers from it");
+    pub(crate) const UNKNOWN_CREDENTIALS: Self =
+        Self::fixed(StatusCode::NOT_FOUND, "unknown_credentials", "No such credentials");
+    pub(crate) const FOREIGN_ORIGIN: Self =
+        Self::fixed(StatusCode::FORBIDDEN, "foreign_origin", "Pages of this origin may not open sockets here");
     pub(crate) const BAD_BODY: Self =
         Self::fixed(StatusCode::BAD_REQUEST, "bad_request", "Invalid request body structure");
     pub(crate) const TOO_MANY: Self =

@@ -13,6 +13,16 @@ pub(crate) fn socket_base(api: &Api, headers: &HeaderMap, app: &str) -> Option<S
     Some(format!("{origin}/api/v1/connect/{app}"))
 }
 
+/// `host:port`, the way older server SDKs address a server.
+pub(crate) fn address(api: &Api, headers: &HeaderMap) -> String {
+    let origin = match &api.0.public_url {
+        Some(url) => url.clone(),
+        None => origin(headers).unwrap_or_default(),
+    };
+    let authority = origin.split_once("://").map_or("", |(_, rest)| rest);
+    authority.split('/').next().unwrap_or_default().to_owned()
+}
+
 /// As the client wrote it, or as the proxy in front of us says that it did.
 fn origin(headers: &HeaderMap) -> Option<String> {
     let text = |name: &str| headers.get(name)?.to_str().ok();

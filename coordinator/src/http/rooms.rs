@@ -6,7 +6,7 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{OriginalUri, Path, Query, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ use velella_model::{Id, RoomId};
 use crate::http::body::{echo, object};
 use crate::http::failure::{Failure, Failures};
 use crate::http::room_config::{self, RoomConfigBody, RoomWish};
-use crate::http::{Api, view};
+use crate::http::{Api, public, view};
 
 /// Rooms of one page.
 const PAGE_ROOMS_MAX: usize = 1000;
@@ -60,6 +60,9 @@ pub(crate) struct ListQuery {
     after: Option<String>,
 }
 
+/// Create a room
+///
+/// The address is always the public one: some published SDKs insist on the key, and none needs another node.
 impl ListQuery {
     fn read(&self) -> Result<RoomQuery, Failure> {
         let types = self.room_type.as_deref().map(|name| {
@@ -103,6 +106,8 @@ pub(crate) struct Rooms<'a> {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Created<'a> {
     room: view::Room<'a>,
+    /// Host and port of the public entry.
+    fishjam_address: String,
 }
 
 /// List rooms
@@ -146,16 +151,17 @@ impl ListQuery {
     }
 }
 
-/// Create a room
 #[utoipa::path(post, path = "/room", tag = "rooms", operation_id = "create_room",
     request_body = inline(Option<RoomConfigBody>),
     responses((status = 201, body = view::Data<Created<'_>>), Failures))]
 pub(crate) async fn create(
     State(api): State<Api>,
+    headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<Value>), Failure> {
     let room = api.create_room(room_config::read(&object(body)?)?).await?;
-    Ok((StatusCode::CREATED, Json(json!({ "data": Created { room: view::room(&room) } }))))
+    let created = Created { room: view::room(&room), fishjam_address: public::address(&api, &headers) };
+    Ok((StatusCode::CREATED, Json(json!({ "data": created }))))
 }
 
 /// Show a room

@@ -15,6 +15,7 @@ async fn a_room_lives_from_post_to_delete() {
     let config = json!({"maxPeers": 2, "videoCodec": "vp8", "roomType": "conference"});
     let created = cluster.post(&cluster.api("/room"), config).await;
     assert_eq!(created.status, 201);
+    assert_eq!(created.json["data"]["fishjam_address"], cluster.addr.to_string());
     let room = &created.json["data"]["room"];
     let config = json!({
         "maxPeers": 2, "public": false, "roomType": "conference", "videoCodec": "vp8",
@@ -87,11 +88,19 @@ async fn nobody_fits_is_a_503_that_says_when_to_come_back() {
 #[tokio::test]
 async fn the_api_wants_the_management_token() {
     let cluster = Cluster::start().await;
-    for path in [cluster.api("/room"), cluster.api("/validate"), "/cluster/workers".into()] {
+    for path in [cluster.api("/room"), "/cluster/workers".into()] {
         let missing = request(cluster.addr, "GET", &path, None, None).await;
         assert_eq!((missing.status, missing.json["errors"].as_str()), (401, Some("Missing token")), "{path}");
         let wrong = request(cluster.addr, "GET", &path, Some("wrong"), None).await;
         assert_eq!((wrong.status, wrong.json["errors"].as_str()), (401, Some("Invalid token")), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn wrong_credentials_are_not_found() {
+    let cluster = Cluster::start().await;
+    for token in [None, Some("wrong")] {
+        assert_eq!(request(cluster.addr, "GET", &cluster.api("/validate"), token, None).await.status, 404);
     }
 }
 

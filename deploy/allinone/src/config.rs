@@ -2,9 +2,11 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use clap::{Arg, ArgAction};
 use velella_model::WorkerId;
 use velella_ops::Secret;
-use velella_ops::logs::LogConfig;
+use velella_ops::config::Mistake;
+use velella_ops::process::ProcessConfig;
 
 /// Management token of an all-in-one that was given none: for development only.
 pub(crate) const DEVELOPMENT_TOKEN: &str = "development";
@@ -15,10 +17,10 @@ const WORKERS_MAX: u16 = 64;
 ///
 /// Everything is forgotten when it ends.
 #[derive(Debug, clap::Parser)]
-#[command(name = "velella", version)]
+#[command(name = "velella", version, mut_arg("demo", on_by_default), mut_arg("worker_id", |arg| arg.hide(true)))]
 pub(crate) struct Config {
     /// Workers to start; the first takes the media port, the others the next ones
-    #[arg(long, env = "VELELLA_WORKERS", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=i64::from(WORKERS_MAX)))]
+    #[arg(long, env = "VELELLA_WORKERS", help_heading = "Workers", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=i64::from(WORKERS_MAX)))]
     pub(crate) workers: u16,
 
     #[command(flatten)]
@@ -28,14 +30,13 @@ pub(crate) struct Config {
     worker: velella_worker::Config,
 
     #[command(flatten)]
-    pub(crate) logs: LogConfig,
+    pub(crate) process: ProcessConfig,
 }
 
 impl Config {
-    /// Settings of the coordinator: demo rooms on, and whatever secret is missing filled in.
+    /// Settings of the coordinator, with whatever secret is missing filled in.
     pub(crate) fn coordinator(&self) -> anyhow::Result<velella_coordinator::Config> {
         let mut config = self.coordinator.clone();
-        config.demo = true;
         if config.management_token.is_none() {
             config.management_token = Some(DEVELOPMENT_TOKEN.parse()?);
         }
@@ -72,10 +73,22 @@ impl Config {
         }
         if address.port() != 0 {
             let port = address.port().checked_add(number - 1);
-            address.set_port(port.ok_or_else(|| anyhow::anyhow!("no media port is left for worker {number}"))?);
+            address.set_port(port.ok_or_else(|| {
+                Mistake::new(format!("no media port is left for worker {number}: lower VELELLA_UDP or VELELLA_WORKERS"))
+            })?);
         }
         Ok(address)
     }
+}
+
+/// Here it takes `--demo=false` to turn demo rooms off.
+fn on_by_default(flag: Arg) -> Arg {
+    flag.action(ArgAction::Set)
+        .num_args(0..=1)
+        .require_equals(true)
+        .value_name("true|false")
+        .default_missing_value("true")
+        .default_value("true")
 }
 
 fn shards_per_worker(workers: u16) -> usize {
@@ -96,6 +109,42 @@ mod tests {
 
     use super::*;
 
+    const PAGE_HEAD: &str = "\
+# Configuration
+
+<!-- Made from the flags of `velella`; a test says when it is stale, and how it is made anew. -->
+
+A setting is looked for in this order; the first place that has it wins:
+
+1. flags,
+2. `VELELLA_…` variables,
+3. for secrets, a file that a `VELELLA_…_FILE` variable names, as Docker and Kubernetes hand secrets out,
+4. the variables of Fishjam and Jellyfish servers, below,
+5. the file that `--config` or `VELELLA_CONFIG` names: TOML, with the names of the flags as keys (`listen = \"0.0.0.0:80\"`),
+6. the default.
+
+A mistake in any of them ends the process before it starts, with one sentence and exit code 64. `--check-config` finds it
+without starting anything, `--print-config` prints what results and where each value comes from, without secrets.
+
+## Variables of Fishjam and Jellyfish
+
+With `FJ_` in front, or else `JF_`, so that a compose file runs with another image. Those not named here are listed in the
+log and set nothing.
+
+| variable | sets |
+|---|---|
+| `SERVER_API_TOKEN` | `--management-token` |
+| `SECRET_KEY_BASE` | `--token-secret` |
+| `IP`, `PORT` | `--listen` |
+| `HOST` | `--public-url`, with `http://` |
+| `CHECK_ORIGIN` | `--allowed-origins`: a list with spaces, or `true` for the pages of `HOST`; not checked when absent |
+| `METRICS_IP`, `METRICS_PORT` | `--admin` |
+| `WEBRTC_TURN_LISTEN_IP`, `WEBRTC_TURN_PORT_RANGE` | `--udp`; the workers take the first ports of the range |
+| `WEBRTC_TURN_IP` | `--advertise-ip` |
+| `LOG_LEVEL`, `STRUCTURED_LOGGING` | `--log`, `--log-format` |
+
+";
+
     fn config(arguments: &[&str]) -> Config {
         Config::try_parse_from([&["velella"], arguments].concat()).unwrap()
     }
@@ -114,9 +163,45 @@ mod tests {
     }
 
     #[test]
+    fn demo_rooms_can_be_turned_off() {
+        let is_on = |arguments: &[&str]| config(arguments).coordinator().unwrap().demo;
+        assert_eq!([is_on(&[]), is_on(&["--demo"]), is_on(&["--demo=false"])], [true, true, false]);
+    }
+
+    #[test]
     fn the_well_known_token_is_known_as_such() {
         assert!(config(&["--management-token", "development"]).is_development());
         assert!(!config(&["--management-token", "something else"]).is_development());
+    }
+
+    /// `UPDATE_DOCS=1 cargo test -p velella-allinone the_page` writes it anew.
+    #[test]
+    fn the_page_about_settings_is_fresh() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/configuration.md");
+        let page = format!("{PAGE_HEAD}{}", velella_ops::config::reference::<Config>());
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(path, &page).unwrap();
+        }
+        let advice = "make it fresh: UPDATE_DOCS=1 cargo test -p velella-allinone the_page";
+        assert!(std::fs::read_to_string(path).unwrap() == page, "{advice}");
+    }
+
+    #[test]
+    fn every_setting_is_explained_and_its_variable_unique() {
+        let command = velella_ops::config::command::<Config>();
+        let mut variables = std::collections::BTreeSet::new();
+        for argument in command.get_arguments() {
+            let name = argument.get_long().unwrap();
+            let help = argument.get_help().expect(name).to_string();
+            assert!(!help.contains(". ") && !help.ends_with('.'), "one sentence, without a full stop: {name}");
+            assert!(argument.get_help_heading().is_some(), "{name} stands under no heading");
+            if let Some(variable) = argument.get_env() {
+                let spelled = format!("VELELLA_{}", name.to_uppercase().replace('-', "_"));
+                assert_eq!(variable.to_str(), Some(spelled.as_str()));
+                assert!(variables.insert(spelled), "{name}");
+            }
+        }
+        assert!(variables.len() > 20);
     }
 
     #[test]

@@ -4,16 +4,20 @@
 //! Announcements, leases and commands happen all the same.
 
 mod config;
+mod fishjam;
 mod welcome;
 
 use std::io;
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 use velella_bus::memory::MemoryBus;
 use velella_model::subject;
-use velella_ops::{Deps, Readiness, logs, nofile, shutdown};
+use velella_ops::process::{self, Process};
+use velella_ops::{Deps, config::load_or_exit};
 use velella_store::memory::MemoryStore;
 
 use crate::config::Config;
@@ -21,43 +25,47 @@ use crate::config::Config;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let config: Config = velella_ops::config::parse_or_exit();
-    logs::init(&config.logs)?;
-    let open_files = nofile::raise().context("cannot raise the limit of open files")?;
-    tracing::debug!(?open_files, "limit of open files");
+/// What `--version` prints.
+const VERSION: &str = concat!("velella ", env!("CARGO_PKG_VERSION"));
+
+fn main() -> ExitCode {
+    let loaded = load_or_exit::<Config>(fishjam::settings);
+    let settings = loaded.config.process.clone();
+    process::run(VERSION, loaded, &settings, run)
+}
+
+async fn run(config: Config, process: Process) -> anyhow::Result<()> {
     if config.is_development() {
         tracing::warn!(
             "the management token is `development`, known to everybody: set VELELLA_MANAGEMENT_TOKEN before others can \
              reach this address"
         );
     }
-    let deps = Deps {
-        bus: Arc::new(MemoryBus::new()),
-        store: Arc::new(MemoryStore::new()),
-        registry: prometheus::Registry::new(),
-        readiness: Readiness::new(),
-        shutdown: shutdown::on_signals()?,
-    };
-    run(&config, deps).await
-}
-
-async fn run(config: &Config, deps: Deps) -> anyhow::Result<()> {
+    let deps = Deps::new(Arc::new(MemoryBus::new()), Arc::new(MemoryStore::new()), process);
+    let started = deps.readiness.latch("services");
     // The coordinator listens to the bus first, so that it knows the workers when people read the welcome.
     let coordinator = velella_coordinator::build(config.coordinator()?, deps.clone()).await?;
     let listening = coordinator.local_addr()?;
     let mut announcements = deps.bus.subscribe(subject::ANNOUNCEMENTS).await?;
     let mut services = JoinSet::new();
-    services.spawn(coordinator.run());
+    // Workers end last: requests that are still being answered need them.
+    let served = CancellationToken::new();
+    let front_door_closed = served.clone().drop_guard();
+    services.spawn(async move {
+        let _closed = front_door_closed;
+        coordinator.run().await
+    });
     for number in 1..=config.workers {
-        let worker = velella_worker::build(config.worker(number)?, deps.clone()).await?;
+        let deps = Deps { shutdown: served.clone(), ..deps.clone() };
+        let worker = velella_worker::build(config.worker(number)?, deps).await?;
         services.spawn(worker.run());
     }
     // The first announces itself as soon as it runs; without one, every room would be refused.
     announcements.next().await.context("the bus closed")?;
-    drop(announcements);
-    welcome::write(&mut io::stdout().lock(), listening, config.is_development())?;
+    drop((announcements, started));
+    if let Err(error) = welcome::write(&mut io::stdout().lock(), listening, config.is_development()) {
+        tracing::debug!(%error, "nobody reads the welcome");
+    }
     while let Some(ended) = services.join_next().await {
         // A service that fails takes the process down; a shutdown ends all of them without error.
         deps.shutdown.cancel();

@@ -1,6 +1,8 @@
-//! The admin port: is the process alive, is it ready, what does it measure.
+//! The admin port: is the process alive, is it ready, what does it measure, how is it set.
 //!
 //! For probes and scrapers inside the cluster; it asks for no token, so it must not be public.
+
+use std::sync::Arc;
 
 use anyhow::Context;
 use axum::Router;
@@ -14,36 +16,52 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Readiness;
 
-/// Serves until `shutdown`.
-pub async fn serve(
-    listener: TcpListener,
-    registry: Registry,
-    readiness: Readiness,
-    shutdown: CancellationToken,
-) -> anyhow::Result<()> {
-    axum::serve(listener, router(registry, readiness))
-        .with_graceful_shutdown(shutdown.cancelled_owned())
-        .await
-        .context("the admin port failed")
+/// What the admin port can tell.
+#[derive(Clone, Debug)]
+pub struct Admin {
+    /// What is measured.
+    pub registry: Registry,
+    /// What is waited for at the start.
+    pub readiness: Readiness,
+    /// Cancelled when the process shall end: from then on it is not ready.
+    pub shutdown: CancellationToken,
+    /// Name and version of the process.
+    pub version: String,
+    /// The settings, with stars for secrets.
+    pub listing: String,
 }
 
-fn router(registry: Registry, readiness: Readiness) -> Router {
+impl Admin {
+    /// Serves to the end of the process, so that a shutdown can be watched.
+    pub async fn serve(self, listener: TcpListener) -> anyhow::Result<()> {
+        axum::serve(listener, router(self)).await.context("the admin port failed")
+    }
+}
+
+fn router(admin: Admin) -> Router {
     Router::new()
         .route("/livez", get(async || "alive\n"))
-        .route("/readyz", get(ready).with_state(readiness))
-        .route("/metrics", get(metrics).with_state(registry))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .route("/debug/version", get(async |State(admin): State<Arc<Admin>>| admin.version.clone()))
+        .route("/debug/config", get(async |State(admin): State<Arc<Admin>>| admin.listing.clone()))
+        .with_state(Arc::new(admin))
 }
 
-async fn ready(State(readiness): State<Readiness>) -> (StatusCode, String) {
-    let waiting = readiness.waiting();
+async fn ready(State(admin): State<Arc<Admin>>) -> (StatusCode, String) {
+    if admin.shutdown.is_cancelled() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n".to_owned());
+    }
+    let waiting = admin.readiness.waiting();
     if waiting.is_empty() {
         return (StatusCode::OK, "ready\n".to_owned());
     }
-    (StatusCode::SERVICE_UNAVAILABLE, format!("waiting for {}\n", waiting.join(", ")))
+    let lines = waiting.iter().map(|name| format!("waiting for {name}\n")).collect();
+    (StatusCode::SERVICE_UNAVAILABLE, lines)
 }
 
-async fn metrics(State(registry): State<Registry>) -> Response {
-    match TextEncoder::new().encode_to_string(&registry.gather()) {
+async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
+    match TextEncoder::new().encode_to_string(&admin.registry.gather()) {
         Ok(text) => ([(header::CONTENT_TYPE, TEXT_FORMAT)], text).into_response(),
         Err(error) => {
             tracing::error!(%error, "metrics cannot be encoded");
@@ -61,26 +79,40 @@ mod tests {
 
     use super::*;
 
+    fn admin() -> Admin {
+        Admin {
+            registry: Registry::new(),
+            readiness: Readiness::new(),
+            shutdown: CancellationToken::new(),
+            version: "velella 0\n".to_owned(),
+            listing: "listen = \"::1\"  # flag\n".to_owned(),
+        }
+    }
+
     #[tokio::test]
-    async fn it_is_alive_before_it_is_ready() {
-        let readiness = Readiness::new();
-        let (bus, udp) = (readiness.latch("bus"), readiness.latch("udp"));
-        let admin = router(Registry::new(), readiness);
-        assert_eq!(get(&admin, "/livez").await, (StatusCode::OK, "alive\n".to_owned()));
-        let waiting = (StatusCode::SERVICE_UNAVAILABLE, "waiting for bus, udp\n".to_owned());
-        assert_eq!(get(&admin, "/readyz").await, waiting);
+    async fn it_is_alive_before_it_is_ready_and_after() {
+        let admin = admin();
+        let (bus, udp) = (admin.readiness.latch("bus"), admin.readiness.latch("udp"));
+        let (shutdown, router) = (admin.shutdown.clone(), router(admin));
+        assert_eq!(get(&router, "/livez").await, (StatusCode::OK, "alive\n".to_owned()));
+        let waiting = (StatusCode::SERVICE_UNAVAILABLE, "waiting for bus\nwaiting for udp\n".to_owned());
+        assert_eq!(get(&router, "/readyz").await, waiting);
 
         drop((bus, udp));
-        assert_eq!(get(&admin, "/readyz").await, (StatusCode::OK, "ready\n".to_owned()));
+        assert_eq!(get(&router, "/readyz").await, (StatusCode::OK, "ready\n".to_owned()));
+
+        shutdown.cancel();
+        assert_eq!(get(&router, "/readyz").await, (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n".to_owned()));
+        assert_eq!(get(&router, "/livez").await.0, StatusCode::OK);
     }
 
     #[tokio::test]
     async fn metrics_are_prometheus_text() {
-        let registry = Registry::new();
+        let admin = admin();
         let counter = IntCounter::new("velella_test_total", "Counts.").unwrap();
-        registry.register(Box::new(counter.clone())).unwrap();
+        admin.registry.register(Box::new(counter.clone())).unwrap();
         counter.inc();
-        let (status, text) = get(&router(registry, Readiness::new()), "/metrics").await;
+        let (status, text) = get(&router(admin), "/metrics").await;
         assert_eq!(status, StatusCode::OK);
         assert_eq!(
             text,
@@ -89,12 +121,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_stops_with_the_process() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let shutdown = CancellationToken::new();
-        let serving = tokio::spawn(serve(listener, Registry::new(), Readiness::new(), shutdown.clone()));
-        shutdown.cancel();
-        serving.await.unwrap().unwrap();
+    async fn it_tells_version_and_config() {
+        let router = router(admin());
+        assert_eq!(get(&router, "/debug/version").await.1, "velella 0\n");
+        assert_eq!(get(&router, "/debug/config").await.1, "listen = \"::1\"  # flag\n");
     }
 
     async fn get(admin: &Router, path: &str) -> (StatusCode, String) {

@@ -8,6 +8,7 @@ use velella_bus::Bus;
 use velella_store::Store;
 
 use crate::Readiness;
+use crate::process::Process;
 
 /// The outside of a service. Cloning shares it.
 #[derive(Clone)]
@@ -22,6 +23,14 @@ pub struct Deps {
     pub readiness: Readiness,
     /// Cancelled when the process shall end.
     pub shutdown: CancellationToken,
+}
+
+impl Deps {
+    /// A process's own things and the adapters that its `main` chose.
+    pub fn new(bus: Arc<dyn Bus>, store: Arc<dyn Store>, process: Process) -> Self {
+        let Process { registry, readiness, shutdown } = process;
+        Self { bus, store, registry, readiness, shutdown }
+    }
 }
 
 impl fmt::Debug for Deps {

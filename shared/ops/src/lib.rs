@@ -1,6 +1,7 @@
 //! What every process shares: config, logs, metrics, admin port, readiness, shutdown.
 //!
-//! A `main` picks adapters and puts them into [`Deps`]; nothing below it asks which ones they are.
+//! A `main` reads its config, picks adapters, puts them into [`Deps`] and lets [`process::run`] do
+//! the rest; nothing below it asks which adapters they are.
 
 #![warn(missing_docs)]
 
@@ -9,6 +10,7 @@ pub mod config;
 mod deps;
 pub mod logs;
 pub mod nofile;
+pub mod process;
 mod readiness;
 mod secret;
 pub mod shutdown;

@@ -10,8 +10,9 @@ use tracing_subscriber::EnvFilter;
 /// str0m and dimpl report each handshake at INFO, which is one session's affair, not the process's.
 const FILTER_DEFAULT: &str = "info,str0m=warn,dimpl=warn";
 
-/// What is logged, and how. Flatten it into the config of a process, once.
+/// What is logged, and how. Part of `ProcessConfig`.
 #[derive(Clone, Debug, clap::Args)]
+#[group(id = "logs")]
 pub struct LogConfig {
     /// What is logged, as directives: a level, or target=level, separated by commas
     #[arg(long, env = "VELELLA_LOG", default_value = FILTER_DEFAULT, value_parser = filter)]

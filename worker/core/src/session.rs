@@ -41,6 +41,8 @@ pub(crate) struct Session {
     pub(crate) peer: PeerId,
     pub(crate) room: RoomKey,
     coordinator: CoordinatorId,
+    /// Names room, peer and session to whoever reads the log.
+    pub(crate) span: tracing::Span,
     pub(crate) rights: Rights,
     pub(crate) wishes: Wishes,
     pub(crate) metadata: Json,
@@ -74,7 +76,11 @@ pub(crate) enum Delivered {
 
 impl Session {
     pub(crate) fn new(open: OpenSession, room: RoomKey, transport: Transport, ufrag: String) -> Self {
+        let OpenSession { session, peer, assignment, .. } = &open;
+        // On whatever level is logged: a span below it would take the fields from warnings too.
+        let span = tracing::error_span!("session", room = %assignment.room, %peer, %session);
         Self {
+            span,
             rights: open.rights,
             wishes: Wishes::of(&open),
             id: open.session,

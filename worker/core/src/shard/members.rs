@@ -96,7 +96,7 @@ impl Shard {
         }
         self.emit(key, SessionEvent::Closed { reason });
         let Some(session) = self.sessions.try_remove(key.0) else { return };
-        tracing::info!(session = %session.id, peer = %session.peer, ?reason, "session closed");
+        tracing::info!(parent: &session.span, ?reason, "session closed");
         self.sessions_by_id.remove(&session.id);
         self.demux.forget(key);
         let Some(room) = self.rooms.get_mut(room_key.0) else { return };

@@ -217,7 +217,8 @@ impl Shard {
             self.stats.crashes += 1;
             self.drained.events.clear();
             if let Some(key) = self.at_work.take() {
-                tracing::error!(session = ?self.sessions.get(key.0).map(|s| &s.id), "a panic ended a session");
+                let span = self.sessions.get(key.0).map_or_else(tracing::Span::none, |s| s.span.clone());
+                tracing::error!(parent: &span, "a panic ended a session");
                 self.bury_session(key, CloseReason::Crashed);
             }
         }
@@ -255,7 +256,7 @@ impl Shard {
                 Some(value)
             }
             Err(error) => {
-                tracing::warn!(session = %session.id, %error, "the engine gave up a session");
+                tracing::warn!(parent: &session.span, %error, "the engine gave up a session");
                 self.stats.crashes += 1;
                 self.bury_session(key, CloseReason::Crashed);
                 None
@@ -315,7 +316,7 @@ impl Shard {
 
     fn ice_changed(&mut self, key: SessionKey, state: IceConnectionState, now: Instant) {
         if let Some(session) = self.sessions.get_mut(key.0) {
-            tracing::debug!(session = %session.id, ?state, "ice");
+            tracing::debug!(parent: &session.span, ?state, "ice");
             session.ice_lost_at = (state == IceConnectionState::Disconnected).then_some(now);
         }
     }

@@ -84,7 +84,8 @@ impl Shard {
         let text = match answered {
             Some(Ok(text)) => text,
             Some(Err(error)) => {
-                tracing::info!(session = ?self.sessions.get(key.0).map(|s| &s.id), %error, "offer refused");
+                let span = self.sessions.get(key.0).map_or_else(tracing::Span::none, |s| s.span.clone());
+                tracing::info!(parent: &span, %error, "offer refused");
                 self.stats.bad_signals += 1;
                 return self.close_session(key, CloseReason::BadSignal, now);
             }

@@ -59,7 +59,7 @@ impl Shard {
             MediaKind::Video => track.available,
         };
         if !session.tune(slot, track_key, available) {
-            tracing::debug!(session = %session.id, track = %track.id, "no common codec, track not forwarded");
+            tracing::debug!(parent: &session.span, track = %track.id, "no common codec, track not forwarded");
             return;
         }
         track.subscriptions.push(Subscription { session: key, slot });

@@ -1,0 +1,76 @@
+"""Components, recordings and HLS files: what is not built yet answers as a server on which it is disabled."""
+
+from typing import Any
+
+import pytest
+
+from gen_b.conftest import errors, generated, sdk
+from harness.server import MANAGEMENT_TOKEN, Server
+
+CREDENTIALS = {"address": "127.0.0.1", "username": "u", "password": "p"}
+
+
+def options(kind: str) -> Any:
+    """The least that the SDK takes for a component of a kind."""
+    sip = generated("models").ComponentOptionsSIP
+    return {
+        "hls": lambda: sdk.ComponentOptionsHLS(),
+        "rtsp": lambda: sdk.ComponentOptionsRTSP(source_uri="rtsp://127.0.0.1:9/x"),
+        "file": lambda: sdk.ComponentOptionsFile(file_path="x.h264"),
+        "sip": lambda: sip.from_dict({"registrarCredentials": CREDENTIALS}),
+        "recording": lambda: sdk.ComponentOptionsRecording(),
+    }[kind]()
+
+
+@pytest.mark.parametrize("kind", ["hls", "rtsp", "file", "sip", "recording"])
+def test_a_component_that_is_not_built_is_disabled(api: Any, room: Any, kind: str) -> None:
+    with pytest.raises(errors.BadRequestError, match=f"Components of type {kind} are disabled on this Fishjam"):
+        api.add_component(room.id, options(kind))
+    assert api.get_room(room.id).components == []
+
+
+def test_an_unknown_kind_of_component_is_refused(api: Any, room: Any) -> None:
+    body = generated("models").AddComponentJsonBody(type="robot", options=sdk.ComponentOptionsHLS())
+    answer = generated("api.room.add_component").sync_detailed(room.id, client=api.client, json_body=body)
+    assert (answer.status_code, answer.parsed.errors) == (400, "Invalid component type")
+
+
+def test_a_component_that_is_not_there_is_not_found(api: Any, room: Any) -> None:
+    with pytest.raises(errors.NotFoundError, match="Component c does not exist"):
+        api.delete_component(room.id, "c")
+    for call in (
+        lambda: api.subscribe(room.id, "c", ["somebody"]),
+        lambda: api.sip_dial(room.id, "c", "12345"),
+        lambda: api.sip_end_call(room.id, "c"),
+    ):
+        with pytest.raises(errors.BadRequestError, match="Component c does not exist"):
+            call()
+
+
+def test_a_room_that_is_not_there_has_no_components(api: Any) -> None:
+    for call in (
+        lambda: api.add_component("nowhere", options("hls")),
+        lambda: api.delete_component("nowhere", "c"),
+        lambda: api.subscribe("nowhere", "c", []),
+        lambda: api.sip_dial("nowhere", "c", "12345"),
+        lambda: api.sip_end_call("nowhere", "c"),
+    ):
+        with pytest.raises(errors.NotFoundError, match="Room nowhere does not exist"):
+            call()
+
+
+def test_there_are_no_recordings(server: Server) -> None:
+    recordings = sdk.RecordingApi(server.address, MANAGEMENT_TOKEN)
+    assert recordings.get_list() == []
+    with pytest.raises(errors.NotFoundError, match="Recording not found"):
+        recordings.delete("nothing")
+    with pytest.raises(errors.UnauthorizedError):
+        sdk.RecordingApi(server.address, "wrong").get_list()
+
+
+def test_there_are_no_files(api: Any, room: Any) -> None:
+    hls = generated("api.hls.get_hls_content").sync_detailed
+    recording = generated("api.recording.get_recording_content").sync_detailed
+    for content in (hls, recording):
+        answer = content(room.id, "index.m3u8", client=api.client)
+        assert (answer.status_code, answer.parsed.errors) == (404, "File not found")
