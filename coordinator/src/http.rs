@@ -139,6 +139,7 @@ fn routes(api: &Api) -> (Router<Api>, OpenApi) {
     let routes = operations
         .merge(docs::routes(doc.clone()))
         .route("/", get(page::index))
+        .route("/admin", get(page::admin))
         .route("/r/{room}", get(page::index))
         .route("/assets/{*path}", get(page::asset));
     (routes, doc)
@@ -149,13 +150,15 @@ fn operations(api: &Api) -> OpenApiRouter<Api> {
     let guard = middleware::from_fn_with_state(api.clone(), auth::require_management_token);
     let moderated = middleware::from_fn_with_state(api.clone(), auth::require_management_token_or_moderator);
     let once = middleware::from_fn_with_state(api.clone(), once::once);
-    let cluster = OpenApiRouter::new().routes(routes!(cluster::workers)).routes(routes!(cluster::placement));
+    let cluster = OpenApiRouter::new()
+        .routes(routes!(cluster::workers))
+        .routes(routes!(cluster::totals))
+        .routes(routes!(cluster::history::show))
+        .routes(routes!(cluster::rooms::list))
+        .routes(routes!(cluster::placement));
     OpenApiRouter::new()
         .nest("/api/v1/connect/{app}", connect().route_layer(once).route_layer(moderated))
-        .nest(
-            "/api/v1/connect/{app}",
-            OpenApiRouter::new().routes(routes!(auth::validate)).merge(sockets()),
-        )
+        .nest("/api/v1/connect/{app}", OpenApiRouter::new().routes(routes!(auth::validate)).merge(sockets()))
         .nest("/cluster", cluster.route_layer(guard.clone()))
         .merge(older::routes().route_layer(guard))
         .merge(older::open_routes())

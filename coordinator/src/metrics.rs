@@ -33,6 +33,7 @@ struct CoreMetrics {
     takeovers: IntCounter,
     purged: IntCounter,
     commands_lost: IntCounter,
+    history_skipped: IntCounter,
     sessions_opening: IntGauge,
     workers: IntGauge,
     rooms: IntGauge,
@@ -89,6 +90,7 @@ impl CoreMetrics {
             takeovers: r.counter("takeovers_total", "Sockets replaced by a newer one of their peer")?,
             purged: r.counter("purged_total", "Rooms and peers removed because nobody used them")?,
             commands_lost: r.counter("commands_lost_total", "Commands to workers that were given up")?,
+            history_skipped: r.counter("history_skipped_total", "Samples of workers too many for the history")?,
             sessions_opening: r.gauge("sessions_opening", "Sessions that wait for a worker")?,
             workers: r.gauge("workers", "Known workers")?,
             rooms: r.gauge("rooms", "Known rooms")?,
@@ -111,6 +113,7 @@ impl CoreMetrics {
         step(&self.takeovers, now.takeovers, last.takeovers);
         step(&self.purged, now.purged, last.purged);
         step(&self.commands_lost, now.commands_lost, last.commands_lost);
+        step(&self.history_skipped, now.history_skipped, last.history_skipped);
         self.sessions_opening.set(i64::try_from(now.sessions_opening).unwrap_or(i64::MAX));
         self.workers.set(i64::try_from(now.workers).unwrap_or(i64::MAX));
         self.rooms.set(i64::try_from(now.rooms).unwrap_or(i64::MAX));

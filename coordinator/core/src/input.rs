@@ -243,6 +243,13 @@ pub enum Request {
     },
     /// All known workers.
     ListWorkers,
+    /// How much is going on.
+    ShowTotals,
+    /// How much was going on, and the loads of workers.
+    ShowHistory {
+        /// Of which workers.
+        query: HistoryQuery,
+    },
 }
 
 /// A peer as the management API asks for it.
@@ -305,4 +312,15 @@ pub struct RoomQuery {
     pub after: Option<RoomId>,
     /// This many at most.
     pub limit: Option<usize>,
+}
+
+/// Of which workers the history is told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HistoryQuery {
+    /// Of this one; `None` for any.
+    pub worker: Option<WorkerId>,
+    /// Of those whose ids come after this one.
+    pub after: Option<WorkerId>,
+    /// Of this many at most.
+    pub limit: usize,
 }

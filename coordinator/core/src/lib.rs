@@ -10,6 +10,7 @@
 mod close;
 mod edits;
 mod effects;
+mod history;
 mod input;
 mod joining;
 mod output;
@@ -39,9 +40,10 @@ use velella_model::record::Connection;
 use velella_model::{CoordinatorId, PeerId, RoomId};
 
 pub use crate::close::Close;
+pub use crate::history::{HistoryView, SAMPLE_EVERY, SAMPLES_MAX, Tick, Totals, WorkerHistory};
 pub use crate::input::{
-    CommandOutcome, Entry, Fact, Input, Noun, OpId, Pass, PeerEdit, PeerSpec, Request, Revision, RoomPatch, RoomQuery,
-    Said, Ticket, WriteOutcome,
+    CommandOutcome, Entry, Fact, HistoryQuery, Input, Noun, OpId, Pass, PeerEdit, PeerSpec, Request, Revision,
+    RoomPatch, RoomQuery, Said, Ticket, WriteOutcome,
 };
 pub use crate::output::{Denial, Expect, Output, Reply, RoomView, WorkerView};
 pub use crate::registry::{FORGET_AFTER, SUSPECT_AFTER, WORKERS_MAX};
@@ -50,6 +52,7 @@ pub use crate::subscriptions::SUBSCRIPTIONS_MAX;
 
 use crate::edits::Edits;
 use crate::effects::{CommandStep, Parked, WriteStep};
+use crate::history::History;
 use crate::placing::Placing;
 use crate::purge::Purge;
 use crate::records::{News, Records};
@@ -67,6 +70,7 @@ pub struct Coordinator {
     placings: BTreeMap<RoomId, Placing>,
     edits: Edits,
     purge: Purge,
+    history: History,
     /// Peers being written, per room: they count for the room's limit.
     adding: BTreeMap<RoomId, usize>,
     writes: BTreeMap<OpId, WriteStep>,
@@ -88,6 +92,8 @@ pub enum Reason {
     RetryEdit,
     /// A room or peer was unused for as long as its spec says.
     Purge,
+    /// The history wants a sample.
+    SampleHistory,
 }
 
 impl Coordinator {
@@ -102,6 +108,7 @@ impl Coordinator {
             placings: BTreeMap::new(),
             edits: Edits::default(),
             purge: Purge::default(),
+            history: History::default(),
             adding: BTreeMap::new(),
             writes: BTreeMap::new(),
             commands: BTreeMap::new(),
@@ -156,6 +163,7 @@ impl Coordinator {
             (self.sessions.next_due(), Reason::OpenSession),
             (self.edits.next_retry(), Reason::RetryEdit),
             (self.purge.next(), Reason::Purge),
+            (self.history.next(), Reason::SampleHistory),
         ];
         timers.into_iter().filter_map(|(at, reason)| Some((at?, reason))).min()
     }
@@ -173,6 +181,7 @@ impl Coordinator {
 
     fn announced(&mut self, announce: velella_model::wire::announce::Announce, now: Instant) {
         let worker = announce.worker.clone();
+        self.history.begin(now);
         match self.registry.hear(announce, now) {
             Heard::Renewed => {}
             Heard::Stale | Heard::TooMany => self.stats.announcements_ignored += 1,
@@ -187,6 +196,10 @@ impl Coordinator {
 
     fn timed_out(&mut self, now: Instant) {
         self.registry.forget_silent(now);
+        if self.history.is_due(now) {
+            let totals = self.totals(now);
+            self.stats.history_skipped += self.history.sample(totals, self.registry.loads(now), now);
+        }
         self.retry_opening(now);
         for (room, peer) in self.edits.take_due(now) {
             self.flush_edit(&room, &peer, now);
@@ -198,6 +211,16 @@ impl Coordinator {
         for room in self.purge.take_due_rooms(now) {
             self.stats.purged += 1;
             self.remove_room(room, None);
+        }
+    }
+
+    pub(crate) fn totals(&self, now: Instant) -> Totals {
+        Totals {
+            rooms: self.records.rooms_len() as u64,
+            peers: self.records.peers_len() as u64,
+            peers_connected: self.records.connected(),
+            workers: self.registry.len() as u64,
+            workers_ready: self.registry.ready(now) as u64,
         }
     }
 

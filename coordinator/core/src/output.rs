@@ -9,6 +9,7 @@ use velella_model::wire::signal::{ServerEvent, ToWorker};
 use velella_model::{Incarnation, PeerId, RoomId, RoomType, SessionId, TrackId, WorkerId};
 
 use crate::close::Close;
+use crate::history::{HistoryView, Totals};
 use crate::input::{Fact, OpId, Revision, Ticket};
 
 /// What to do.
@@ -116,6 +117,10 @@ pub enum Reply {
     Peer(PeerId, PeerRecord),
     /// Workers.
     Workers(Vec<WorkerView>),
+    /// How much is going on.
+    Totals(Totals),
+    /// How much was going on.
+    History(HistoryView),
     /// No.
     Denied(Denial),
 }

@@ -17,6 +17,8 @@ pub(crate) struct Records {
     peers: Shelf<(RoomId, PeerId), PeerRecord>,
     members: BTreeMap<RoomId, BTreeSet<PeerId>>,
     placed: BTreeMap<WorkerId, BTreeSet<RoomId>>,
+    /// How many peers are connected, anywhere in the cluster.
+    connected: u64,
 }
 
 /// A change of what is known.
@@ -30,7 +32,13 @@ pub(crate) enum News {
 
 impl Records {
     pub(crate) fn new() -> Self {
-        Self { rooms: Shelf::new(), peers: Shelf::new(), members: BTreeMap::new(), placed: BTreeMap::new() }
+        Self {
+            rooms: Shelf::new(),
+            peers: Shelf::new(),
+            members: BTreeMap::new(),
+            placed: BTreeMap::new(),
+            connected: 0,
+        }
     }
 
     pub(crate) fn room(&self, room: &RoomId) -> Option<&RoomRecord> {
@@ -56,6 +64,14 @@ impl Records {
 
     pub(crate) fn rooms_len(&self) -> usize {
         self.rooms.len()
+    }
+
+    pub(crate) fn peers_len(&self) -> usize {
+        self.peers.len()
+    }
+
+    pub(crate) fn connected(&self) -> u64 {
+        self.connected
     }
 
     /// Rooms that the records place at a worker.
@@ -149,9 +165,17 @@ impl Records {
             }
             Fact::Peer(room, peer, record) => {
                 let key = (room, peer);
-                into_peers(&mut self.peers, &key, revision, record).then(|| self.index_peer(key))
+                let before = self.is_connected(&key);
+                let news = into_peers(&mut self.peers, &key, revision, record);
+                self.connected = self.connected + self.is_connected(&key) - before;
+                news.then(|| self.index_peer(key))
             }
         }
+    }
+
+    /// 1 or 0, to be counted.
+    fn is_connected(&self, key: &(RoomId, PeerId)) -> u64 {
+        self.peers.get(key).is_some_and(|record| record.connection.is_some()).into()
     }
 
     fn index_room(&mut self, room: RoomId, before: Option<RoomRecord>) -> Option<News> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use velella_model::record::Placement;
-use velella_model::wire::announce::Announce;
+use velella_model::wire::announce::{Announce, Load, WorkerState};
 use velella_model::{Incarnation, RoomId, RoomType, WorkerId};
 
 use crate::output::WorkerView;
@@ -84,6 +84,18 @@ impl Registry {
             announce: known.announce.clone(),
         };
         self.workers.values().map(view).collect()
+    }
+
+    /// The present loads of those that are heard; the others' would be a guess.
+    pub(crate) fn loads(&self, now: Instant) -> impl Iterator<Item = (&WorkerId, Load)> {
+        let heard = self.workers.values().filter(move |known| !known.is_silent(now));
+        heard.map(|known| (&known.announce.worker, known.announce.load))
+    }
+
+    /// How many take rooms.
+    pub(crate) fn ready(&self, now: Instant) -> usize {
+        let ready = |known: &&Known| known.announce.state == WorkerState::Ready && !known.is_silent(now);
+        self.workers.values().filter(ready).count()
     }
 
     pub(crate) fn reserve(&mut self, worker: &WorkerId, room: &RoomId, room_type: RoomType, now: Instant) {

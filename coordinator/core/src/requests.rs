@@ -34,6 +34,8 @@ impl Coordinator {
             }
             Request::ShowPeer { room, peer } => self.show_peer(&room, peer),
             Request::ListWorkers => Reply::Workers(self.registry.views(|worker| self.records.placed_at(worker), now)),
+            Request::ShowTotals => Reply::Totals(self.totals(now)),
+            Request::ShowHistory { query } => Reply::History(self.history.view(&query, now)),
         };
         self.emit(Output::Reply { ticket, reply });
     }
@@ -41,6 +43,7 @@ impl Coordinator {
     fn knows(&self, request: &Request) -> bool {
         match request {
             Request::CreateRoom { .. } | Request::ListRooms { .. } | Request::ListWorkers => true,
+            Request::ShowTotals | Request::ShowHistory { .. } => true,
             Request::DeleteRoom { room }
             | Request::ShowRoom { room }
             | Request::EditRoom { room, .. }
@@ -110,6 +113,7 @@ impl Request {
     fn must_know(&self) -> Option<&RoomId> {
         match self {
             Self::CreateRoom { .. } | Self::ListRooms { .. } | Self::ListWorkers => None,
+            Self::ShowTotals | Self::ShowHistory { .. } => None,
             Self::DeleteRoom { room }
             | Self::ShowRoom { room }
             | Self::EditRoom { room, .. }

@@ -25,6 +25,8 @@ pub struct Stats {
     pub takeovers: u64,
     /// Rooms and peers removed by their purge timeouts.
     pub purged: u64,
+    /// Samples of workers that were one too many for the history.
+    pub history_skipped: u64,
     /// Commands given up.
     pub commands_lost: u64,
     /// Sockets of this coordinator now.

@@ -2,6 +2,7 @@
 
 mod agents;
 mod edits;
+mod history;
 mod joining;
 mod placing;
 mod removal;

@@ -5,13 +5,19 @@
 //! - `GET /cluster/rooms/{room}/placement` → `{"room","worker","incarnation","generation",
 //!   "endpoints","candidates":[{"worker","verdict"}]}`; a verdict is `scored` with its score, in
 //!   order of importance, or `excluded` with the reason.
+//! - `GET /cluster/totals` → `{"rooms","peers","peers_connected","workers","workers_ready"}`
+//! - `GET /cluster/rooms` and `GET /cluster/history` are described at their files.
 //!
 //! Incarnations are strings: they are larger than what JavaScript takes for an exact number.
+
+pub(crate) mod history;
+mod query;
+pub(crate) mod rooms;
 
 use axum::Json;
 use axum::extract::{Path, State};
 use serde_json::{Value, json};
-use velella_coordinator_core::{Reply, Request, WorkerView};
+use velella_coordinator_core::{Reply, Request, Totals, WorkerView};
 use velella_model::record::Placement;
 
 use crate::http::Api;
@@ -42,6 +48,21 @@ fn worker(view: &WorkerView) -> Value {
         "capacity": announce.capacity,
         "load": announce.load,
     })
+}
+
+/// Count rooms, peers and workers
+#[utoipa::path(get, path = "/totals", tag = "cluster", operation_id = "show_totals",
+    responses((status = 200, body = Object), Failures))]
+pub(crate) async fn totals(State(api): State<Api>) -> Result<Json<Value>, Failure> {
+    let Reply::Totals(totals) = api.ask(Request::ShowTotals).await? else { return Err(Failure::INTERNAL) };
+    let Totals { rooms, peers, peers_connected, workers, workers_ready } = totals;
+    Ok(Json(json!({
+        "rooms": rooms,
+        "peers": peers,
+        "peers_connected": peers_connected,
+        "workers": workers,
+        "workers_ready": workers_ready,
+    })))
 }
 
 /// Show where a room lives and why

@@ -34,7 +34,9 @@ pub(crate) struct Subject {
 impl Subject {
     pub(crate) fn of(request: &Request) -> Self {
         let (room, peer) = match request {
-            Request::ListRooms { .. } | Request::ListWorkers => (String::new(), String::new()),
+            Request::ListRooms { .. } | Request::ListWorkers | Request::ShowTotals | Request::ShowHistory { .. } => {
+                (String::new(), String::new())
+            }
             Request::CreateRoom { room, .. }
             | Request::EditRoom { room, .. }
             | Request::DeleteRoom { room }

@@ -1,7 +1,7 @@
 //! The page, built into the program. A build without it says how to get it.
 
 use axum::extract::Path;
-use axum::http::{StatusCode, Uri, header};
+use axum::http::{HeaderName, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use rust_embed::{Embed, EmbeddedFile};
 
@@ -12,6 +12,7 @@ use crate::http::failure::Failure;
 struct Dist;
 
 const INDEX: &str = "index.html";
+const ADMIN: &str = "admin.html";
 
 /// Names of assets carry a hash of their content.
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
@@ -19,10 +20,30 @@ const ASK_AGAIN: &str = "no-cache";
 
 const NOT_BUILT: &str = "The page is not part of this build. Run `make web`, then build again.\n";
 
+/// The operators' page handles the management token: it runs its own files, talks to nobody but this
+/// server, and stands in nobody's frame.
+const ADMIN_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+    connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
 /// `/` and the links to rooms.
 pub(crate) async fn index() -> Response {
-    match Dist::get(INDEX) {
-        Some(file) => serve(INDEX, file, ASK_AGAIN),
+    page(INDEX)
+}
+
+/// `/admin`.
+pub(crate) async fn admin() -> Response {
+    let headers = [
+        (header::CONTENT_SECURITY_POLICY, ADMIN_POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (HeaderName::from_static("permissions-policy"), "camera=(), microphone=(), display-capture=(), geolocation=()"),
+    ];
+    (headers, page(ADMIN)).into_response()
+}
+
+fn page(name: &str) -> Response {
+    match Dist::get(name) {
+        Some(file) => serve(name, file, ASK_AGAIN),
         None => (StatusCode::NOT_FOUND, NOT_BUILT).into_response(),
     }
 }
@@ -36,10 +57,12 @@ pub(crate) async fn asset(Path(path): Path<String>) -> Response {
 
 /// Whatever else lies beside the page, an icon for example; everything unknown is JSON.
 pub(crate) async fn other(uri: Uri) -> Response {
-    let path = uri.path().trim_start_matches('/');
-    match Dist::get(path) {
-        Some(file) => serve(path, file, ASK_AGAIN),
-        None => Failure::NOT_FOUND.into_response(),
+    match uri.path().trim_start_matches('/') {
+        ADMIN => admin().await,
+        path => match Dist::get(path) {
+            Some(file) => serve(path, file, ASK_AGAIN),
+            None => Failure::NOT_FOUND.into_response(),
+        },
     }
 }
 

@@ -13,6 +13,7 @@ mod describe;
 mod livestreams;
 mod moderators;
 mod older;
+mod operators;
 mod rooms;
 mod sockets;
 mod subscriptions;

@@ -35,6 +35,10 @@ export class Api {
     return this.call("GET", `/room/${id}`);
   }
 
+  config(id: string): Promise<{ config: Record<string, unknown> }> {
+    return this.call("GET", `/room/${id}`);
+  }
+
   async addPeer(room: string, metadata: Record<string, unknown> = {}): Promise<Place> {
     const body = { type: "webrtc", options: { metadata } };
     const { peer, token } = await this.call<{ peer: { id: string }; token: string }>(

@@ -4,7 +4,8 @@ import "uplot/dist/uPlot.min.css";
 import "./plot.css";
 import { useEffect, useId, useMemo, useRef, useState } from "react";
 import { type Canvas, open } from "./canvas";
-import { quantity } from "./quantity";
+import { clock } from "./clock";
+import { quantity, tick } from "./quantity";
 import { type Columns, columns, inWords, latest, type Series, thinned } from "./series";
 
 interface Props {
@@ -32,7 +33,7 @@ export function Plot({ title, unit, series }: Props) {
         {series.map((one, line) => (
           <li key={one.name}>
             <i data-line={(line % LINES_KNOWN) + 1} />
-            {one.name} <b>{written(value(line, one), unit)}</b>
+            {one.name} <b>{written(value(line, one), unit, tick)}</b>
           </li>
         ))}
       </ul>
@@ -101,7 +102,7 @@ function Table({ title, unit, series, shown }: TableProps) {
           <tbody>
             {thinned(shown, ROWS_MAX).map(({ at, values }) => (
               <tr key={at}>
-                <th scope="row">{new Date(at).toLocaleTimeString()}</th>
+                <th scope="row">{clock(at)}</th>
                 {series.map(({ name }, line) => (
                   <td key={name}>{written(values[line] ?? null, unit)}</td>
                 ))}
@@ -114,6 +115,6 @@ function Table({ title, unit, series, shown }: TableProps) {
   );
 }
 
-function written(value: number | null, unit: string): string {
-  return value === null ? "–" : quantity(value, unit);
+function written(value: number | null, unit: string, words = quantity): string {
+  return value === null ? "–" : words(value, unit);
 }

@@ -1,6 +1,7 @@
 // The drawing itself: one uPlot per element, in the colours that the page's style gives to its swatches.
 
 import UPlot from "uplot";
+import { clock } from "./clock";
 import { tick } from "./quantity";
 import type { Columns } from "./series";
 
@@ -61,15 +62,15 @@ function options({ names, unit, colour, ink, grid, onPoint }: Look): Omit<UPlot.
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
     scales: { y: { range: (_, least, most) => [Math.min(0, least ?? 0), Math.max(1, (most ?? 0) * 1.1)] } },
     axes: [
-      { ...axis, space: 64, size: 26, values: (_, moments, __, ___, step) => moments.map((at) => clock(at, step)) },
+      {
+        ...axis,
+        space: 64,
+        size: 26,
+        values: (_, moments, __, ___, step) => moments.map((at) => clock(at, step < MINUTE_MS)),
+      },
       { ...axis, space: 32, size: 52, values: (_, values) => values.map((value) => tick(value, unit)) },
     ],
     series: [{}, ...names.map(line)],
     hooks: { setCursor: [({ cursor }) => onPoint(cursor.idx ?? null)] },
   };
-}
-
-function clock(at_ms: number, step_ms: number): string {
-  const seconds = step_ms < MINUTE_MS ? { second: "2-digit" as const } : {};
-  return new Date(at_ms).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23", ...seconds });
 }
