@@ -7,11 +7,8 @@ use std::time::SystemTime;
 use anyhow::Context;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
-<<<<<<< HEAD
 use tracing::Instrument;
-=======
 use velella_model::wire::agent::Heard;
->>>>>>> 4a3ae86 (Let agents speak and hear in a room)
 use velella_model::wire::announce::WorkerState;
 use velella_model::wire::signal::VoiceChanged;
 use velella_model::{CoordinatorId, Generation, Incarnation, subject};
@@ -126,7 +123,6 @@ impl Service {
     pub async fn run(self) -> anyhow::Result<()> {
         let Self { control, ears, identity, standing, reports, voices, heard, mut failures, deps } = self;
         let shutdown: CancellationToken = deps.shutdown.clone();
-<<<<<<< HEAD
         let span = tracing::error_span!("worker", worker = %identity.worker);
         let serving = async {
             tokio::select! {
@@ -134,20 +130,11 @@ impl Service {
                 result = control.run(ears) => result,
                 result = announce::run(deps.bus.clone(), identity, standing, reports) => result,
                 () = voices::run(deps.bus.clone(), voices) => Ok(()),
+                () = agents::publish(deps.bus.clone(), heard) => Ok(()),
                 Some(error) = failures.recv() => Err(error),
             }
         };
         serving.instrument(span).await
-=======
-        tokio::select! {
-            () = shutdown.cancelled() => Ok(()),
-            result = control.run(ears) => result,
-            result = announce::run(deps.bus.clone(), identity, standing, reports) => result,
-            () = voices::run(deps.bus.clone(), voices) => Ok(()),
-            () = agents::publish(deps.bus.clone(), heard) => Ok(()),
-            Some(error) = failures.recv() => Err(error),
-        }
->>>>>>> 4a3ae86 (Let agents speak and hear in a room)
     }
 }
 

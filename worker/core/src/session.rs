@@ -88,14 +88,10 @@ pub(crate) enum Delivered {
 }
 
 impl Session {
-<<<<<<< HEAD
-    pub(crate) fn new(open: OpenSession, room: RoomKey, transport: Transport, ufrag: String) -> Self {
+    pub(crate) fn new(open: OpenSession, room: RoomKey, connection: Connection, ufrag: String) -> Self {
         let OpenSession { session, peer, assignment, .. } = &open;
         // On whatever level is logged: a span below it would take the fields from warnings too.
         let span = tracing::error_span!("session", room = %assignment.room, %peer, %session);
-=======
-    pub(crate) fn new(open: OpenSession, room: RoomKey, connection: Connection, ufrag: String) -> Self {
->>>>>>> 4a3ae86 (Let agents speak and hear in a room)
         Self {
             span,
             rights: open.rights,
