@@ -9,14 +9,16 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 # environment NAME: makes `.venv/NAME` hold exactly what `requirements/NAME.txt` pins.
+# One environment has the installer, for all of them: making it takes longer than everything else.
 environment() {
     local name=$1 home=.venv/$1
-    if ! cmp --silent "requirements/$name.txt" "$home/.installed"; then
-        rm -rf "$home"
-        python3 -m venv "$home"
-        "$home/bin/pip" install --quiet --disable-pip-version-check --require-hashes -r "requirements/$name.txt"
-        cp "requirements/$name.txt" "$home/.installed"
-    fi
+    if cmp --silent "requirements/$name.txt" "$home/.installed"; then return; fi
+    if [[ ! -x .venv/pip/bin/pip ]]; then python3 -m venv .venv/pip; fi
+    rm -rf "$home"
+    python3 -m venv --without-pip "$home"
+    .venv/pip/bin/pip --python "$home/bin/python" install --quiet --disable-pip-version-check \
+        --require-hashes --no-deps --no-compile -r "requirements/$name.txt"
+    cp "requirements/$name.txt" "$home/.installed"
 }
 
 case ${1-} in
