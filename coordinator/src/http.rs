@@ -298,6 +298,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use tokio_util::sync::CancellationToken;
+    use velella_bus::memory::MemoryBus;
 
     use super::*;
     use crate::driver::Mailbox;
@@ -331,6 +332,8 @@ mod tests {
             mailbox: Mailbox::to_nobody(),
             tokens: Arc::new(Tokens::new(&secret, Duration::from_secs(60))),
             lobby: Lobby::new(1, metrics.lobby_evictions.with_label_values(&["socket"])),
+            bus: Arc::new(MemoryBus::new()),
+            sounds: Sounds::default(),
             metrics,
             shutdown: CancellationToken::new(),
         };

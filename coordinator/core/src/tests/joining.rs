@@ -178,6 +178,7 @@ fn a_full_room_lets_nobody_else_connect() {
         session: session("s2"),
         room: room("r"),
         peer: peer("q"),
+        kind: PeerKind::Webrtc,
         pass: Pass::default(),
     });
     assert_eq!(world.take(), [Seen::Closed(session("s2"), Close::PeersLimit)]);

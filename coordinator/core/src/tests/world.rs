@@ -220,7 +220,7 @@ impl World {
 
 pub(crate) fn add_peer(room_id: &str, peer_id: &str) -> Request {
     let spec = PeerSpec {
-        kind: velella_model::record::PeerKind::Webrtc,
+        kind: PeerKind::Webrtc,
         server_metadata: Json::parse(r#"{"s":2}"#).unwrap(),
         subscribe_mode: velella_model::wire::command::SubscribeMode::Auto,
         agent_output: None,
