@@ -13,7 +13,7 @@ use velella_model::wire::announce::WorkerState;
 use velella_model::wire::signal::VoiceChanged;
 use velella_model::{CoordinatorId, Generation, Incarnation, subject};
 use velella_ops::Deps;
-use velella_worker_core::{Input, Ledger};
+use velella_worker_core::{AgentNews, Input, Ledger};
 
 use crate::agents::{self, AgentReport};
 use crate::announce::{self, Identity, Standing};
@@ -49,7 +49,6 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Service> {
     let (signals, signal_receiver) = mpsc::channel(control::SIGNALS_MAX);
     let (voices, voice_receiver) = mpsc::channel(voices::VOICES_MAX);
     let (agents, agent_news) = mpsc::channel(agents::NEWS_MAX);
-    let (heard, heard_receiver) = mpsc::channel(agents::HEARD_MAX);
     let (failure, failures) = mpsc::channel(shards + 1);
     let (stray_senders, stray_receivers): (Vec<_>, Vec<_>) =
         (0..shards).map(|_| mpsc::channel(MAILBOX_STRAYS_MAX)).unzip();
@@ -75,10 +74,7 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Service> {
         };
         start_thread(format!("shard-{index}"), move || shard_thread::run(wiring), failure.clone())?;
     }
-    let said = deps.bus.subscribe(&subject::worker_agents(&config.worker_id)).await?;
-    let (report, agent_report) = watch::channel(AgentReport::default());
-    let wiring = agents::Wiring { news: agent_news, said, shards: inputs.clone(), heard, report };
-    start_thread("agents".into(), move || agents::run(wiring), failure)?;
+    let (agent_report, heard) = start_agents(&deps, &config, agent_news, inputs.clone(), failure).await?;
     metrics::register(&deps.registry, config.worker_id.as_str(), reports.clone(), agent_report)?;
     let ledger = Ledger::new(incarnation, config.capacity(), shards);
     let (standing, watched_standing) = watch::channel(Standing {
@@ -107,7 +103,7 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Service> {
         standing: watched_standing,
         reports,
         voices: voice_receiver,
-        heard: heard_receiver,
+        heard,
         failures,
         deps,
     })
@@ -136,6 +132,22 @@ impl Service {
         };
         serving.instrument(span).await
     }
+}
+
+/// Starts the thread that turns the sound of agents; returns what it says of itself, and for them.
+async fn start_agents(
+    deps: &Deps,
+    config: &Config,
+    news: mpsc::Receiver<(usize, AgentNews)>,
+    shards: Vec<mpsc::Sender<Input>>,
+    failure: mpsc::Sender<anyhow::Error>,
+) -> anyhow::Result<(watch::Receiver<AgentReport>, mpsc::Receiver<(CoordinatorId, Heard)>)> {
+    let said = deps.bus.subscribe(&subject::worker_agents(&config.worker_id)).await?;
+    let (heard, heard_receiver) = mpsc::channel(agents::HEARD_MAX);
+    let (report, watched) = watch::channel(AgentReport::default());
+    let wiring = agents::Wiring { news, said, shards, heard, report };
+    start_thread("agents".into(), move || agents::run(wiring), failure)?;
+    Ok((watched, heard_receiver))
 }
 
 fn start_thread(

@@ -1,6 +1,6 @@
 //! The worker as its coordinators and clients see it: over the bus and a real UDP port.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "test code")]
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;

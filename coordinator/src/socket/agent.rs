@@ -68,10 +68,8 @@ impl Sockets {
     /// The token of the first frame.
     async fn admit_agent(&self, socket: &mut WebSocket) -> Result<String, End> {
         let first = self.first_frame(socket, AGENT_FRAME_BYTES_MAX).await?;
-        match self.read_agent(first)? {
-            AgentFrame::Auth { token } => Ok(token),
-            _ => Err(UNAUTHENTICATED),
-        }
+        let AgentFrame::Auth { token } = self.read_agent(first)? else { return Err(UNAUTHENTICATED) };
+        Ok(token)
     }
 
     async fn attend_agent(&self, socket: &mut WebSocket, token: &str) -> End {

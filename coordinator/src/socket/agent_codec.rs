@@ -122,8 +122,12 @@ mod tests {
 
     fn add(kind: u8, params: &[u8]) -> Vec<u8> {
         let track = [&[0x0a, 0x01, b't', 0x10, kind, 0x1a, 0x04][..], b"null"].concat();
-        let body = [&[0x0a, track.len() as u8][..], &track, &[0x12, params.len() as u8], params].concat();
-        [&[0x12, body.len() as u8][..], &body].concat()
+        let body = [&[0x0a, length(&track)][..], &track, &[0x12, length(params)], params].concat();
+        [&[0x12, length(&body)][..], &body].concat()
+    }
+
+    fn length(bytes: &[u8]) -> u8 {
+        u8::try_from(bytes.len()).unwrap()
     }
 
     fn decoded(bytes: &[u8]) -> Result<AgentFrame, BadAgentFrame> {
@@ -166,7 +170,7 @@ mod tests {
         let frame = encode_sound(&peer, &track("t"), &metadata, Bytes::from_static(&[1, 2]));
         let named = [0x0a, 0x01, b't', 0x10, 0x02, 0x1a, 0x02, b'{', b'}'];
         let body = [&[0x0a, 0x01, b'p', 0x12, 0x09][..], &named, &[0x1a, 0x02, 1, 2]].concat();
-        assert_eq!(frame, [&[0x12, body.len() as u8][..], &body].concat());
+        assert_eq!(frame, [&[0x12, length(&body)][..], &body].concat());
     }
 
     #[test]

@@ -5,9 +5,9 @@ use tokio_tungstenite::tungstenite::Message as Frame;
 use velella_bus::Bus;
 use velella_model::record::{AgentOutput, PeerKind, PeerRecord};
 use velella_model::wire::agent::{Heard, Said};
-use velella_model::wire::command::{Client, Order, SubscribeMode};
+use velella_model::wire::command::{Client, OpenSession, Order, SubscribeMode};
 use velella_model::wire::{decode, encode};
-use velella_model::{CoordinatorId, Json, PeerId, RoomId, WorkerId, key, subject};
+use velella_model::{Json, PeerId, RoomId, WorkerId, key, subject};
 use velella_proto::Message;
 use velella_proto::fishjam::agent_request::{
     AddTrack, AuthRequest, CaptureImage, Content, InterruptTrack, TrackData, add_track,
@@ -84,11 +84,8 @@ async fn add_agent(cluster: &Cluster, room: &str) -> String {
     answer.json["data"]["token"].as_str().unwrap_or_else(|| panic!("{}", answer.text)).to_owned()
 }
 
-fn coordinator_of(order: &Order) -> Option<CoordinatorId> {
-    match order {
-        Order::OpenSession { session } => Some(session.coordinator.clone()),
-        _ => None,
-    }
+fn opened(order: &Order) -> Option<&OpenSession> {
+    if let Order::OpenSession { session } = order { Some(session) } else { None }
 }
 
 #[tokio::test]
@@ -101,7 +98,7 @@ async fn what_an_agent_says_at_once_reaches_its_worker_whole_and_in_order() {
     let mut agent = Agent::join(&cluster, &token).await;
     agent.add_track(24_000).await;
     // An odd cut, and more than one message holds.
-    let speech: Vec<u8> = (0..200_000u32).map(|n| n as u8).collect();
+    let speech: Vec<u8> = (0..=u8::MAX).cycle().take(200_000).collect();
     agent.send_chunk(&speech[..3]).await;
     agent.send_chunk(&speech[3..]).await;
     let mut arrived = Vec::new();
@@ -111,13 +108,8 @@ async fn what_an_agent_says_at_once_reaches_its_worker_whole_and_in_order() {
         arrived.extend_from_slice(&said.sound);
     }
     assert_eq!(arrived, speech);
-    let opened = |order: &Order| match order {
-        Order::OpenSession { session } => {
-            session.client == Client::Agent { output: Some(AgentOutput { sample_rate_hz: 24_000 }) }
-        }
-        _ => false,
-    };
-    assert_eq!(worker.heard(opened), 1);
+    let client = Client::Agent { output: Some(AgentOutput { sample_rate_hz: 24_000 }) };
+    assert_eq!(worker.heard(|order| opened(order).is_some_and(|session| session.client == client)), 1);
     agent.say(Content::InterruptTrack(InterruptTrack { track_id: "t".into() })).await;
     agent.say(Content::CaptureImage(CaptureImage { track_id: "theirs".into() })).await;
     agent.send_chunk(&[1, 2]).await;
@@ -139,19 +131,11 @@ async fn what_an_agent_hears_names_whose_track_it_is() {
     let room = cluster.create_room().await;
     let token = add_agent(&cluster, &room).await;
     let mut agent = Agent::join(&cluster, &token).await;
-    worker.until(|order| coordinator_of(order).is_some()).await;
+    worker.until(|order| opened(order).is_some()).await;
     // The scripted worker announces somebody else's track as soon as there is one of the agent's.
     agent.add_track(16_000).await;
-    let (session, coordinator) = worker
-        .heard
-        .lock()
-        .unwrap()
-        .iter()
-        .find_map(|order| match order {
-            Order::OpenSession { session } => Some((session.session.clone(), session.coordinator.clone())),
-            _ => None,
-        })
-        .unwrap();
+    let open = worker.heard.lock().unwrap().iter().find_map(opened).unwrap().clone();
+    let (session, coordinator) = (open.session, open.coordinator);
     let heard = Heard { session, track: velella_model::TrackId::parse("theirs").unwrap(), sound: vec![7; 4].into() };
     let data = loop {
         let subject = subject::coordinator_agents(&coordinator);

@@ -331,6 +331,7 @@ mod tests {
         heard.sound.chunks(2).map(|bytes| i16::from_le_bytes([bytes[0], bytes[1]])).collect()
     }
 
+    #[expect(clippy::cast_possible_truncation, reason = "samples of a tone that is not too loud")]
     fn tone(rate_hz: u32, seconds: f64) -> Vec<i16> {
         let count = (f64::from(rate_hz) * seconds) as u32;
         let sample = |n| (f64::from(n) * TONE_HZ * std::f64::consts::TAU / f64::from(rate_hz)).sin() * 10_000.0;
