@@ -306,7 +306,8 @@ mod tests {
     use crate::tokens::Tokens;
 
     /// Pages for people, and the description itself, are no operations.
-    const PAGES: [&str; 7] = ["/", "/r/{room}", "/assets/{*path}", "/docs", "/docs/", "/docs/{*rest}", "/openapi.json"];
+    const PAGES: [&str; 8] =
+        ["/", "/admin", "/r/{room}", "/assets/{*path}", "/docs", "/docs/", "/docs/{*rest}", "/openapi.json"];
 
     #[test]
     fn every_route_is_described() {

@@ -2,6 +2,9 @@
 //! built into the program: nothing is fetched from elsewhere.
 
 use axum::Router;
+use axum::http::{HeaderValue, header};
+use axum::middleware;
+use axum::response::Response;
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn, PathItem};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{ComponentsBuilder, InfoBuilder, LicenseBuilder, ObjectBuilder, OpenApi, RefOr, Required, Type};
@@ -67,7 +70,17 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     [get, put, post, delete, options, head, patch, trace].into_iter().flatten()
 }
 
+/// Wider than that of our own pages: the viewer draws its icons from inline pictures and sets styles in place.
+const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+     font-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'",
+);
+
 /// The description and its viewer.
 pub(crate) fn routes(doc: OpenApi) -> Router<Api> {
-    SwaggerUi::new("/docs").url("/openapi.json", doc).into()
+    let viewer: Router<Api> = SwaggerUi::new("/docs").url("/openapi.json", doc).into();
+    viewer.layer(middleware::map_response(async |mut response: Response| {
+        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, POLICY);
+        response
+    }))
 }

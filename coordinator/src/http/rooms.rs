@@ -151,6 +151,7 @@ impl ListQuery {
     }
 }
 
+/// Create a room
 #[utoipa::path(post, path = "/room", tag = "rooms", operation_id = "create_room",
     request_body = inline(Option<RoomConfigBody>),
     responses((status = 201, body = view::Data<Created<'_>>), Failures))]

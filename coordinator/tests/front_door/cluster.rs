@@ -52,7 +52,8 @@ impl Cluster {
         Self::join(self.bus.clone(), self.store.clone(), &[]).await
     }
 
-    async fn join(bus: MemoryBus, store: MemoryStore, args: &[&str]) -> Self {
+    /// Over a store that may hold something already.
+    pub(crate) async fn join(bus: MemoryBus, store: MemoryStore, args: &[&str]) -> Self {
         let fixed = ["c", "--listen", "127.0.0.1:0", "--management-token", TOKEN, "--token-secret", SECRET];
         let config = Cli::parse_from(fixed.iter().chain(args)).config;
         let (registry, readiness, shutdown) = (prometheus::Registry::new(), Readiness::new(), CancellationToken::new());

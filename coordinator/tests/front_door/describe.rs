@@ -53,6 +53,7 @@ async fn the_viewer_is_served_without_asking_anybody_else() {
     let cluster = Cluster::start().await;
     let page = request(cluster.addr, "GET", "/docs/", None, None).await;
     assert_eq!(page.status, 200);
+    assert!(page.headers["content-security-policy"].to_str().unwrap().starts_with("default-src 'none'"));
     assert!(!page.text.contains("https://") && !page.text.contains("//cdn"), "{}", page.text);
     for file in ["swagger-ui-bundle.js", "swagger-ui.css", "swagger-initializer.js"] {
         assert_eq!(request(cluster.addr, "GET", &format!("/docs/{file}"), None, None).await.status, 200, "{file}");

@@ -115,6 +115,8 @@ async fn every_wrong_request_gets_json() {
         ("GET", cluster.api("/room/b%20d"), None, 400),
         ("POST", cluster.api("/room"), Some("{".to_owned()), 400),
         ("POST", cluster.api("/room"), Some(r#"{"color":"red"}"#.to_owned()), 400),
+        ("POST", cluster.api("/room"), Some(format!(r#"{{"maxPeers":{}"#, "[".repeat(100_000))), 400),
+        ("POST", cluster.api("/room"), Some("\u{0}".to_owned()), 400),
         ("POST", cluster.api("/room"), Some(format!("\"{}\"", "x".repeat(300_000))), 413),
         ("POST", cluster.api("/room/unknown/peer"), Some(r#"{"type":"webrtc"}"#.to_owned()), 404),
         ("POST", cluster.api("/room/unknown/peer"), Some(r#"{"type":"vapi"}"#.to_owned()), 501),
