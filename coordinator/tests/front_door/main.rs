@@ -9,6 +9,7 @@ mod beyond;
 mod client;
 mod cluster;
 mod demo;
+<<<<<<< HEAD
 mod describe;
 mod livestreams;
 mod moderators;
@@ -17,4 +18,11 @@ mod operators;
 mod rooms;
 mod sockets;
 mod subscriptions;
+=======
+mod notifications;
+mod rooms;
+mod sockets;
+mod subscriber;
+mod webhooks;
+>>>>>>> 10c47b2 (wip)
 mod worker;

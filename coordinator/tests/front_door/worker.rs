@@ -1,6 +1,6 @@
 //! A scripted worker: announces itself, does as it is told, writes down what that was.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,9 +11,13 @@ use velella_model::wire::announce::{Announce, Capacity, Load, WorkerState};
 use velella_model::wire::command::{Command, CommandReply, OpenSession, Order};
 use velella_model::wire::signal::{Endpoint, PeerEvent, ServerEvent, SessionEvent, ToCoordinator, ToWorker, Track};
 use velella_model::wire::{decode, encode};
+<<<<<<< HEAD
 use velella_model::{
     CoordinatorId, Generation, Incarnation, Json, MediaKind, PeerId, SessionId, TrackId, WorkerId, subject,
 };
+=======
+use velella_model::{CoordinatorId, Generation, Incarnation, MediaKind, SessionId, TrackId, WorkerId, subject};
+>>>>>>> 10c47b2 (wip)
 
 /// A running worker; dropping it ends the process, so to say.
 pub(crate) struct Worker {
@@ -30,6 +34,7 @@ struct Script {
     heard: Arc<Mutex<Vec<Order>>>,
     signals: Arc<Mutex<Vec<PeerEvent>>>,
     sessions: HashMap<SessionId, (CoordinatorId, u64)>,
+    tracks: HashSet<TrackId>,
 }
 
 impl Worker {
@@ -46,6 +51,7 @@ impl Worker {
             heard: Arc::clone(&heard),
             signals: Arc::clone(&said),
             sessions: HashMap::new(),
+            tracks: HashSet::new(),
         };
         Self { heard, signals: said, task: tokio::spawn(script.run(commands, signals)) }
     }
@@ -124,6 +130,16 @@ impl Script {
             let lines = u32::try_from(signal.seq).unwrap();
             self.tell(&signal.session, ServerEvent::OfferData { audio: lines, video: lines }).await;
         }
+        // As if it had been offered when it is told of for the first time.
+        if let PeerEvent::UpdateTrackMetadata { track, metadata } = signal.event {
+            let kind = MediaKind::Audio;
+            let event = if self.tracks.insert(track.clone()) {
+                SessionEvent::TrackAdded { track, kind, metadata }
+            } else {
+                SessionEvent::TrackMetadataUpdated { track, kind, metadata }
+            };
+            self.signal(&signal.session, event).await;
+        }
     }
 
     /// An agent added a track; as if for an answer, somebody else publishes one as well.
@@ -135,10 +151,17 @@ impl Script {
     }
 
     async fn tell(&mut self, session: &SessionId, event: ServerEvent) {
+<<<<<<< HEAD
         self.report(session, SessionEvent::ToPeer { event }).await;
     }
 
     async fn report(&mut self, session: &SessionId, event: SessionEvent) {
+=======
+        self.signal(session, SessionEvent::ToPeer { event }).await;
+    }
+
+    async fn signal(&mut self, session: &SessionId, event: SessionEvent) {
+>>>>>>> 10c47b2 (wip)
         let (coordinator, seq) = self.sessions.get_mut(session).unwrap();
         let message = encode(&ToCoordinator { session: session.clone(), seq: *seq, event });
         *seq += 1;
