@@ -46,13 +46,9 @@ use crate::http::failure::Failure;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::rate::Rate;
-<<<<<<< HEAD
 use crate::socket::agent::AGENT_FRAME_BYTES_READ_MAX;
-use crate::socket::{FRAME_BYTES_READ_MAX, Sockets};
-use crate::sounds::Sounds;
-=======
 use crate::socket::{FRAME_BYTES_READ_MAX, Sockets, server};
->>>>>>> 10c47b2 (wip)
+use crate::sounds::Sounds;
 
 /// Largest body of a request.
 const BODY_BYTES_MAX: usize = 256 * 1024;
@@ -117,29 +113,8 @@ impl Api {
 /// Everything that is served. Sockets only to pages of `allowed_origins`, where there are any.
 pub(crate) fn router(api: Api, allowed_origins: &[String]) -> Router {
     let check_origin = middleware::from_fn_with_state(allowed_origins.into(), origin::check);
-<<<<<<< HEAD
     let routes = routes(&api)
         .0
-=======
-    let moderated = middleware::from_fn_with_state(api.clone(), auth::require_management_token_or_moderator);
-    let cluster = Router::new()
-        .route("/workers", get(cluster::workers))
-        .route("/rooms/{room}/placement", get(cluster::placement));
-    let guard = middleware::from_fn_with_state(api.clone(), auth::require_management_token);
-    let routes = Router::new()
-        .nest(
-            "/api/v1/connect/{app}",
-            connect().split_for_parts().0.route_layer(moderated).merge(open().split_for_parts().0),
-        )
-        .nest("/cluster", cluster.route_layer(guard))
-        .route("/api/v1/connect/{app}/socket/peer/websocket", get(peer_socket))
-        .route("/api/v1/connect/{app}/socket/server/websocket", get(server_socket))
-        .route("/socket/server/websocket", get(server_socket))
-        .route("/demo/join", post(demo::join))
-        .route("/", get(page::index))
-        .route("/r/{room}", get(page::index))
-        .route("/assets/{*path}", get(page::asset))
->>>>>>> 10c47b2 (wip)
         .fallback(page::other)
         .method_not_allowed_fallback(async || Failure::METHOD_NOT_ALLOWED)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
@@ -221,7 +196,7 @@ fn connect() -> OpenApiRouter<Api> {
 
 /// Below both bases.
 fn sockets() -> OpenApiRouter<Api> {
-    OpenApiRouter::new().routes(routes!(peer_socket)).routes(routes!(agent_socket))
+    OpenApiRouter::new().routes(routes!(peer_socket)).routes(routes!(agent_socket)).routes(routes!(server_socket))
 }
 
 /// Held by every open socket. The library's own 128 KiB would cost 1.3 GB for ten thousand silent ones;
@@ -246,31 +221,38 @@ async fn peer_socket(
     Ok(upgrade.on_upgrade(move |socket| sockets.serve(socket)))
 }
 
-<<<<<<< HEAD
 /// The socket of an agent
 ///
 /// As a peer's, with larger frames: they hold sound.
 #[utoipa::path(get, path = "/socket/agent/websocket", tag = "sockets", operation_id = "agent_socket",
     responses((status = 101, description = "The socket is open"), failure::Failures))]
 async fn agent_socket(
-=======
-async fn server_socket(
->>>>>>> 10c47b2 (wip)
     State(api): State<Api>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Failure> {
     let upgrade = upgrade.map_err(|rejection| Failure::bad_request(rejection.body_text()))?;
     let sockets = api.0.sockets.clone();
-<<<<<<< HEAD
     let upgrade = upgrade
         .read_buffer_size(READ_BUFFER_BYTES)
         .max_frame_size(AGENT_FRAME_BYTES_READ_MAX)
         .max_message_size(AGENT_FRAME_BYTES_READ_MAX);
     Ok(upgrade.on_upgrade(move |socket| sockets.serve_agent(socket)))
-=======
+}
+
+/// The socket of a server
+///
+/// A WebSocket of binary protobuf frames: the management token first, then subscriptions. What follows
+/// is numbered; a subscription may name rooms, and a position to go on after.
+#[utoipa::path(get, path = "/socket/server/websocket", tag = "sockets", operation_id = "server_socket",
+    responses((status = 101, description = "The socket is open"), failure::Failures))]
+async fn server_socket(
+    State(api): State<Api>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<Response, Failure> {
+    let upgrade = upgrade.map_err(|rejection| Failure::bad_request(rejection.body_text()))?;
+    let sockets = api.0.sockets.clone();
     let upgrade = server::bounded(upgrade.read_buffer_size(READ_BUFFER_BYTES));
     Ok(upgrade.on_upgrade(move |socket| sockets.serve_server(socket)))
->>>>>>> 10c47b2 (wip)
 }
 
 async fn in_time(request: Request, next: Next) -> Result<Response, Failure> {
@@ -337,6 +319,8 @@ mod tests {
     use super::*;
     use crate::driver::Mailbox;
     use crate::lobby::Lobby;
+    use crate::notices::log::Log;
+    use crate::notices::report::Reports;
     use crate::tokens::Tokens;
 
     /// Pages for people, and the description itself, are no operations.
@@ -369,6 +353,9 @@ mod tests {
             bus: Arc::new(MemoryBus::new()),
             sounds: Sounds::default(),
             metrics,
+            management_token: Arc::new(secret.clone()),
+            log: Log::new(),
+            reports: Reports::default(),
             shutdown: CancellationToken::new(),
         };
         Api::new(sockets, secret, None, true)

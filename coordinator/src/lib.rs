@@ -72,12 +72,8 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Service> {
     let listed = deps.readiness.latch("store");
     let metrics = Arc::new(Metrics::new(&deps.registry).context("metrics cannot be registered")?);
     let id = config.coordinator_id.unwrap_or_else(random_id);
-<<<<<<< HEAD
     let heard = deps.bus.subscribe(&subject::coordinator_agents(&id)).await.context("the bus is not there")?;
     let effects = Effects { bus: Arc::clone(&deps.bus), store: deps.store, metrics: Arc::clone(&metrics) };
-    let (driver, mailbox) = Driver::start(id, config.prefer_region, effects).await.context("the bus is not there")?;
-=======
-    let effects = Effects { bus: deps.bus, store: deps.store, metrics: Arc::clone(&metrics) };
     let (log, reports) = (Log::new(), Reports::default());
     let secret_of_hooks = config.webhook_secret.as_ref();
     let (letterbox, post) = Post::new(config.webhook_url, secret_of_hooks, log.name(), Arc::clone(&metrics));
@@ -85,7 +81,6 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Service> {
     let outlets = (notices, reports.clone());
     let (driver, mailbox) =
         Driver::start(id, config.prefer_region, effects, outlets).await.context("the bus is not there")?;
->>>>>>> 10c47b2 (wip)
     let listener = process::bind(config.listen, "VELELLA_LISTEN").await?;
     let evictions = metrics.lobby_evictions.with_label_values(&["socket"]);
     let sockets = Sockets {
@@ -102,11 +97,7 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Service> {
     };
     let api = Api::new(sockets, management_token, config.public_url, config.demo);
     let allowed_origins = config.allowed_origins;
-<<<<<<< HEAD
-    Ok(Service { listener, driver, api, allowed_origins, listed, heard, shutdown: deps.shutdown })
-=======
-    Ok(Service { listener, driver, post, log, api, allowed_origins, listed, shutdown: deps.shutdown })
->>>>>>> 10c47b2 (wip)
+    Ok(Service { listener, driver, post, log, api, allowed_origins, listed, heard, shutdown: deps.shutdown })
 }
 
 impl Service {
@@ -117,11 +108,7 @@ impl Service {
 
     /// Serves until shutdown.
     pub async fn run(self) -> anyhow::Result<()> {
-<<<<<<< HEAD
-        let Self { listener, driver, api, allowed_origins, listed, heard, shutdown } = self;
-=======
-        let Self { listener, driver, post, log, api, allowed_origins, listed, shutdown } = self;
->>>>>>> 10c47b2 (wip)
+        let Self { listener, driver, post, log, api, allowed_origins, listed, heard, shutdown } = self;
         let metrics = api.metrics();
         let sounds = api.sounds().run(heard, Arc::clone(&metrics));
         let serving = accept::serve(listener, http::router(api, &allowed_origins), metrics, shutdown.clone());

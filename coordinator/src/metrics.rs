@@ -18,17 +18,13 @@ pub(crate) struct Metrics {
     pub(crate) bus_messages_bad: IntCounterVec,
     pub(crate) records_bad: IntCounter,
     pub(crate) panics: IntCounter,
-<<<<<<< HEAD
     pub(crate) idempotency: IntCounterVec,
     pub(crate) agent_sounds: IntCounterVec,
     pub(crate) agent_images_refused: IntCounter,
-=======
     pub(crate) notices: IntCounter,
     pub(crate) subscribers: IntGauge,
-    pub(crate) subscribers_closed: IntCounterVec,
     pub(crate) notices_lost: IntCounter,
     webhooks: WebhookMetrics,
->>>>>>> 10c47b2 (wip)
     core: CoreMetrics,
 }
 
@@ -56,7 +52,7 @@ impl Metrics {
             sockets: r.gauge("peer_sockets", "Authenticated peer sockets")?,
             sockets_closed: r.counters(
                 "peer_sockets_closed_total",
-                "Peer sockets closed by the server",
+                "Sockets of peers, agents and servers closed by the server",
                 &["reason"],
             )?,
             lobby_evictions: r.counters(
@@ -71,7 +67,6 @@ impl Metrics {
             bus_messages_bad: r.counters("bus_messages_bad_total", "Undecodable messages", &["conversation"])?,
             records_bad: r.counter("store_records_bad_total", "Undecodable records of the store")?,
             panics: r.counter("http_panics_total", "Requests that ended in a caught panic")?,
-<<<<<<< HEAD
             idempotency: r.counters("idempotency_total", "Requests with an Idempotency-Key", &["outcome"])?,
             agent_sounds: r.counters(
                 "agent_sounds_total",
@@ -79,20 +74,13 @@ impl Metrics {
                 &["direction", "fate"],
             )?,
             agent_images_refused: r.counter("agent_images_refused_total", "Pictures that agents asked for in vain")?,
-=======
             notices: r.counter("notifications_total", "Notifications made")?,
             subscribers: r.gauge("server_sockets", "Authenticated server sockets")?,
-            subscribers_closed: r.counters(
-                "server_sockets_closed_total",
-                "Server sockets closed by the server",
-                &["reason"],
-            )?,
             notices_lost: r.counter(
                 "notifications_lost_total",
                 "Notifications that subscribers lost because they read too slowly",
             )?,
             webhooks: WebhookMetrics::new(&r)?,
->>>>>>> 10c47b2 (wip)
             core: CoreMetrics::new(&r)?,
         })
     }

@@ -22,12 +22,8 @@ use velella_bus::Bus;
 use velella_coordinator_core::Close;
 use velella_model::record::PeerKind;
 use velella_model::wire::signal::ServerEvent;
-<<<<<<< HEAD
 use velella_model::{RoomType, SessionId, TrackId, WorkerId};
-=======
-use velella_model::{RoomType, SessionId};
 use velella_ops::Secret;
->>>>>>> 10c47b2 (wip)
 
 use crate::driver::{Letter, Mailbox};
 use crate::lobby::{Lobby, Seat};

@@ -230,7 +230,6 @@ impl Coordinator {
         }
     }
 
-<<<<<<< HEAD
     pub(crate) fn totals(&self, now: Instant) -> Totals {
         Totals {
             rooms: self.records.rooms_len() as u64,
@@ -241,16 +240,12 @@ impl Coordinator {
         }
     }
 
-    /// Everything that follows from a change of the records, whoever made it.
-    fn react(&mut self, news: News, now: Instant) {
-=======
     /// Everything that follows from a change of the records, whoever made it. `telling` is false
     /// for what stood there before this coordinator started.
     fn react(&mut self, news: News, telling: bool, now: Instant) {
         if telling {
             self.tell(&news);
         }
->>>>>>> 10c47b2 (wip)
         let room = match news {
             News::RoomGone(room, record) => return self.room_gone(&room, &record, now),
             News::RoomPut(room, _) => {

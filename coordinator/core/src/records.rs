@@ -70,13 +70,10 @@ impl Records {
         self.peers.len()
     }
 
-<<<<<<< HEAD
     pub(crate) fn connected(&self) -> u64 {
         self.connected
     }
 
-=======
->>>>>>> 10c47b2 (wip)
     /// Rooms that the records place at a worker.
     pub(crate) fn placed_at(&self, worker: &WorkerId) -> u32 {
         self.placed.get(worker).map_or(0, |rooms| u32::try_from(rooms.len()).unwrap_or(u32::MAX))
@@ -168,15 +165,10 @@ impl Records {
             }
             Fact::Peer(room, peer, record) => {
                 let key = (room, peer);
-<<<<<<< HEAD
-                let before = self.is_connected(&key);
+                let (connected, before) = (self.is_connected(&key), self.peers.get(&key).cloned().map(Box::new));
                 let news = into_peers(&mut self.peers, &key, revision, record);
-                self.connected = self.connected + self.is_connected(&key) - before;
-                news.then(|| self.index_peer(key))
-=======
-                let before = self.peers.get(&key).cloned().map(Box::new);
-                into_peers(&mut self.peers, &key, revision, record).then(|| self.index_peer(key, before))
->>>>>>> 10c47b2 (wip)
+                self.connected = self.connected + self.is_connected(&key) - connected;
+                news.then(|| self.index_peer(key, before))
             }
         }
     }

@@ -33,13 +33,9 @@ impl Coordinator {
                 self.records.view(&room).map_or(Reply::Denied(Denial::RoomNotFound), Reply::Room)
             }
             Request::ShowPeer { room, peer } => self.show_peer(&room, peer),
-<<<<<<< HEAD
-            Request::ListWorkers => Reply::Workers(self.registry.views(|worker| self.records.placed_at(worker), now)),
+            Request::ListWorkers => Reply::Workers(self.workers(now)),
             Request::ShowTotals => Reply::Totals(self.totals(now)),
             Request::ShowHistory { query } => Reply::History(self.history.view(&query, now)),
-=======
-            Request::ListWorkers => Reply::Workers(self.workers(now)),
->>>>>>> 10c47b2 (wip)
         };
         self.emit(Output::Reply { ticket, reply });
     }

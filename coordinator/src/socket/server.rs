@@ -5,7 +5,6 @@
 
 mod codec;
 
-use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
@@ -15,8 +14,8 @@ use futures_util::SinkExt;
 use tokio::sync::watch;
 
 use super::{
-    AUTH_PATIENCE, CLOSE_PATIENCE, END_SHUTDOWN, End, FRAME_REFILL, FRAMES_BURST, NORMAL, POLICY, SEND_PATIENCE,
-    Sockets, UNAUTHENTICATED, farewell, transmit,
+    CLOSE_PATIENCE, END_SHUTDOWN, End, FRAME_REFILL, FRAMES_BURST, NORMAL, POLICY, SEND_PATIENCE, Sockets, farewell,
+    transmit,
 };
 use crate::notices::ring::{Cursor, Lost};
 use crate::rate::Rate;
@@ -88,46 +87,28 @@ impl Sockets {
             }
             Err(end) => end.into(),
         };
-        let (code, label, reason, patience): (_, _, Cow<'static, str>, _) = match over {
-            Over::Ended(End::Theirs) => return,
-            Over::Ended(End::Evicted) => (NORMAL, "unauthenticated", "unauthenticated".into(), Duration::ZERO),
-            Over::Ended(End::Ours { code, reason }) => (code, reason, reason.into(), CLOSE_PATIENCE),
-            Over::Ended(End::Closed(close)) => (close.code(), close.reason(), close.text(), CLOSE_PATIENCE),
-            Over::Lost(Lost(lost)) => {
-                self.metrics.notices_lost.inc_by(lost);
-                (
-                    TRY_AGAIN,
-                    "reads too slowly",
-                    format!("reads too slowly: {lost} notifications lost").into(),
-                    CLOSE_PATIENCE,
-                )
-            }
-        };
-        self.metrics.subscribers_closed.with_label_values(&[label]).inc();
-        let frame = CloseFrame { code, reason: reason.as_ref().into() };
-        let _ = tokio::time::timeout(patience, farewell(&mut socket, frame)).await;
+        match over {
+            Over::Ended(end) => self.part(socket, end).await,
+            Over::Lost(lost) => self.part_from_slow(socket, lost).await,
+        }
+    }
+
+    /// Says how much is lost, if the socket still takes that much.
+    async fn part_from_slow(&self, mut socket: WebSocket, Lost(lost): Lost) {
+        self.metrics.notices_lost.inc_by(lost);
+        self.metrics.sockets_closed.with_label_values(&["reads too slowly"]).inc();
+        let reason = format!("reads too slowly: {lost} notifications lost");
+        let frame = CloseFrame { code: TRY_AGAIN, reason: reason.into() };
+        let _ = tokio::time::timeout(CLOSE_PATIENCE, farewell(&mut socket, frame)).await;
     }
 
     async fn authenticate_server(&self, socket: &mut WebSocket) -> Result<(), End> {
-        let seat = self.lobby.enter();
-        let first = tokio::select! {
-            () = seat.evicted() => return Err(End::Evicted),
-            () = self.shutdown.cancelled() => return Err(END_SHUTDOWN),
-            first = tokio::time::timeout(AUTH_PATIENCE, self.first_frame(socket)) => first.map_err(|_| UNAUTHENTICATED)??,
-        };
+        let first = self.first_frame(socket, FRAME_BYTES_READ_MAX).await?;
         let Ok(Said::Auth { token }) = codec::decode(&first) else { return Err(NO_AUTH_REQUEST) };
         if !self.management_token.matches(&token) {
             return Err(INVALID_TOKEN);
         }
         transmit(socket, Message::Binary(codec::authenticated(self.log.name()))).await
-    }
-
-    async fn first_frame(&self, socket: &mut WebSocket) -> Result<Bytes, End> {
-        loop {
-            if let Some(bytes) = self.received(socket.recv().await)? {
-                return Ok(bytes);
-            }
-        }
     }
 
     async fn notify(&self, socket: &mut WebSocket) -> Over {
@@ -173,7 +154,7 @@ impl Sockets {
         if !subscriber.rate.allows(subscriber.heard_at) {
             return Err(TOO_MANY.into());
         }
-        let Some(bytes) = self.received(message)? else { return Ok(()) };
+        let Some(bytes) = self.received(message, FRAME_BYTES_READ_MAX)? else { return Ok(()) };
         let Ok(Said::Subscribe(subscription)) = codec::decode(&bytes) else { return Err(NOT_ALLOWED.into()) };
         let answer = match subscription {
             Subscription::Metrics => {

@@ -9,20 +9,15 @@ mod beyond;
 mod client;
 mod cluster;
 mod demo;
-<<<<<<< HEAD
 mod describe;
 mod livestreams;
 mod moderators;
+mod notifications;
 mod older;
 mod operators;
 mod rooms;
 mod sockets;
-mod subscriptions;
-=======
-mod notifications;
-mod rooms;
-mod sockets;
 mod subscriber;
+mod subscriptions;
 mod webhooks;
->>>>>>> 10c47b2 (wip)
 mod worker;

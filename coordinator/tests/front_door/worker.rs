@@ -11,13 +11,9 @@ use velella_model::wire::announce::{Announce, Capacity, Load, WorkerState};
 use velella_model::wire::command::{Command, CommandReply, OpenSession, Order};
 use velella_model::wire::signal::{Endpoint, PeerEvent, ServerEvent, SessionEvent, ToCoordinator, ToWorker, Track};
 use velella_model::wire::{decode, encode};
-<<<<<<< HEAD
 use velella_model::{
     CoordinatorId, Generation, Incarnation, Json, MediaKind, PeerId, SessionId, TrackId, WorkerId, subject,
 };
-=======
-use velella_model::{CoordinatorId, Generation, Incarnation, MediaKind, SessionId, TrackId, WorkerId, subject};
->>>>>>> 10c47b2 (wip)
 
 /// A running worker; dropping it ends the process, so to say.
 pub(crate) struct Worker {
@@ -138,7 +134,7 @@ impl Script {
             } else {
                 SessionEvent::TrackMetadataUpdated { track, kind, metadata }
             };
-            self.signal(&signal.session, event).await;
+            self.report(&signal.session, event).await;
         }
     }
 
@@ -151,17 +147,10 @@ impl Script {
     }
 
     async fn tell(&mut self, session: &SessionId, event: ServerEvent) {
-<<<<<<< HEAD
         self.report(session, SessionEvent::ToPeer { event }).await;
     }
 
     async fn report(&mut self, session: &SessionId, event: SessionEvent) {
-=======
-        self.signal(session, SessionEvent::ToPeer { event }).await;
-    }
-
-    async fn signal(&mut self, session: &SessionId, event: SessionEvent) {
->>>>>>> 10c47b2 (wip)
         let (coordinator, seq) = self.sessions.get_mut(session).unwrap();
         let message = encode(&ToCoordinator { session: session.clone(), seq: *seq, event });
         *seq += 1;
