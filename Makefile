@@ -78,6 +78,10 @@ load: ## Build the load generator and show how it is used
 	cargo build --locked --release --package velella-load
 	@$(TARGET)/release/velella-load --help
 
+.PHONY: bench-control
+bench-control: web ## Measure notifications: 1000 subscribers, 1000 events a second, 30 seconds
+	cargo run --locked --release --package velella-bench-control
+
 .PHONY: fresh-check
 fresh-check: ## Try `make run` and `make test` on a fresh minimal Debian (root; long)
 	scripts/fresh-check.sh

@@ -53,9 +53,25 @@ pub struct Config {
     #[arg(long, env = "VELELLA_ALLOWED_ORIGINS", value_delimiter = ',', value_parser = origin)]
     pub allowed_origins: Vec<String>,
 
+    /// Where notifications of rooms without a webhook of their own go
+    #[arg(long, env = "VELELLA_WEBHOOK_URL", value_parser = webhook_url)]
+    pub webhook_url: Option<String>,
+
+    /// Secret that signs webhooks, in the header `x-fishjam-signature-256`
+    #[arg(long, env = "VELELLA_WEBHOOK_SECRET", hide_env_values = true)]
+    pub webhook_secret: Option<Secret>,
+
     /// Let anybody open demo rooms through the page, without a token
     #[arg(long, env = "VELELLA_DEMO")]
     pub demo: bool,
+}
+
+/// A URL that can be posted to: http or https, and a host.
+fn webhook_url(text: &str) -> Result<String, String> {
+    let expected = || "expected a URL like https://example.com/webhook".to_owned();
+    let uri: hyper::Uri = text.parse().map_err(|_| expected())?;
+    let known = matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty());
+    if known { Ok(text.to_owned()) } else { Err(expected()) }
 }
 
 /// Too short a secret could be guessed from a token that it signed.
@@ -106,6 +122,14 @@ mod tests {
         assert_eq!(origin("https://Meet.example.com:8443").as_deref(), Ok("https://meet.example.com:8443"));
         for text in ["*", "meet.example.com", "https://meet.example.com/"] {
             assert!(origin(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_webhook_has_a_scheme_and_a_host() {
+        assert!(webhook_url("https://example.com/hook?x=1").is_ok());
+        for text in ["", "example.com", "/hook", "ftp://example.com/", "http://"] {
+            assert!(webhook_url(text).is_err(), "{text:?}");
         }
     }
 

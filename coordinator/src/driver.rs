@@ -19,6 +19,8 @@ use velella_model::{CoordinatorId, PeerId, RoomId, SessionId, subject};
 use velella_ops::Latch;
 
 use crate::effects::Effects;
+use crate::notices::Notices;
+use crate::notices::report::{self, Reports};
 use crate::socket::Outgoing;
 use crate::watch;
 
@@ -92,6 +94,9 @@ pub(crate) struct Driver {
     mail: mpsc::Receiver<Letter>,
     announcements: Subscription,
     signals: Subscription,
+    voices: Subscription,
+    notices: Notices,
+    reports: Reports,
     running: JoinSet<Input>,
     waiting: VecDeque<Output>,
     sockets: BTreeMap<SessionId, mpsc::Sender<Outgoing>>,
@@ -101,9 +106,15 @@ pub(crate) struct Driver {
 
 impl Driver {
     /// Subscribes before anything is asked of a worker: its first events may overtake its answer.
-    pub(crate) async fn start(id: CoordinatorId, region: String, effects: Effects) -> anyhow::Result<(Self, Mailbox)> {
+    pub(crate) async fn start(
+        id: CoordinatorId,
+        region: String,
+        effects: Effects,
+        (notices, reports): (Notices, Reports),
+    ) -> anyhow::Result<(Self, Mailbox)> {
         let announcements = effects.bus.subscribe(subject::ANNOUNCEMENTS).await?;
         let signals = effects.bus.subscribe(&subject::coordinator_signals(&id)).await?;
+        let voices = effects.bus.subscribe(subject::VOICES).await?;
         let (sender, mail) = mpsc::channel(MAIL_MAX);
         let driver = Self {
             core: Coordinator::new(id, region),
@@ -111,6 +122,9 @@ impl Driver {
             mail,
             announcements,
             signals,
+            voices,
+            notices,
+            reports,
             running: JoinSet::new(),
             waiting: VecDeque::new(),
             sockets: BTreeMap::new(),
@@ -145,15 +159,22 @@ impl Driver {
                 delivery = self.announcements.next() => {
                     self.delivered(delivery, "announce", Input::Announced).await?;
                 }
+                delivery = self.voices.next() => self.delivered(delivery, "voice", Input::Heard).await?,
                 letter = self.mail.recv(), if takes_mail => {
                     let Some(letter) = letter else { break };
                     self.letter(letter).await;
                 }
                 () = sleep_until(timeout) => self.input(Input::Timeout).await,
-                _ = observe.tick() => self.effects.metrics.observe(self.core.stats()),
+                _ = observe.tick() => self.observe(),
             }
         }
         Ok(())
+    }
+
+    fn observe(&self) {
+        let stats = self.core.stats();
+        self.effects.metrics.observe(stats);
+        self.reports.publish(|| report::encode(stats, &self.core.workers(Instant::now())));
     }
 
     async fn letter(&mut self, letter: Letter) {
@@ -236,6 +257,10 @@ impl Driver {
                 self.close(&session, close);
                 None
             }
+            Output::Notice(notice) => {
+                self.notices.tell(notice).await;
+                None
+            }
             Output::Reply { ticket, reply } => {
                 if let Some(answer) = self.asking.remove(&ticket) {
                     // Whoever asked may have hung up meanwhile.
@@ -265,6 +290,7 @@ impl Driver {
             | Output::ToSocket { .. }
             | Output::TrackTaken { .. }
             | Output::CloseSocket { .. }
+            | Output::Notice(_)
             | Output::Reply { .. } => {}
         }
     }
@@ -288,7 +314,7 @@ impl Driver {
     }
 }
 
-async fn sleep_until(at: Option<Instant>) {
+pub(crate) async fn sleep_until(at: Option<Instant>) {
     match at {
         Some(at) => tokio::time::sleep_until(at.into()).await,
         None => std::future::pending().await,

@@ -47,7 +47,7 @@ use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::rate::Rate;
 use crate::socket::agent::AGENT_FRAME_BYTES_READ_MAX;
-use crate::socket::{FRAME_BYTES_READ_MAX, Sockets};
+use crate::socket::{FRAME_BYTES_READ_MAX, Sockets, server};
 use crate::sounds::Sounds;
 
 /// Largest body of a request.
@@ -196,7 +196,7 @@ fn connect() -> OpenApiRouter<Api> {
 
 /// Below both bases.
 fn sockets() -> OpenApiRouter<Api> {
-    OpenApiRouter::new().routes(routes!(peer_socket)).routes(routes!(agent_socket))
+    OpenApiRouter::new().routes(routes!(peer_socket)).routes(routes!(agent_socket)).routes(routes!(server_socket))
 }
 
 /// Held by every open socket. The library's own 128 KiB would cost 1.3 GB for ten thousand silent ones;
@@ -237,6 +237,22 @@ async fn agent_socket(
         .max_frame_size(AGENT_FRAME_BYTES_READ_MAX)
         .max_message_size(AGENT_FRAME_BYTES_READ_MAX);
     Ok(upgrade.on_upgrade(move |socket| sockets.serve_agent(socket)))
+}
+
+/// The socket of a server
+///
+/// A WebSocket of binary protobuf frames: the management token first, then subscriptions. What follows
+/// is numbered; a subscription may name rooms, and a position to go on after.
+#[utoipa::path(get, path = "/socket/server/websocket", tag = "sockets", operation_id = "server_socket",
+    responses((status = 101, description = "The socket is open"), failure::Failures))]
+async fn server_socket(
+    State(api): State<Api>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<Response, Failure> {
+    let upgrade = upgrade.map_err(|rejection| Failure::bad_request(rejection.body_text()))?;
+    let sockets = api.0.sockets.clone();
+    let upgrade = server::bounded(upgrade.read_buffer_size(READ_BUFFER_BYTES));
+    Ok(upgrade.on_upgrade(move |socket| sockets.serve_server(socket)))
 }
 
 async fn in_time(request: Request, next: Next) -> Result<Response, Failure> {
@@ -303,6 +319,8 @@ mod tests {
     use super::*;
     use crate::driver::Mailbox;
     use crate::lobby::Lobby;
+    use crate::notices::log::Log;
+    use crate::notices::report::Reports;
     use crate::tokens::Tokens;
 
     /// Pages for people, and the description itself, are no operations.
@@ -336,6 +354,9 @@ mod tests {
             bus: Arc::new(MemoryBus::new()),
             sounds: Sounds::default(),
             metrics,
+            management_token: Arc::new(secret.clone()),
+            log: Log::new(),
+            reports: Reports::default(),
             shutdown: CancellationToken::new(),
         };
         Api::new(sockets, secret, None, true)

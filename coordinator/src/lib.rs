@@ -11,6 +11,7 @@ mod http;
 mod ledger;
 mod lobby;
 mod metrics;
+mod notices;
 mod rate;
 mod socket;
 mod sounds;
@@ -36,6 +37,10 @@ use crate::effects::Effects;
 use crate::http::Api;
 use crate::lobby::Lobby;
 use crate::metrics::Metrics;
+use crate::notices::Notices;
+use crate::notices::log::Log;
+use crate::notices::post::Post;
+use crate::notices::report::Reports;
 use crate::socket::Sockets;
 use crate::sounds::Sounds;
 use crate::tokens::Tokens;
@@ -47,6 +52,8 @@ const UNAUTHENTICATED_SOCKETS_MAX: usize = 1024;
 pub struct Service {
     listener: TcpListener,
     driver: Driver,
+    post: Post,
+    log: Log,
     api: Api,
     allowed_origins: Vec<String>,
     listed: Latch,
@@ -67,7 +74,13 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Service> {
     let id = config.coordinator_id.unwrap_or_else(random_id);
     let heard = deps.bus.subscribe(&subject::coordinator_agents(&id)).await.context("the bus is not there")?;
     let effects = Effects { bus: Arc::clone(&deps.bus), store: deps.store, metrics: Arc::clone(&metrics) };
-    let (driver, mailbox) = Driver::start(id, config.prefer_region, effects).await.context("the bus is not there")?;
+    let (log, reports) = (Log::new(), Reports::default());
+    let secret_of_hooks = config.webhook_secret.as_ref();
+    let (letterbox, post) = Post::new(config.webhook_url, secret_of_hooks, log.name(), Arc::clone(&metrics));
+    let notices = Notices { log: log.clone(), letterbox, metrics: Arc::clone(&metrics) };
+    let outlets = (notices, reports.clone());
+    let (driver, mailbox) =
+        Driver::start(id, config.prefer_region, effects, outlets).await.context("the bus is not there")?;
     let listener = process::bind(config.listen, "VELELLA_LISTEN").await?;
     let evictions = metrics.lobby_evictions.with_label_values(&["socket"]);
     let sockets = Sockets {
@@ -77,11 +90,14 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Service> {
         bus: deps.bus,
         sounds: Sounds::default(),
         metrics,
+        management_token: Arc::new(management_token.clone()),
+        log: log.clone(),
+        reports,
         shutdown: deps.shutdown.clone(),
     };
     let api = Api::new(sockets, management_token, config.public_url, config.demo);
     let allowed_origins = config.allowed_origins;
-    Ok(Service { listener, driver, api, allowed_origins, listed, heard, shutdown: deps.shutdown })
+    Ok(Service { listener, driver, post, log, api, allowed_origins, listed, heard, shutdown: deps.shutdown })
 }
 
 impl Service {
@@ -92,7 +108,7 @@ impl Service {
 
     /// Serves until shutdown.
     pub async fn run(self) -> anyhow::Result<()> {
-        let Self { listener, driver, api, allowed_origins, listed, heard, shutdown } = self;
+        let Self { listener, driver, post, log, api, allowed_origins, listed, heard, shutdown } = self;
         let metrics = api.metrics();
         let sounds = api.sounds().run(heard, Arc::clone(&metrics));
         let serving = accept::serve(listener, http::router(api, &allowed_origins), metrics, shutdown.clone());
@@ -107,11 +123,13 @@ impl Service {
             shutdown.cancel();
             ended
         };
+        let telling = log.pulse(served.clone());
+        let posting = post.run(served.clone());
         let serving = async {
             serving.await;
             served.cancel();
         };
-        let (driven, ()) = tokio::join!(driving, serving);
+        let (driven, (), (), ()) = tokio::join!(driving, serving, telling, posting);
         driven
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Mutex;
 
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 use velella_coordinator_core::Stats;
+use velella_coordinator_core::outbox::OutboxStats;
 
 /// Everything the coordinator counts.
 pub(crate) struct Metrics {
@@ -20,6 +21,10 @@ pub(crate) struct Metrics {
     pub(crate) idempotency: IntCounterVec,
     pub(crate) agent_sounds: IntCounterVec,
     pub(crate) agent_images_refused: IntCounter,
+    pub(crate) notices: IntCounter,
+    pub(crate) subscribers: IntGauge,
+    pub(crate) notices_lost: IntCounter,
+    webhooks: WebhookMetrics,
     core: CoreMetrics,
 }
 
@@ -47,7 +52,7 @@ impl Metrics {
             sockets: r.gauge("peer_sockets", "Authenticated peer sockets")?,
             sockets_closed: r.counters(
                 "peer_sockets_closed_total",
-                "Peer sockets closed by the server",
+                "Sockets of peers, agents and servers closed by the server",
                 &["reason"],
             )?,
             lobby_evictions: r.counters(
@@ -69,6 +74,13 @@ impl Metrics {
                 &["direction", "fate"],
             )?,
             agent_images_refused: r.counter("agent_images_refused_total", "Pictures that agents asked for in vain")?,
+            notices: r.counter("notifications_total", "Notifications made")?,
+            subscribers: r.gauge("server_sockets", "Authenticated server sockets")?,
+            notices_lost: r.counter(
+                "notifications_lost_total",
+                "Notifications that subscribers lost because they read too slowly",
+            )?,
+            webhooks: WebhookMetrics::new(&r)?,
             core: CoreMetrics::new(&r)?,
         })
     }
@@ -76,6 +88,44 @@ impl Metrics {
     /// Takes the core's totals.
     pub(crate) fn observe(&self, stats: Stats) {
         self.core.observe(stats);
+    }
+
+    /// Takes the outbox's totals.
+    pub(crate) fn observe_outbox(&self, stats: OutboxStats) {
+        self.webhooks.observe(stats);
+    }
+}
+
+/// What the outbox counts; it keeps totals, Prometheus wants steps.
+struct WebhookMetrics {
+    last: Mutex<OutboxStats>,
+    notices: IntCounterVec,
+    calls_failed: IntCounter,
+    waiting: IntGauge,
+    calls: IntGauge,
+}
+
+impl WebhookMetrics {
+    fn new(r: &Register<'_>) -> Result<Self, prometheus::Error> {
+        Ok(Self {
+            last: Mutex::default(),
+            notices: r.counters("webhook_notifications_total", "Notifications for webhooks", &["outcome"])?,
+            calls_failed: r.counter("webhook_calls_failed_total", "Webhook calls that failed")?,
+            waiting: r.gauge("webhook_notifications_waiting", "Notifications that no receiver has taken yet")?,
+            calls: r.gauge("webhook_calls", "Webhook calls that run")?,
+        })
+    }
+
+    fn observe(&self, now: OutboxStats) {
+        let mut last = self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let outcome = |name| self.notices.with_label_values(&[name]);
+        outcome("delivered").inc_by(now.delivered.saturating_sub(last.delivered));
+        outcome("overflowed").inc_by(now.overflowed.saturating_sub(last.overflowed));
+        outcome("given_up").inc_by(now.given_up.saturating_sub(last.given_up));
+        self.calls_failed.inc_by(now.calls_failed.saturating_sub(last.calls_failed));
+        self.waiting.set(i64::try_from(now.waiting).unwrap_or(i64::MAX));
+        self.calls.set(i64::try_from(now.calls).unwrap_or(i64::MAX));
+        *last = now;
     }
 }
 

@@ -6,6 +6,7 @@ mod audible;
 pub(crate) mod codec;
 mod own_tracks;
 mod sdk;
+pub(crate) mod server;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -22,10 +23,13 @@ use velella_coordinator_core::Close;
 use velella_model::record::PeerKind;
 use velella_model::wire::signal::ServerEvent;
 use velella_model::{RoomType, SessionId, TrackId, WorkerId};
+use velella_ops::Secret;
 
 use crate::driver::{Letter, Mailbox};
 use crate::lobby::{Lobby, Seat};
 use crate::metrics::Metrics;
+use crate::notices::log::Log;
+use crate::notices::report::Reports;
 use crate::rate::Rate;
 use crate::socket::codec::Frame;
 use crate::sounds::Sounds;
@@ -80,6 +84,10 @@ pub(crate) struct Sockets {
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) sounds: Sounds,
     pub(crate) metrics: Arc<Metrics>,
+    /// What servers show.
+    pub(crate) management_token: Arc<Secret>,
+    pub(crate) log: Log,
+    pub(crate) reports: Reports,
     pub(crate) shutdown: CancellationToken,
 }
 

@@ -26,6 +26,8 @@ pub(crate) enum Change {
     Connect { coordinator: CoordinatorId, session: SessionId },
     /// The socket is gone.
     Disconnect { session: SessionId },
+    /// The session ended by a bug, for this reason; `Disconnect` follows.
+    Crash { session: SessionId, reason: String },
     /// The peer told its metadata.
     Metadata { session: SessionId, metadata: Json },
     /// The peer publishes a track, or changed its metadata.
@@ -52,6 +54,7 @@ impl Change {
                     record.tracks.clear();
                     record.channels.clear();
                 }
+                record.crashed = None;
                 return;
             }
             Self::Asked { edit, gone, .. } => return apply_asked(record, edit, gone),
@@ -60,6 +63,7 @@ impl Change {
                 return;
             }
             Self::Disconnect { session }
+            | Self::Crash { session, .. }
             | Self::Metadata { session, .. }
             | Self::Track { session, .. }
             | Self::TrackGone { session, .. }
@@ -75,6 +79,7 @@ impl Change {
                 record.tracks.clear();
                 record.channels.clear();
             }
+            Self::Crash { reason, .. } => record.crashed = Some(reason.clone()),
             Self::Metadata { metadata, .. } => {
                 record.peer_metadata = metadata.clone();
                 record.connection.as_mut().expect("its session was compared above").joined = true;

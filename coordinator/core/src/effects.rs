@@ -121,8 +121,11 @@ impl Coordinator {
     }
 
     pub(crate) fn loaded(&mut self, op: OpId, entries: Option<Vec<Entry>>, now: Instant) {
-        for Entry { fact, revision } in entries.into_iter().flatten() {
-            self.answered(fact, revision, now);
+        let telling = self.telling.of_loads();
+        for entry in entries.into_iter().flatten() {
+            if let Some(news) = self.records.answered(entry) {
+                self.react(news, telling, now);
+            }
         }
         match self.loads.remove(&op) {
             None | Some(Parked::Nobody) => {}
@@ -136,7 +139,7 @@ impl Coordinator {
     /// Takes what an own write or read showed, ahead of the watch.
     pub(crate) fn answered(&mut self, fact: Fact, revision: Revision, now: Instant) {
         if let Some(news) = self.records.answered(Entry { fact, revision }) {
-            self.react(news, now);
+            self.react(news, true, now);
         }
     }
 

@@ -3,7 +3,8 @@
 //! Inputs say what happened, outputs say what to do; `now` comes with the input. This file holds
 //! the three doors and routes between the machines, one file each: [`placement`] (which worker),
 //! `placing` (a room on its way there), `joining` (a socket on its way into a room), `signalling`
-//! (an open session), `edits` (peer records), `requests` and `removal` (the management API).
+//! (an open session), `edits` (peer records), `requests` and `removal` (the management API), `notice`
+//! (what is told to servers). [`outbox`] is a machine of its own: webhooks on their way.
 
 #![warn(missing_docs)]
 
@@ -13,6 +14,8 @@ mod effects;
 mod history;
 mod input;
 mod joining;
+mod notice;
+pub mod outbox;
 mod output;
 pub mod placement;
 mod placing;
@@ -28,6 +31,7 @@ mod shelf;
 mod signalling;
 mod stats;
 mod subscriptions;
+mod telling;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -45,6 +49,7 @@ pub use crate::input::{
     CommandOutcome, Entry, Fact, HistoryQuery, Input, Noun, OpId, Pass, PeerEdit, PeerSpec, Request, Revision,
     RoomPatch, RoomQuery, Said, Ticket, WriteOutcome,
 };
+pub use crate::notice::{Hook, Notice, Peer as PeerTold, Told, Track as TrackTold};
 pub use crate::output::{Denial, Expect, Output, Reply, RoomView, WorkerView};
 pub use crate::registry::{FORGET_AFTER, SUSPECT_AFTER, WORKERS_MAX};
 pub use crate::stats::Stats;
@@ -58,6 +63,7 @@ use crate::purge::Purge;
 use crate::records::{News, Records};
 use crate::registry::{Heard, Registry};
 use crate::sessions::{Sessions, Site};
+use crate::telling::Telling;
 
 /// The machine.
 #[derive(Debug)]
@@ -69,6 +75,7 @@ pub struct Coordinator {
     sessions: Sessions,
     placings: BTreeMap<RoomId, Placing>,
     edits: Edits,
+    telling: Telling,
     purge: Purge,
     history: History,
     /// Peers being written, per room: they count for the room's limit.
@@ -107,6 +114,7 @@ impl Coordinator {
             sessions: Sessions::default(),
             placings: BTreeMap::new(),
             edits: Edits::default(),
+            telling: Telling::default(),
             purge: Purge::default(),
             history: History::default(),
             adding: BTreeMap::new(),
@@ -124,13 +132,14 @@ impl Coordinator {
         match input {
             Input::Announced(announce) => self.announced(announce, now),
             Input::Listed { noun, entries, revision } => {
+                let telling = self.telling.listed(noun);
                 for news in self.records.listed(noun, entries, revision) {
-                    self.react(news, now);
+                    self.react(news, telling, now);
                 }
             }
             Input::Changed(entry) => {
                 if let Some(news) = self.records.watched(entry) {
-                    self.react(news, now);
+                    self.react(news, true, now);
                 }
             }
             Input::Requested { ticket, request } => self.requested(ticket, request, false, now),
@@ -143,6 +152,7 @@ impl Coordinator {
             Input::SocketClosed { session } => self.leave(&session, now),
             Input::PeerSaid { session, said } => self.peer_said(&session, said, now),
             Input::Signalled(message) => self.signalled(message, now),
+            Input::Heard(voice) => self.heard(voice),
             Input::SignalFailed { session } => {
                 self.stats.signal_gaps += 1;
                 self.close(&session, Close::SignalLost, now);
@@ -168,6 +178,11 @@ impl Coordinator {
         timers.into_iter().filter_map(|(at, reason)| Some((at?, reason))).min()
     }
 
+    /// The workers as this coordinator sees them.
+    pub fn workers(&self, now: Instant) -> Vec<WorkerView> {
+        self.registry.views(|worker| self.records.placed_at(worker), now)
+    }
+
     /// What was counted so far.
     pub fn stats(&self) -> Stats {
         Stats {
@@ -175,6 +190,7 @@ impl Coordinator {
             sessions_opening: self.sessions.opening() as u64,
             workers: self.registry.len() as u64,
             rooms: self.records.rooms_len() as u64,
+            peers: self.records.peers_len() as u64,
             ..self.stats
         }
     }
@@ -224,19 +240,23 @@ impl Coordinator {
         }
     }
 
-    /// Everything that follows from a change of the records, whoever made it.
-    fn react(&mut self, news: News, now: Instant) {
+    /// Everything that follows from a change of the records, whoever made it. `telling` is false
+    /// for what stood there before this coordinator started.
+    fn react(&mut self, news: News, telling: bool, now: Instant) {
+        if telling {
+            self.tell(&news);
+        }
         let room = match news {
             News::RoomGone(room, record) => return self.room_gone(&room, &record, now),
-            News::RoomPut(room) => {
+            News::RoomPut(room, _) => {
                 self.room_stands(&room, now);
                 room
             }
-            News::PeerPut(room, peer) => {
+            News::PeerPut(room, peer, _) => {
                 self.peer_stands(&room, &peer, now);
                 room
             }
-            News::PeerGone(room, peer) => {
+            News::PeerGone(room, peer, _) => {
                 self.peer_gone(&room, &peer, now);
                 room
             }

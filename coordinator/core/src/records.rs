@@ -21,13 +21,13 @@ pub(crate) struct Records {
     connected: u64,
 }
 
-/// A change of what is known.
+/// A change of what is known, with what stood there before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum News {
-    RoomPut(RoomId),
+    RoomPut(RoomId, Option<Box<RoomRecord>>),
     RoomGone(RoomId, Box<RoomRecord>),
-    PeerPut(RoomId, PeerId),
-    PeerGone(RoomId, PeerId),
+    PeerPut(RoomId, PeerId, Option<Box<PeerRecord>>),
+    PeerGone(RoomId, PeerId, Option<Box<PeerRecord>>),
 }
 
 impl Records {
@@ -165,10 +165,10 @@ impl Records {
             }
             Fact::Peer(room, peer, record) => {
                 let key = (room, peer);
-                let before = self.is_connected(&key);
+                let (connected, before) = (self.is_connected(&key), self.peers.get(&key).cloned().map(Box::new));
                 let news = into_peers(&mut self.peers, &key, revision, record);
-                self.connected = self.connected + self.is_connected(&key) - before;
-                news.then(|| self.index_peer(key))
+                self.connected = self.connected + self.is_connected(&key) - connected;
+                news.then(|| self.index_peer(key, before))
             }
         }
     }
@@ -187,13 +187,13 @@ impl Records {
             return before.map(|before| News::RoomGone(room, Box::new(before)));
         };
         self.placed.entry(record.placement.worker.clone()).or_default().insert(room.clone());
-        Some(News::RoomPut(room))
+        Some(News::RoomPut(room, before.map(Box::new)))
     }
 
-    fn index_peer(&mut self, (room, peer): (RoomId, PeerId)) -> News {
+    fn index_peer(&mut self, (room, peer): (RoomId, PeerId), before: Option<Box<PeerRecord>>) -> News {
         if self.peer(&room, &peer).is_some() {
             self.members.entry(room.clone()).or_default().insert(peer.clone());
-            return News::PeerPut(room, peer);
+            return News::PeerPut(room, peer, before);
         }
         if let Some(members) = self.members.get_mut(&room) {
             members.remove(&peer);
@@ -201,7 +201,7 @@ impl Records {
                 self.members.remove(&room);
             }
         }
-        News::PeerGone(room, peer)
+        News::PeerGone(room, peer, before)
     }
 }
 
@@ -247,7 +247,9 @@ mod tests {
         records.watched(peer_entry("p1", 1));
         records.watched(peer_entry("p2", 2));
         let news = records.listed(Noun::Peers, vec![peer_entry("p2", 2), peer_entry("p3", 5)], Revision(6));
-        assert_eq!(news, [News::PeerGone(room("r"), peer("p1")), News::PeerPut(room("r"), peer("p3"))]);
+        let before = Some(Box::new(peer_record()));
+        let expected = [News::PeerGone(room("r"), peer("p1"), before), News::PeerPut(room("r"), peer("p3"), None)];
+        assert_eq!(news, expected);
         assert_eq!(records.members(&room("r")).count(), 2);
     }
 

@@ -33,7 +33,7 @@ impl Coordinator {
                 self.records.view(&room).map_or(Reply::Denied(Denial::RoomNotFound), Reply::Room)
             }
             Request::ShowPeer { room, peer } => self.show_peer(&room, peer),
-            Request::ListWorkers => Reply::Workers(self.registry.views(|worker| self.records.placed_at(worker), now)),
+            Request::ListWorkers => Reply::Workers(self.workers(now)),
             Request::ShowTotals => Reply::Totals(self.totals(now)),
             Request::ShowHistory { query } => Reply::History(self.history.view(&query, now)),
         };

@@ -15,6 +15,9 @@ use crate::joining::envelope;
 use crate::output::Output;
 use crate::sessions::{HELD_EVENTS_MAX, Site, State};
 
+/// What is told of a session that a bug ended; the worker's log has the rest.
+const CRASHED: &str = "internal error at the worker";
+
 impl Coordinator {
     pub(crate) fn peer_said(&mut self, id: &SessionId, said: Said, now: Instant) {
         match said {
@@ -133,6 +136,12 @@ impl Coordinator {
     /// store says that this one is the present one: then two opens crossed, and it comes back.
     fn session_ended(&mut self, id: &SessionId, reason: CloseReason, now: Instant) {
         let present = self.whose(id).is_some_and(|(room, peer)| self.is_present(id, &room, &peer));
+        if reason == CloseReason::Crashed
+            && let Some((room, peer)) = self.whose(id)
+        {
+            let change = Change::Crash { session: id.clone(), reason: CRASHED.into() };
+            self.edit(&room, &peer, change, now);
+        }
         match reason {
             CloseReason::TakenOver if !present => {
                 self.stats.takeovers += 1;

@@ -37,4 +37,6 @@ pub struct Stats {
     pub workers: u64,
     /// Known rooms now.
     pub rooms: u64,
+    /// Known peers now.
+    pub peers: u64,
 }

@@ -7,4 +7,5 @@ mod joining;
 mod placing;
 mod removal;
 mod signalling;
+mod telling;
 mod world;

@@ -1,6 +1,6 @@
 //! A scripted worker: announces itself, does as it is told, writes down what that was.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -30,6 +30,7 @@ struct Script {
     heard: Arc<Mutex<Vec<Order>>>,
     signals: Arc<Mutex<Vec<PeerEvent>>>,
     sessions: HashMap<SessionId, (CoordinatorId, u64)>,
+    tracks: HashSet<TrackId>,
 }
 
 impl Worker {
@@ -46,6 +47,7 @@ impl Worker {
             heard: Arc::clone(&heard),
             signals: Arc::clone(&said),
             sessions: HashMap::new(),
+            tracks: HashSet::new(),
         };
         Self { heard, signals: said, task: tokio::spawn(script.run(commands, signals)) }
     }
@@ -123,6 +125,16 @@ impl Script {
         if signal.event == PeerEvent::RenegotiateTracks {
             let lines = u32::try_from(signal.seq).unwrap();
             self.tell(&signal.session, ServerEvent::OfferData { audio: lines, video: lines }).await;
+        }
+        // As if it had been offered when it is told of for the first time.
+        if let PeerEvent::UpdateTrackMetadata { track, metadata } = signal.event {
+            let kind = MediaKind::Audio;
+            let event = if self.tracks.insert(track.clone()) {
+                SessionEvent::TrackAdded { track, kind, metadata }
+            } else {
+                SessionEvent::TrackMetadataUpdated { track, kind, metadata }
+            };
+            self.report(&signal.session, event).await;
         }
     }
 

@@ -123,6 +123,9 @@ pub struct PeerRecord {
     /// It is being removed, for this reason; the record follows in a moment.
     #[serde(default)]
     pub kicked: Option<String>,
+    /// Why its last connection crashed, if it did; gone with the next connection.
+    #[serde(default)]
+    pub crashed: Option<String>,
 }
 
 /// What the tokens of a peer allow.
@@ -166,6 +169,7 @@ impl PeerRecord {
             scopes: Scopes::default(),
             token_series: 0,
             kicked: None,
+            crashed: None,
         }
     }
 }

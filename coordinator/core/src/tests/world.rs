@@ -41,6 +41,8 @@ pub(crate) struct World {
     pub(crate) store: BTreeMap<String, Entry>,
     pub(crate) revision: u64,
     pub(crate) seen: Vec<Seen>,
+    /// What was told to servers, apart: most tests ask about something else.
+    pub(crate) told: Vec<Notice>,
     /// Whether workers answer `Done` by themselves.
     pub(crate) obedient: bool,
     /// Whether the store fails.
@@ -58,6 +60,7 @@ impl World {
             store,
             revision: 0,
             seen: Vec::new(),
+            told: Vec::new(),
             obedient: true,
             store_down: false,
             next_ticket: 0,
@@ -197,6 +200,7 @@ impl World {
             Output::TrackTaken { session, track, worker } => Seen::TrackTaken(session, track, worker),
             Output::CloseSocket { session, close } => Seen::Closed(session, close),
             Output::Reply { ticket, reply } => Seen::Reply(ticket, reply),
+            Output::Notice(notice) => return self.told.push(notice),
         };
         self.seen.push(seen);
     }

@@ -1,0 +1,130 @@
+//! Notifications, from what happens to sockets, rooms and the store.
+
+use velella_model::record::RoomSpec;
+use velella_model::wire::signal::{CloseReason, SessionEvent, Voice, VoiceChanged};
+use velella_model::{Json, MediaKind, TrackId};
+
+use super::world::World;
+use crate::notice::name;
+use crate::testing::{peer, peer_record, room, room_record};
+use crate::*;
+
+#[test]
+fn the_whole_life_of_a_room_is_told_in_order() {
+    let mut world = World::with_peer();
+    assert_eq!(told(&mut world), ["RoomCreated", "Added"]);
+    world.join("s1");
+    assert_eq!(told(&mut world), ["Connected", "Metadata"]);
+    world.signal("s1", 0, track("t"));
+    world.signal("s1", 1, SessionEvent::ChannelAdded { channel: "chat".into() });
+    assert_eq!(told(&mut world), ["TrackAdded", "ChannelAdded"]);
+    world.request(Request::DeleteRoom { room: room("r") });
+    assert_eq!(told(&mut world), ["TrackRemoved", "ChannelRemoved", "Disconnected", "Deleted", "RoomDeleted"]);
+}
+
+#[test]
+fn a_second_socket_tells_a_leave_and_a_join() {
+    let mut world = World::with_session();
+    world.told.clear();
+    world.join("s2");
+    assert_eq!(told(&mut world), ["Disconnected", "Connected", "Metadata"]);
+}
+
+#[test]
+fn a_session_that_a_bug_ended_crashed_before_it_disconnected() {
+    let mut world = World::with_session();
+    world.signal("s1", 0, track("t"));
+    world.told.clear();
+    world.signal("s1", 1, SessionEvent::Closed { reason: CloseReason::Crashed });
+    assert_eq!(told(&mut world), ["Crashed", "TrackRemoved", "Disconnected"]);
+    world.join("s2");
+    world.told.clear();
+    world.signal("s2", 0, SessionEvent::Closed { reason: CloseReason::IceTimeout });
+    assert_eq!(told(&mut world), ["Disconnected"], "the old crash is forgotten");
+}
+
+#[test]
+fn what_stood_in_the_store_before_the_start_is_no_news_and_later_listings_tell_the_difference() {
+    let mut world = World::new(&["w1"]);
+    world.input(listed(Noun::Peers, vec![a_peer("p", 2)], 3));
+    world.input(listed(Noun::Rooms, vec![a_room("r", 1)], 3));
+    assert_eq!(told(&mut world), [""; 0]);
+    world.input(listed(Noun::Rooms, vec![a_room("r", 1), a_room("r2", 5)], 6));
+    world.input(listed(Noun::Peers, vec![], 6));
+    assert_eq!(told(&mut world), ["RoomCreated", "Deleted"]);
+}
+
+#[test]
+fn a_room_that_is_read_by_its_key_before_the_first_listing_is_no_news() {
+    let mut world = World::new(&["w1"]);
+    world.put(Fact::Room(room("r"), Some(room_record("w1"))));
+    world.put(Fact::Peer(room("r"), peer("p"), Some(peer_record())));
+    world.authenticate("s1");
+    assert_eq!(told(&mut world), ["Connected"]);
+}
+
+#[test]
+fn peers_that_the_watch_shows_before_their_room_are_told_of_with_it() {
+    let mut world = World::new(&["w1"]);
+    world.input(Input::Changed(a_peer("p", 2)));
+    assert_eq!(told(&mut world), [""; 0]);
+    world.input(Input::Changed(a_room("r", 1)));
+    assert_eq!(told(&mut world), ["RoomCreated", "Added"]);
+}
+
+#[test]
+fn nothing_is_told_of_the_peers_of_a_room_that_is_gone() {
+    let mut world = World::with_session();
+    world.told.clear();
+    let gone = |fact, revision| Input::Changed(Entry { fact, revision: Revision(revision) });
+    world.input(gone(Fact::Room(room("r"), None), 100));
+    assert_eq!(told(&mut world), ["Disconnected", "Deleted", "RoomDeleted"]);
+    world.input(gone(Fact::Peer(room("r"), peer("p"), None), 101));
+    assert_eq!(told(&mut world), [""; 0]);
+}
+
+#[test]
+fn a_voice_is_told_of_when_its_track_is_known() {
+    let mut world = World::with_session();
+    world.told.clear();
+    let id = TrackId::parse("t").unwrap();
+    let voice = VoiceChanged { room: room("r"), peer: peer("p"), track: id, voice: Voice::Speech };
+    world.input(Input::Heard(voice.clone()));
+    assert_eq!(told(&mut world), [""; 0]);
+    world.signal("s1", 0, track("t"));
+    world.input(Input::Heard(voice));
+    assert_eq!(told(&mut world), ["TrackAdded", "VoiceChanged"]);
+}
+
+#[test]
+fn a_notice_carries_the_webhook_that_the_room_had_even_when_the_room_is_gone() {
+    let mut world = World::new(&["w1"]);
+    let url = Some("http://hook/".to_owned());
+    let spec = RoomSpec { webhook_url: url.clone(), batch_webhook_notifications: true, ..RoomSpec::default() };
+    world.request(Request::CreateRoom { room: room("r"), spec, reuse: false });
+    world.request(Request::DeleteRoom { room: room("r") });
+    let hooks: Vec<Hook> = world.told.into_iter().map(|notice| notice.hook).collect();
+    let hook = Hook { url, batch: true };
+    assert_eq!(hooks, [hook.clone(), hook]);
+}
+
+fn told(world: &mut World) -> Vec<&'static str> {
+    std::mem::take(&mut world.told).iter().map(|notice| name(&notice.told)).collect()
+}
+
+fn track(id: &str) -> SessionEvent {
+    let track = TrackId::parse(id).unwrap();
+    SessionEvent::TrackAdded { track, kind: MediaKind::Audio, metadata: Json::null() }
+}
+
+fn listed(noun: Noun, entries: Vec<Entry>, revision: u64) -> Input {
+    Input::Listed { noun, entries, revision: Revision(revision) }
+}
+
+fn a_room(id: &str, revision: u64) -> Entry {
+    Entry { fact: Fact::Room(room(id), Some(room_record("w1"))), revision: Revision(revision) }
+}
+
+fn a_peer(id: &str, revision: u64) -> Entry {
+    Entry { fact: Fact::Peer(room("r"), peer(id), Some(peer_record())), revision: Revision(revision) }
+}
