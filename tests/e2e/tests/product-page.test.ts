@@ -71,7 +71,7 @@ scenario("a room's name on the first page leads to its link", async (stage) => {
   await ann.getByRole("button", { name: "Join" }).waitFor();
 });
 
-scenario("someone whose connection breaks while muted comes back muted", async (stage) => {
+scenario("someone whose connection breaks while muted comes back muted and can speak again", async (stage) => {
   const link = linkTo(stage, "break");
   const context = await stage.guest({ viewport: DESK });
   const sockets: WebSocketRoute[] = [];
@@ -91,6 +91,8 @@ scenario("someone whose connection breaks while muted comes back muted", async (
   await eventually("ann is back", async () => (await ann.locator("main").getAttribute("data-phase")) === "live");
   await Promise.all([plays(bob, "Ann"), plays(ann, "Bob")]);
   await bob.locator(OTHERS).getByRole("img", { name: "muted" }).waitFor();
+  await press(ann, "Unmute");
+  await bob.locator(OTHERS).getByRole("img", { name: "muted" }).waitFor({ state: "hidden" });
 });
 
 scenario("a full cluster is explained instead of joined", async (stage) => {

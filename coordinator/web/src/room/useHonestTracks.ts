@@ -11,11 +11,11 @@ export function useHonestTracks(client: FishjamClient, live: boolean, cameraOn: 
   const microphone = claiming(localPeer?.microphoneTrack);
   useEffect(() => {
     if (!live || cameraOn || !camera) return;
-    pause(client, camera, "camera");
+    return pause(client, camera, "camera");
   }, [client, live, cameraOn, camera]);
   useEffect(() => {
     if (!live || microphoneOn || !microphone) return;
-    pause(client, microphone, "microphone");
+    return pause(client, microphone, "microphone");
   }, [client, live, microphoneOn, microphone]);
 }
 
@@ -24,10 +24,15 @@ function claiming(track: { trackId: string; metadata?: { paused?: boolean } } | 
   return track && track.metadata?.paused !== true ? track.trackId : null;
 }
 
-function pause(client: FishjamClient, trackId: string, type: "camera" | "microphone"): void {
+/** Returns how to call it off: who switches the device on meanwhile must not be told off afterwards. */
+function pause(client: FishjamClient, trackId: string, type: "camera" | "microphone"): () => void {
+  let off = true;
   client
     .replaceTrack(trackId, null)
-    .then(() => client.updateTrackMetadata(trackId, { type, paused: true }))
+    .then(() => (off ? client.updateTrackMetadata(trackId, { type, paused: true }) : undefined))
     // A connection that breaks meanwhile fails it; the next session starts anew.
     .catch(() => undefined);
+  return () => {
+    off = false;
+  };
 }
