@@ -81,32 +81,29 @@ pub(crate) fn register(
     shards: Vec<watch::Receiver<Report>>,
     agents: watch::Receiver<AgentReport>,
 ) -> anyhow::Result<()> {
-    registry.register(Box::new(Threads::new(SHARD_METRICS, worker, "shard", shards)?))?;
-    registry.register(Box::new(Threads::new(AGENT_METRICS, worker, "thread", vec![agents])?))?;
+    export(registry, SHARD_METRICS, (worker, "shard"), &shards)?;
+    export(registry, AGENT_METRICS, (worker, "thread"), &[agents])
+}
+
+/// One collector each: the registry knows a collector by the sum of its families' hashes, and the sums of
+/// many workers' thirty families have met.
+fn export<R: Copy + Send + Sync + 'static>(
+    registry: &Registry,
+    metrics: &[Metric<R>],
+    (worker, label): (&str, &str),
+    reports: &[watch::Receiver<R>],
+) -> anyhow::Result<()> {
+    for metric in metrics {
+        registry.register(Box::new(Exported::new(metric, (worker, label), reports.to_vec())?))?;
+    }
     Ok(())
 }
 
-/// Brings the numbers up to date whenever somebody scrapes.
-struct Threads<R> {
-    reports: Vec<watch::Receiver<R>>,
-    exported: Vec<Exported<R>>,
-}
-
-impl<R> Threads<R> {
-    fn new(
-        metrics: &[Metric<R>],
-        worker: &str,
-        label: &str,
-        reports: Vec<watch::Receiver<R>>,
-    ) -> prometheus::Result<Self> {
-        let exported = metrics.iter().map(|metric| Exported::new(metric, worker, label)).collect::<Result<_, _>>()?;
-        Ok(Self { reports, exported })
-    }
-}
-
+/// Brings its numbers up to date whenever somebody scrapes.
 struct Exported<R> {
+    reports: Vec<watch::Receiver<R>>,
     value: fn(&R) -> f64,
-    vec: Family,
+    family: Family,
 }
 
 enum Family {
@@ -115,19 +112,23 @@ enum Family {
 }
 
 impl<R> Exported<R> {
-    fn new(metric: &Metric<R>, worker: &str, label: &str) -> prometheus::Result<Self> {
+    fn new(
+        metric: &Metric<R>,
+        (worker, label): (&str, &str),
+        reports: Vec<watch::Receiver<R>>,
+    ) -> prometheus::Result<Self> {
         let name = format!("velella_worker_{}", metric.name);
         let opts = Opts::new(name, metric.help).const_label("worker", worker);
-        let vec = match metric.grows {
+        let family = match metric.grows {
             true => Family::Grows(CounterVec::new(opts, &[label])?),
             false => Family::Moves(GaugeVec::new(opts, &[label])?),
         };
-        Ok(Self { value: metric.value, vec })
+        Ok(Self { reports, value: metric.value, family })
     }
 
     fn update(&self, thread: &str, report: &R) {
         let value = (self.value)(report);
-        match &self.vec {
+        match &self.family {
             Family::Moves(gauges) => gauges.with_label_values(&[thread]).set(value),
             Family::Grows(counters) => {
                 let counter = counters.with_label_values(&[thread]);
@@ -137,24 +138,24 @@ impl<R> Exported<R> {
     }
 
     fn collector(&self) -> &dyn Collector {
-        match &self.vec {
+        match &self.family {
             Family::Grows(counters) => counters,
             Family::Moves(gauges) => gauges,
         }
     }
 }
 
-impl<R: Copy + Send + Sync> Collector for Threads<R> {
+impl<R: Copy + Send + Sync> Collector for Exported<R> {
     fn desc(&self) -> Vec<&Desc> {
-        self.exported.iter().flat_map(|e| e.collector().desc()).collect()
+        self.collector().desc()
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
         for (thread, report) in self.reports.iter().enumerate() {
-            let (thread, report) = (thread.to_string(), *report.borrow());
-            self.exported.iter().for_each(|e| e.update(&thread, &report));
+            let report = *report.borrow();
+            self.update(&thread.to_string(), &report);
         }
-        self.exported.iter().flat_map(|e| e.collector().collect()).collect()
+        self.collector().collect()
     }
 }
 
@@ -165,16 +166,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_workers_of_one_process_share_a_registry() {
+    fn the_workers_of_one_process_share_a_registry() {
         let registry = Registry::new();
         let (report, watched) = watch::channel(Report::default());
         let (_, agents) = watch::channel(AgentReport::default());
-        register(&registry, "a", vec![watched.clone()], agents.clone()).unwrap();
-        register(&registry, "b", vec![watched], agents).unwrap();
+        for n in 1..=64 {
+            register(&registry, &format!("worker-{n}"), vec![watched.clone()], agents.clone()).unwrap();
+        }
         report.send_replace(Report { stats: Stats { rtp_in: 7, ..Stats::default() }, ..Report::default() });
         let families = registry.gather();
         let family = families.iter().find(|f| f.name() == "velella_worker_rtp_received_total").unwrap();
         let values: Vec<_> = family.get_metric().iter().map(|m| m.get_counter().get_value()).collect();
-        assert_eq!(values, [7.0, 7.0]);
+        assert_eq!(values, [7.0; 64]);
     }
 }
