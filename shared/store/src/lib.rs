@@ -7,11 +7,14 @@
 
 #[cfg(test)]
 mod contract;
+mod keeper;
 pub mod memory;
+pub mod tenure;
 
 use std::time::Duration;
 
 use bytes::Bytes;
+pub use keeper::Keeper;
 use tokio::sync::mpsc;
 
 /// Changes that one watch may hold; a watcher that falls further behind gets [`Change::Lost`] as its last.
