@@ -79,8 +79,10 @@ load: ## Build the load generator and show how it is used
 	@$(TARGET)/release/velella-load --help
 
 .PHONY: bench-control
-bench-control: web ## Measure notifications: 1000 subscribers, 1000 events a second, 30 seconds
-	cargo run --locked --release --package velella-bench-control
+bench-control: web ## Measure the control plane: 1000 subscribers at 1000 events a second, 10 000 rooms
+	cargo build --locked --release --package velella-bench-control
+	$(TARGET)/release/velella-bench-control notices
+	$(TARGET)/release/velella-bench-control rooms
 
 .PHONY: fresh-check
 fresh-check: ## Try `make run` and `make test` on a fresh minimal Debian (root; long)

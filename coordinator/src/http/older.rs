@@ -16,6 +16,7 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -27,6 +28,7 @@ use crate::http::body::object;
 use crate::http::failure::{Failure, Failures};
 use crate::http::peers::PeerPath;
 use crate::http::rooms::RoomPath;
+use crate::http::view::Data;
 use crate::http::{API_CLIENT, Api, peer_config, public, room_config};
 
 /// What wants the management token.
@@ -91,9 +93,10 @@ pub(crate) async fn health(State(api): State<Api>) -> Json<Value> {
 /// List rooms
 #[utoipa::path(get, path = "/room", tag = "Fishjam 0.6", operation_id = "older_list_rooms",
     responses((status = 200, body = Object), Failures))]
-pub(crate) async fn list_rooms(State(api): State<Api>) -> Result<Json<Value>, Failure> {
+pub(crate) async fn list_rooms(State(api): State<Api>) -> Result<Response, Failure> {
     let rooms = api.list_rooms(RoomQuery::default()).await?;
-    Ok(Json(json!({ "data": rooms.iter().map(view::room).collect::<Vec<_>>() })))
+    // Not by way of a JSON value: there may be ten thousand.
+    Ok(Json(Data { data: rooms.iter().map(view::room).collect::<Vec<_>>() }).into_response())
 }
 
 /// Create a room

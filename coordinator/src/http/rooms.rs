@@ -60,9 +60,6 @@ pub(crate) struct ListQuery {
     after: Option<String>,
 }
 
-/// Create a room
-///
-/// The address is always the public one: some published SDKs insist on the key, and none needs another node.
 impl ListQuery {
     fn read(&self) -> Result<RoomQuery, Failure> {
         let types = self.room_type.as_deref().map(|name| {
@@ -152,6 +149,8 @@ impl ListQuery {
 }
 
 /// Create a room
+///
+/// The address is always the public one: some published SDKs insist on the key, and none needs another node.
 #[utoipa::path(post, path = "/room", tag = "rooms", operation_id = "create_room",
     request_body = inline(Option<RoomConfigBody>),
     responses((status = 201, body = view::Data<Created<'_>>), Failures))]
