@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use tokio::sync::watch::Receiver;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -17,6 +18,7 @@ use velella_model::record::PeerKind;
 use velella_model::wire::{self, Message};
 use velella_model::{CoordinatorId, PeerId, RoomId, SessionId, subject};
 use velella_ops::Latch;
+use velella_store::tenure::Standing;
 
 use crate::effects::Effects;
 use crate::notices::Notices;
@@ -32,6 +34,9 @@ const EFFECTS_MAX: usize = 512;
 
 /// A bus that takes longer for one message counts as having lost it.
 const PUBLISH_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What of the store is followed.
+const NOUNS: [Noun; 5] = [Noun::Workers, Noun::Cordons, Noun::Coordinators, Noun::Rooms, Noun::Peers];
 
 /// How often the core's counts become metrics.
 const OBSERVE_INTERVAL: Duration = Duration::from_secs(1);
@@ -95,6 +100,7 @@ pub(crate) struct Driver {
     announcements: Subscription,
     signals: Subscription,
     voices: Subscription,
+    holdings: Subscription,
     notices: Notices,
     reports: Reports,
     running: JoinSet<Input>,
@@ -115,6 +121,7 @@ impl Driver {
         let announcements = effects.bus.subscribe(subject::ANNOUNCEMENTS).await?;
         let signals = effects.bus.subscribe(&subject::coordinator_signals(&id)).await?;
         let voices = effects.bus.subscribe(subject::VOICES).await?;
+        let holdings = effects.bus.subscribe(subject::HOLDINGS).await?;
         let (sender, mail) = mpsc::channel(MAIL_MAX);
         let driver = Self {
             core: Coordinator::new(id, region),
@@ -123,6 +130,7 @@ impl Driver {
             announcements,
             signals,
             voices,
+            holdings,
             notices,
             reports,
             running: JoinSet::new(),
@@ -135,13 +143,18 @@ impl Driver {
     }
 
     /// Runs until `shutdown`; drops `listed` when the store was read once.
-    pub(crate) async fn run(mut self, shutdown: CancellationToken, listed: Latch) -> anyhow::Result<()> {
+    pub(crate) async fn run(
+        mut self,
+        shutdown: CancellationToken,
+        listed: Latch,
+        mut leadership: Receiver<Standing>,
+    ) -> anyhow::Result<()> {
         let (changes_in, mut changes) = mpsc::channel(watch::CHANGES_MAX);
         let mut followers = JoinSet::new();
-        for noun in [Noun::Rooms, Noun::Peers] {
+        for noun in NOUNS {
             followers.spawn(watch::follow(self.effects.clone(), noun, changes_in.clone()));
         }
-        let mut listed = Some((listed, 0));
+        let mut listed = Some((listed, 1));
         let mut observe = tokio::time::interval(OBSERVE_INTERVAL);
         loop {
             let timeout = self.core.poll_timeout().map(|(at, _)| at);
@@ -151,7 +164,7 @@ impl Driver {
                 Some(done) = self.running.join_next() => self.effect_done(done).await,
                 Some(change) = changes.recv() => {
                     if matches!(change, Input::Listed { .. }) {
-                        listed = listed.and_then(|(latch, halves)| (halves == 0).then_some((latch, 1)));
+                        listed = listed.and_then(|(latch, n)| (n < NOUNS.len()).then_some((latch, n + 1)));
                     }
                     self.input(change).await;
                 }
@@ -159,13 +172,23 @@ impl Driver {
                 delivery = self.announcements.next() => {
                     self.delivered(delivery, "announce", Input::Announced).await?;
                 }
+                delivery = self.holdings.next() => self.delivered(delivery, "holding", Input::Holds).await?,
+                Ok(()) = leadership.changed() => {
+                    let leads = leads(*leadership.borrow_and_update());
+                    self.input(Input::Leads(leads)).await;
+                }
                 delivery = self.voices.next() => self.delivered(delivery, "voice", Input::Heard).await?,
                 letter = self.mail.recv(), if takes_mail => {
                     let Some(letter) = letter else { break };
                     self.letter(letter).await;
                 }
                 () = sleep_until(timeout) => self.input(Input::Timeout).await,
-                _ = observe.tick() => self.observe(),
+                _ = observe.tick() => {
+                    // A leader whose store is away stops counting as one without being told.
+                    let leads = leads(*leadership.borrow());
+                    self.input(Input::Leads(leads)).await;
+                    self.observe();
+                }
             }
         }
         Ok(())
@@ -236,7 +259,7 @@ impl Driver {
 
     async fn execute(&mut self, output: Output) -> Option<Input> {
         match output {
-            Output::Write { .. } | Output::Load { .. } | Output::Command { .. } => {
+            Output::Write { .. } | Output::Load { .. } | Output::Command { .. } | Output::Probe { .. } => {
                 if self.running.len() < EFFECTS_MAX {
                     self.spawn(output);
                 } else {
@@ -285,6 +308,9 @@ impl Driver {
                 self.running
                     .spawn(async move { effects.command(op, worker, incarnation, order).await }.instrument(span));
             }
+            Output::Probe { worker, incarnation, at } => {
+                self.running.spawn(async move { effects.probe(worker, incarnation, at).await });
+            }
             Output::Signal { .. }
             | Output::Welcome { .. }
             | Output::ToSocket { .. }
@@ -312,6 +338,10 @@ impl Driver {
             let _ = outbox.try_send(Outgoing::Close(close));
         }
     }
+}
+
+fn leads(standing: Standing) -> bool {
+    matches!(standing, Standing::Held { until, .. } if Instant::now() < until)
 }
 
 pub(crate) async fn sleep_until(at: Option<Instant>) {

@@ -1,13 +1,15 @@
 //! Carrying out what the core asks of the store and of workers; each effect ends in an input.
 
+use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::net::TcpStream;
 use velella_bus::{Bus, BusError};
-use velella_coordinator_core::{CommandOutcome, Entry, Expect, Fact, Input, OpId, Revision, WriteOutcome};
+use velella_coordinator_core::{CommandOutcome, Entry, Expect, Fact, FleetFact, Input, OpId, Revision, WriteOutcome};
 use velella_model::key::{self, Key};
-use velella_model::record::{PeerRecord, RoomRecord};
 use velella_model::wire::command::{Command, CommandReply, Order};
 use velella_model::wire::{self, WireError};
 use velella_model::{Incarnation, RoomId, WorkerId, subject};
@@ -17,6 +19,9 @@ use crate::metrics::Metrics;
 
 /// A worker that needs longer for a command counts as silent. Opening a session takes a few ms.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A port that takes longer is behind a broken path, which proves nothing.
+const PROBE_TIMEOUT: Duration = Duration::from_millis(300);
 
 /// A paused store still accepts connections, so each call needs its own end.
 const STORE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -93,6 +98,19 @@ impl Effects {
         Input::Answered { op, outcome }
     }
 
+    /// Whether a silent worker is dead: nobody answers for it on the bus, and its port refuses. Anything
+    /// else proves nothing.
+    pub(crate) async fn probe(&self, worker: WorkerId, incarnation: Incarnation, at: Option<SocketAddr>) -> Input {
+        let ping = Bytes::from(wire::encode(&Command { incarnation, order: Order::Ping }));
+        let answer = self.bus.request(&subject::worker_commands(&worker), ping, PROBE_TIMEOUT).await;
+        let unheard = matches!(answer, Err(BusError::NoResponders { .. }));
+        let dead = match at.filter(|_| unheard) {
+            Some(at) => refuses(at).await,
+            None => false,
+        };
+        Input::Probed { worker, incarnation, dead }
+    }
+
     /// One key of the store; `None` for keys and values that this build does not understand.
     pub(crate) fn entry(&self, key: &str, versioned: &Versioned) -> Option<Entry> {
         match fact(key, Some(&versioned.value)) {
@@ -114,17 +132,36 @@ impl Effects {
 /// What a key and its value say; `None` for keys that are none of ours.
 pub(crate) fn fact(key: &str, value: Option<&[u8]>) -> Result<Option<Fact>, WireError> {
     Ok(match key::parse(key) {
-        Some(Key::Room(room)) => Some(Fact::Room(room, value.map(wire::decode::<RoomRecord>).transpose()?)),
-        Some(Key::Peer(room, peer)) => Some(Fact::Peer(room, peer, value.map(wire::decode::<PeerRecord>).transpose()?)),
+        Some(Key::Room(room)) => Some(Fact::Room(room, read(value)?)),
+        Some(Key::Peer(room, peer)) => Some(Fact::Peer(room, peer, read(value)?)),
+        Some(Key::Worker(worker)) => Some(Fact::Fleet(FleetFact::Worker(worker, read(value)?))),
+        Some(Key::Cordon(worker)) => Some(Fact::Fleet(FleetFact::Cordon(worker, read(value)?))),
+        Some(Key::Coordinator(id)) => Some(Fact::Fleet(FleetFact::Coordinator(id, read(value)?))),
         None => None,
     })
 }
 
 fn encode(fact: &Fact) -> (String, Option<Bytes>) {
     match fact {
-        Fact::Room(room, record) => (key::room(room), record.as_ref().map(|r| wire::encode(r).into())),
-        Fact::Peer(room, peer, record) => (key::peer(room, peer), record.as_ref().map(|r| wire::encode(r).into())),
+        Fact::Room(room, record) => (key::room(room), written(record.as_ref())),
+        Fact::Peer(room, peer, record) => (key::peer(room, peer), written(record.as_ref())),
+        Fact::Fleet(FleetFact::Worker(worker, record)) => (key::worker(worker), written(record.as_ref())),
+        Fact::Fleet(FleetFact::Cordon(worker, cordon)) => (key::cordon(worker), written(cordon.as_ref())),
+        Fact::Fleet(FleetFact::Coordinator(id, record)) => (key::coordinator(id), written(record.as_ref())),
     }
+}
+
+fn written<M: wire::Message>(record: Option<&M>) -> Option<Bytes> {
+    record.map(|record| wire::encode(record).into())
+}
+
+fn read<M: wire::Message>(value: Option<&[u8]>) -> Result<Option<M>, WireError> {
+    value.map(wire::decode).transpose()
+}
+
+async fn refuses(at: SocketAddr) -> bool {
+    let connecting = tokio::time::timeout(PROBE_TIMEOUT, TcpStream::connect(at));
+    matches!(connecting.await, Ok(Err(error)) if error.kind() == ErrorKind::ConnectionRefused)
 }
 
 async fn in_time<T>(call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {

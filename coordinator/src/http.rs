@@ -155,6 +155,10 @@ fn operations(api: &Api) -> OpenApiRouter<Api> {
         .routes(routes!(cluster::totals))
         .routes(routes!(cluster::history::show))
         .routes(routes!(cluster::rooms::list))
+        .routes(routes!(cluster::steering::cordon))
+        .routes(routes!(cluster::steering::drain))
+        .routes(routes!(cluster::steering::uncordon))
+        .routes(routes!(cluster::steering::move_room))
         .routes(routes!(cluster::placement));
     OpenApiRouter::new()
         .nest("/api/v1/connect/{app}", connect().route_layer(once).route_layer(moderated))

@@ -26,9 +26,12 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use velella_bus::Subscription;
-use velella_model::{CoordinatorId, subject};
+use velella_model::record::CoordinatorRecord;
+use velella_model::wire::encode;
+use velella_model::{CoordinatorId, key, subject};
 use velella_ops::config::Mistake;
 use velella_ops::{Deps, Latch, process};
+use velella_store::{Keeper, Store};
 
 pub use config::{Config, TOKEN_SECRET_BYTES_MIN};
 
@@ -50,6 +53,8 @@ const UNAUTHENTICATED_SOCKETS_MAX: usize = 1024;
 
 /// A coordinator that is ready to run.
 pub struct Service {
+    id: CoordinatorId,
+    store: Arc<dyn Store>,
     listener: TcpListener,
     driver: Driver,
     post: Post,
@@ -73,14 +78,14 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Service> {
     let metrics = Arc::new(Metrics::new(&deps.registry).context("metrics cannot be registered")?);
     let id = config.coordinator_id.unwrap_or_else(random_id);
     let heard = deps.bus.subscribe(&subject::coordinator_agents(&id)).await.context("the bus is not there")?;
-    let effects = Effects { bus: Arc::clone(&deps.bus), store: deps.store, metrics: Arc::clone(&metrics) };
+    let effects = Effects { bus: Arc::clone(&deps.bus), store: Arc::clone(&deps.store), metrics: Arc::clone(&metrics) };
     let (log, reports) = (Log::new(), Reports::default());
     let secret_of_hooks = config.webhook_secret.as_ref();
     let (letterbox, post) = Post::new(config.webhook_url, secret_of_hooks, log.name(), Arc::clone(&metrics));
     let notices = Notices { log: log.clone(), letterbox, metrics: Arc::clone(&metrics) };
     let outlets = (notices, reports.clone());
     let (driver, mailbox) =
-        Driver::start(id, config.prefer_region, effects, outlets).await.context("the bus is not there")?;
+        Driver::start(id.clone(), config.prefer_region, effects, outlets).await.context("the bus is not there")?;
     let listener = process::bind(config.listen, "VELELLA_LISTEN").await?;
     let evictions = metrics.lobby_evictions.with_label_values(&["socket"]);
     let sockets = Sockets {
@@ -97,7 +102,8 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Service> {
     };
     let api = Api::new(sockets, management_token, config.public_url, config.demo);
     let allowed_origins = config.allowed_origins;
-    Ok(Service { listener, driver, post, log, api, allowed_origins, listed, heard, shutdown: deps.shutdown })
+    let (store, shutdown) = (deps.store, deps.shutdown);
+    Ok(Service { id, store, listener, driver, post, log, api, allowed_origins, listed, heard, shutdown })
 }
 
 impl Service {
@@ -108,7 +114,9 @@ impl Service {
 
     /// Serves until shutdown.
     pub async fn run(self) -> anyhow::Result<()> {
-        let Self { listener, driver, post, log, api, allowed_origins, listed, heard, shutdown } = self;
+        let Self { id, store, listener, driver, post, log, api, allowed_origins, listed, heard, shutdown } = self;
+        let presence = Keeper::start(store.clone(), key::coordinator(&id), encode(&CoordinatorRecord {}).into());
+        let leadership = Keeper::start(store, key::LEADER.into(), id.to_string().into());
         let metrics = api.metrics();
         let sounds = api.sounds().run(heard, Arc::clone(&metrics));
         let serving = accept::serve(listener, http::router(api, &allowed_origins), metrics, shutdown.clone());
@@ -117,7 +125,7 @@ impl Service {
         let served = CancellationToken::new();
         let driving = async {
             let ended = tokio::select! {
-                ended = driver.run(served.clone(), listed) => ended,
+                ended = driver.run(served.clone(), listed, leadership.standing()) => ended,
                 () = sounds => Err(anyhow::anyhow!("the bus closed the subscription to sound")),
             };
             shutdown.cancel();
@@ -130,6 +138,8 @@ impl Service {
             served.cancel();
         };
         let (driven, (), (), ()) = tokio::join!(driving, serving, telling, posting);
+        leadership.resign().await;
+        presence.resign().await;
         driven
     }
 }

@@ -37,6 +37,9 @@ struct CoreMetrics {
     announcements_ignored: IntCounter,
     takeovers: IntCounter,
     purged: IntCounter,
+    workers_dead: IntCounter,
+    tidied: IntCounterVec,
+    leads: IntGauge,
     commands_lost: IntCounter,
     history_skipped: IntCounter,
     sessions_opening: IntGauge,
@@ -139,6 +142,10 @@ impl CoreMetrics {
             announcements_ignored: r.counter("announcements_ignored_total", "Announcements out of order")?,
             takeovers: r.counter("takeovers_total", "Sockets replaced by a newer one of their peer")?,
             purged: r.counter("purged_total", "Rooms and peers removed because nobody used them")?,
+            workers_dead: r
+                .counter("workers_declared_dead_total", "Workers proven dead before their leases ran out")?,
+            tidied: r.counters("tidied_total", "What the leader cleared away", &["what"])?,
+            leads: r.gauge("leads", "1 while this coordinator leads")?,
             commands_lost: r.counter("commands_lost_total", "Commands to workers that were given up")?,
             history_skipped: r.counter("history_skipped_total", "Samples of workers too many for the history")?,
             sessions_opening: r.gauge("sessions_opening", "Sessions that wait for a worker")?,
@@ -162,6 +169,14 @@ impl CoreMetrics {
         step(&self.announcements_ignored, now.announcements_ignored, last.announcements_ignored);
         step(&self.takeovers, now.takeovers, last.takeovers);
         step(&self.purged, now.purged, last.purged);
+        step(&self.workers_dead, now.workers_declared_dead, last.workers_declared_dead);
+        step(
+            &self.tidied.with_label_values(&["orphaned_connection"]),
+            now.orphans_disconnected,
+            last.orphans_disconnected,
+        );
+        step(&self.tidied.with_label_values(&["stray_room"]), now.strays_closed, last.strays_closed);
+        self.leads.set(now.leads.into());
         step(&self.commands_lost, now.commands_lost, last.commands_lost);
         step(&self.history_skipped, now.history_skipped, last.history_skipped);
         self.sessions_opening.set(i64::try_from(now.sessions_opening).unwrap_or(i64::MAX));

@@ -1,4 +1,4 @@
-//! Following one half of the store: list, then watch, and list again whenever the watch is lost.
+//! Following one part of the store: list, then watch, and list again whenever the watch is lost.
 
 use std::time::Duration;
 
@@ -30,6 +30,9 @@ async fn follow_once(effects: &Effects, noun: Noun, changes: &mpsc::Sender<Input
     let prefix = match noun {
         Noun::Rooms => key::ROOMS,
         Noun::Peers => key::PEERS,
+        Noun::Workers => key::WORKERS,
+        Noun::Cordons => key::CORDONS,
+        Noun::Coordinators => key::COORDINATORS,
     };
     let listing = effects.store.list(prefix).await?;
     let entries = listing.entries.into_iter().filter_map(|(key, versioned)| effects.entry(&key, &versioned));

@@ -30,10 +30,11 @@ pub(crate) struct Identity {
     pub(crate) incarnation: Incarnation,
     pub(crate) region: String,
     pub(crate) endpoints: Vec<SocketAddr>,
+    pub(crate) probe: Option<SocketAddr>,
     pub(crate) capacity: Capacity,
 }
 
-/// Announces until the control task is gone.
+/// Announces from its first claim on, until the control task is gone.
 pub(crate) async fn run(
     bus: Arc<dyn Bus>,
     identity: Identity,
@@ -56,6 +57,9 @@ pub(crate) async fn run(
             }
         }
         let now_standing = *standing.borrow_and_update();
+        if now_standing.state == WorkerState::Starting {
+            continue;
+        }
         announced_state = Some(now_standing.state);
         let latest: Vec<Report> = reports.iter().map(|r| *r.borrow()).collect();
         let load = meter.measure(&latest, now_standing, Instant::now());
@@ -68,7 +72,7 @@ pub(crate) async fn run(
 }
 
 fn announce(identity: &Identity, standing: Standing, seq: u64, load: Load) -> Announce {
-    let Identity { worker, incarnation, region, endpoints, capacity } = identity.clone();
+    let Identity { worker, incarnation, region, endpoints, probe, capacity } = identity.clone();
     Announce {
         worker,
         incarnation,
@@ -78,6 +82,7 @@ fn announce(identity: &Identity, standing: Standing, seq: u64, load: Load) -> An
         labels: BTreeMap::new(),
         version: env!("CARGO_PKG_VERSION").into(),
         endpoints,
+        probe,
         capacity,
         load,
         assigned_total: standing.assigned_total,

@@ -1,10 +1,11 @@
 //! What an operator can set for a worker.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use velella_model::WorkerId;
 use velella_model::wire::announce::Capacity;
-use velella_ops::config::Mistake;
+use velella_ops::config::{Mistake, duration};
 
 /// Settings of a worker.
 #[derive(Clone, Debug, clap::Args)]
@@ -39,6 +40,10 @@ pub struct Config {
     #[arg(long, env = "VELELLA_SESSIONS_MAX", default_value_t = 4_000)]
     pub sessions_max: u32,
 
+    /// How long a worker that shall end waits for its rooms to be moved away (for example 30s); 0s ends it at once
+    #[arg(long, env = "VELELLA_DRAIN_DEADLINE", default_value = "60s", value_parser = duration)]
+    pub drain_deadline: Duration,
+
     /// Load of the busiest shard beyond which no more rooms are taken, in permille of a core
     #[arg(long, env = "VELELLA_LOAD_PERMILLE_MAX", default_value_t = 800)]
     pub load_permille_max: u32,
@@ -60,6 +65,17 @@ impl Config {
         }
     }
 
+    /// Where coordinators can see that the process is gone. A loopback address would be theirs, unless
+    /// clients are on this machine as well.
+    pub(crate) fn probe(admin: Option<SocketAddr>, advertised: &[SocketAddr]) -> Option<SocketAddr> {
+        let (admin, ip) = (admin?, advertised.first()?.ip());
+        match admin.ip() {
+            bound if bound.is_unspecified() => Some(SocketAddr::new(ip, admin.port())),
+            bound if bound.is_loopback() && !ip.is_loopback() => None,
+            _ => Some(admin),
+        }
+    }
+
     /// Addresses for clients, given the port that was bound.
     pub(crate) fn advertised(&self, bound: SocketAddr) -> anyhow::Result<Vec<SocketAddr>> {
         if !self.advertise_ip.is_empty() {
@@ -72,5 +88,21 @@ impl Config {
             )));
         }
         Ok(vec![bound])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_probe_goes_to_an_address_that_means_this_machine_to_others() {
+        let probe = |admin: &str, media: &str| {
+            Config::probe(Some(admin.parse().unwrap()), &[media.parse().unwrap()]).map(|at| at.to_string())
+        };
+        assert_eq!(probe("0.0.0.0:9568", "192.0.2.7:10000").as_deref(), Some("192.0.2.7:9568"));
+        assert_eq!(probe("10.0.0.7:9568", "192.0.2.7:10000").as_deref(), Some("10.0.0.7:9568"));
+        assert_eq!(probe("127.0.0.1:9568", "192.0.2.7:10000"), None);
+        assert_eq!(probe("127.0.0.1:9568", "127.0.0.1:10000").as_deref(), Some("127.0.0.1:9568"));
     }
 }

@@ -1,37 +1,55 @@
 //! The task that talks to coordinators: commands and signals in, signals out.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
 use velella_bus::{Bus, Delivery, Subscription};
 use velella_model::wire::command::{Command, CommandReply, Refusal};
+use velella_model::wire::holding::{HOLDING_INTERVAL_MS, HOLDING_ROOMS_MAX, Holding};
 use velella_model::wire::signal::{SessionEvent, ToCoordinator, ToWorker};
 use velella_model::wire::{decode, encode};
-use velella_model::{CoordinatorId, SessionId, WorkerId, subject};
+use velella_model::{CoordinatorId, Generation, Incarnation, RoomId, WorkerId, subject};
+use velella_store::{Store, tenure};
 use velella_worker_core::{Input, Ledger, Routed};
 
 use crate::announce::Standing;
+use crate::audit::{Audit, Audited};
 use crate::engine::Engine;
 
 /// Signals from shards waiting to be sent.
 pub(crate) const SIGNALS_MAX: usize = 16_384;
-/// How often a close that found a full mailbox is tried again.
+/// How often an order that found a full mailbox is tried again.
 const RETRY_INTERVAL: Duration = Duration::from_millis(200);
-/// Closes that wait for room in a mailbox. A worker never holds more sessions than its limit.
-const CLOSES_MAX: usize = 65_536;
+/// Orders that wait for room in a mailbox: closes, of which there are at most as many as sessions and rooms.
+const LATE_ORDERS_MAX: usize = 65_536;
 
 /// What the control task is given.
-pub(crate) struct Control {
+pub(crate) struct Wiring {
+    pub(crate) worker: WorkerId,
+    pub(crate) incarnation: Incarnation,
     pub(crate) bus: Arc<dyn Bus>,
-    pub(crate) ledger: Ledger,
+    pub(crate) store: Arc<dyn Store>,
     pub(crate) engine: Engine,
     pub(crate) shards: Vec<mpsc::Sender<Input>>,
     pub(crate) signals: mpsc::Receiver<(CoordinatorId, ToCoordinator)>,
     pub(crate) standing: watch::Sender<Standing>,
-    /// Sessions to close whose shard had no room for the order.
-    closes: Vec<SessionId>,
+    /// Cancelled when the worker shall give its rooms away.
+    pub(crate) drain: CancellationToken,
+}
+
+/// The control task.
+pub(crate) struct Control {
+    wiring: Wiring,
+    ledger: Ledger,
+    audits: JoinSet<Audited>,
+    /// The claim of the worker's key after which its rooms were looked after.
+    audited: u64,
+    late_orders: VecDeque<(usize, Input)>,
 }
 
 /// The worker's ears on the bus.
@@ -49,23 +67,25 @@ impl Ears {
 }
 
 impl Control {
-    pub(crate) fn new(
-        bus: Arc<dyn Bus>,
-        ledger: Ledger,
-        engine: Engine,
-        shards: Vec<mpsc::Sender<Input>>,
-        signals: mpsc::Receiver<(CoordinatorId, ToCoordinator)>,
-        standing: watch::Sender<Standing>,
-    ) -> Self {
-        Self { bus, ledger, engine, shards, signals, standing, closes: Vec::new() }
+    pub(crate) fn new(wiring: Wiring, ledger: Ledger) -> Self {
+        Self { wiring, ledger, audits: JoinSet::new(), audited: 0, late_orders: VecDeque::new() }
     }
 
-    /// Runs until the bus closes.
-    pub(crate) async fn run(mut self, mut ears: Ears) -> anyhow::Result<()> {
+    /// Runs until the bus closes; lets people in while the worker's key in the store is its own.
+    pub(crate) async fn run(
+        mut self,
+        mut ears: Ears,
+        mut tenure: watch::Receiver<tenure::Standing>,
+    ) -> anyhow::Result<()> {
         let mut retry = tokio::time::interval(RETRY_INTERVAL);
+        let mut holding = tokio::time::interval(Duration::from_millis(HOLDING_INTERVAL_MS));
+        let drain = self.wiring.drain.clone();
+        let mut draining = false;
         loop {
             tokio::select! {
-                Some((coordinator, signal)) = self.signals.recv() => self.send_signal(&coordinator, &signal).await,
+                Some((coordinator, signal)) = self.wiring.signals.recv() => {
+                    self.send_signal(&coordinator, &signal).await;
+                }
                 delivery = ears.signals.next() => match delivery {
                     Some(delivery) => self.take_signal(&delivery),
                     None => anyhow::bail!("the bus closed"),
@@ -74,12 +94,73 @@ impl Control {
                     Some(delivery) => self.take_command(delivery).await,
                     None => anyhow::bail!("the bus closed"),
                 },
-                _ = retry.tick() => self.retry_closes(),
+                changed = tenure.changed() => {
+                    changed?;
+                    let standing = *tenure.borrow_and_update();
+                    self.tenure_changed(standing);
+                }
+                Some(audited) = self.audits.join_next() => self.audited(audited, *tenure.borrow()),
+                _ = retry.tick() => self.retry_orders(),
+                _ = holding.tick() => self.tell_holding().await,
+                () = drain.cancelled(), if !draining => {
+                    draining = true;
+                    self.ledger.drain();
+                }
             }
-            let (rooms, sessions) = self.ledger.held();
-            let (generation, assigned_total) = self.ledger.newest();
-            let standing = Standing { state: self.ledger.state(), rooms, sessions, generation, assigned_total };
-            self.standing.send_if_modified(|old| std::mem::replace(old, standing) != standing);
+            self.show_standing();
+        }
+    }
+
+    fn show_standing(&self) {
+        let (rooms, sessions) = self.ledger.held();
+        let (generation, assigned_total) = self.ledger.newest();
+        let state = self.ledger.state(Instant::now());
+        let standing = Standing { state, rooms, sessions, generation, assigned_total };
+        self.wiring.standing.send_if_modified(|old| std::mem::replace(old, standing) != standing);
+    }
+
+    /// A renewed claim lets people in for longer; a new one only after the audit.
+    fn tenure_changed(&mut self, standing: tenure::Standing) {
+        match standing {
+            tenure::Standing::Held { claim, until } if claim == self.audited => self.ledger.admit_until(Some(until)),
+            tenure::Standing::Held { claim, .. } => {
+                self.audits.abort_all();
+                let Wiring { worker, incarnation, store, .. } = &self.wiring;
+                let rooms = self.ledger.rooms().map(|(room, generation)| (room.clone(), generation)).collect();
+                let (store, worker, incarnation) = (store.clone(), worker.clone(), *incarnation);
+                self.audits.spawn(Audit { store, worker, incarnation, claim, rooms }.run());
+            }
+            tenure::Standing::Out => self.ledger.admit_until(None),
+            tenure::Standing::Taken => {
+                self.ledger.admit_until(None);
+                let worker = &self.wiring.worker;
+                tracing::error!(%worker, "another process is this worker: give each its own VELELLA_WORKER_ID");
+            }
+        }
+    }
+
+    fn audited(&mut self, audited: Result<Audited, JoinError>, standing: tenure::Standing) {
+        let Ok(Audited { claim, superseded }) = audited else { return };
+        for (room, generation) in superseded {
+            tracing::warn!(%room, generation = generation.0, "the room is elsewhere by now: closed here");
+            self.close_superseded(room, generation);
+        }
+        self.audited = claim;
+        self.tenure_changed(standing);
+    }
+
+    fn close_superseded(&mut self, room: RoomId, generation: Generation) {
+        if let Some(Routed::CloseRoom(shard, room)) = self.ledger.superseded(room, generation) {
+            self.order_surely(shard, Input::CloseRoom(room));
+        }
+    }
+
+    async fn tell_holding(&self) {
+        let Wiring { worker, incarnation, .. } = &self.wiring;
+        let rooms: Vec<_> = self.ledger.rooms().map(|(room, generation)| (room.clone(), generation)).collect();
+        for rooms in rooms.chunks(HOLDING_ROOMS_MAX) {
+            let holding = Holding { worker: worker.clone(), incarnation: *incarnation, rooms: rooms.to_vec() };
+            self.publish(subject::HOLDINGS, encode(&holding)).await;
         }
     }
 
@@ -87,6 +168,8 @@ impl Control {
         let reply = match decode::<Command>(&delivery.payload) {
             Ok(command) => match self.carry_out(command) {
                 Ok(()) => CommandReply::Done,
+                // Another process of this name may be the one that is meant: let that one answer.
+                Err(Refusal::WrongIncarnation) if self.ledger.is_fenced(Instant::now()) => return,
                 Err(reason) => CommandReply::Refused { reason },
             },
             Err(error) => {
@@ -100,19 +183,20 @@ impl Control {
     }
 
     fn carry_out(&mut self, command: Command) -> Result<(), Refusal> {
-        match self.ledger.handle_command(command)? {
+        match self.ledger.handle_command(command, Instant::now())? {
             Routed::Nothing => Ok(()),
             Routed::AssignRoom(shard, assignment) => self.order(shard, Input::AssignRoom(assignment)),
-            Routed::CloseRoom(shard, room) => self.order(shard, Input::CloseRoom(room)),
+            Routed::CloseRoom(shard, room) => {
+                self.order_surely(shard, Input::CloseRoom(room));
+                Ok(())
+            }
             Routed::CloseSession(shard, session) => {
-                if self.order(shard, Input::CloseSession(session.clone())).is_err() {
-                    self.close_later(session);
-                }
+                self.order_surely(shard, Input::CloseSession(session));
                 Ok(())
             }
             Routed::OpenSession(shard, session) => {
                 let id = session.session.clone();
-                let admitted = self.engine.admit(session, shard, Instant::now());
+                let admitted = self.wiring.engine.admit(session, shard, Instant::now());
                 let opened = match admitted {
                     Ok(admission) => self.order(shard, Input::OpenSession(Box::new(admission))),
                     Err(error) => {
@@ -129,8 +213,24 @@ impl Control {
     }
 
     fn order(&self, shard: usize, input: Input) -> Result<(), Refusal> {
-        let mailbox = self.shards.get(shard).ok_or(Refusal::Full)?;
+        let mailbox = self.wiring.shards.get(shard).ok_or(Refusal::Full)?;
         mailbox.try_send(input).map_err(|_| Refusal::Full)
+    }
+
+    /// An order that frees something: waits for room in the mailbox.
+    fn order_surely(&mut self, shard: usize, input: Input) {
+        let Some(mailbox) = self.wiring.shards.get(shard) else { return };
+        if let Err(mpsc::error::TrySendError::Full(input)) = mailbox.try_send(input)
+            && self.late_orders.len() < LATE_ORDERS_MAX
+        {
+            self.late_orders.push_back((shard, input));
+        }
+    }
+
+    fn retry_orders(&mut self) {
+        for (shard, input) in std::mem::take(&mut self.late_orders) {
+            self.order_surely(shard, input);
+        }
     }
 
     fn take_signal(&mut self, delivery: &Delivery) {
@@ -143,23 +243,7 @@ impl Control {
         let Some(shard) = self.ledger.shard_of(&session) else { return };
         if self.order(shard, Input::Signal(signal)).is_err() {
             tracing::warn!(%session, shard, "shard overloaded, closing a session whose signal it could not take");
-            self.close_later(session);
-        }
-    }
-
-    fn close_later(&mut self, session: SessionId) {
-        if self.closes.len() < CLOSES_MAX {
-            self.closes.push(session);
-        }
-    }
-
-    fn retry_closes(&mut self) {
-        for session in std::mem::take(&mut self.closes) {
-            if let Some(shard) = self.ledger.shard_of(&session)
-                && self.order(shard, Input::CloseSession(session.clone())).is_err()
-            {
-                self.close_later(session);
-            }
+            self.order_surely(shard, Input::CloseSession(session));
         }
     }
 
@@ -171,7 +255,7 @@ impl Control {
     }
 
     async fn publish(&self, subject: &str, payload: Vec<u8>) {
-        if let Err(error) = self.bus.publish(subject, Bytes::from(payload)).await {
+        if let Err(error) = self.wiring.bus.publish(subject, Bytes::from(payload)).await {
             tracing::warn!(%error, "message not sent");
         }
     }

@@ -1,13 +1,14 @@
 //! The worker: the SFU's shell around `velella-worker-core`.
 //!
 //! One thread per shard moves datagrams (`shard_thread`); one task talks to the coordinators
-//! (`control`); one announces the worker (`announce`); one more thread turns the sound of agents
+//! (`control`), and lets people in while the worker's key in the store is its own (`audit`); one announces the worker (`announce`); one more thread turns the sound of agents
 //! (`agents`). Decisions are made in the core.
 
 #![warn(missing_docs)]
 
 mod agents;
 mod announce;
+mod audit;
 mod config;
 mod control;
 mod dtls;

@@ -2,23 +2,26 @@
 
 use std::net::SocketAddr;
 use std::thread;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
+use velella_model::record::WorkerRecord;
 use velella_model::wire::agent::Heard;
 use velella_model::wire::announce::WorkerState;
+use velella_model::wire::encode;
 use velella_model::wire::signal::VoiceChanged;
-use velella_model::{CoordinatorId, Generation, Incarnation, subject};
-use velella_ops::Deps;
+use velella_model::{CoordinatorId, Generation, Incarnation, key, subject};
+use velella_ops::{Deps, Latch};
+use velella_store::Keeper;
 use velella_worker_core::{AgentNews, Input, Ledger};
 
 use crate::agents::{self, AgentReport};
 use crate::announce::{self, Identity, Standing};
 use crate::config::Config;
-use crate::control::{self, Control, Ears};
+use crate::control::{self, Control, Ears, Wiring as ControlWiring};
 use crate::engine::Engine;
 use crate::metrics;
 use crate::shard_thread::{self, MAILBOX_INPUTS_MAX, MAILBOX_STRAYS_MAX, Report, Wiring};
@@ -35,6 +38,9 @@ pub struct Service {
     voices: mpsc::Receiver<VoiceChanged>,
     heard: mpsc::Receiver<(CoordinatorId, Heard)>,
     failures: mpsc::Receiver<anyhow::Error>,
+    drain: CancellationToken,
+    drain_deadline: Duration,
+    claimed: Latch,
     deps: Deps,
 }
 
@@ -42,6 +48,7 @@ pub struct Service {
 /// [`Service::run`] announces it.
 pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Service> {
     let latch = deps.readiness.latch("worker sockets and bus");
+    let claimed = deps.readiness.latch("worker lease");
     let shards = config.shard_count();
     let (sockets, bound) = bind_shared(config.udp, shards)?;
     let advertised = config.advertised(bound)?;
@@ -78,7 +85,7 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Service> {
     metrics::register(&deps.registry, config.worker_id.as_str(), reports.clone(), agent_report)?;
     let ledger = Ledger::new(incarnation, config.capacity(), shards);
     let (standing, watched_standing) = watch::channel(Standing {
-        state: WorkerState::Ready,
+        state: WorkerState::Starting,
         rooms: 0,
         sessions: 0,
         generation: Generation(0),
@@ -86,12 +93,25 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Service> {
     });
     let ears = Ears::open(&*deps.bus, &config.worker_id).await?;
     let engine = Engine::new(&advertised)?;
-    let control = Control::new(deps.bus.clone(), ledger, engine, inputs, signal_receiver, standing);
+    let drain = CancellationToken::new();
+    let wiring = ControlWiring {
+        worker: config.worker_id.clone(),
+        incarnation,
+        bus: deps.bus.clone(),
+        store: deps.store.clone(),
+        engine,
+        shards: inputs,
+        signals: signal_receiver,
+        standing,
+        drain: drain.clone(),
+    };
+    let control = Control::new(wiring, ledger);
     tracing::info!(worker = %config.worker_id, udp = %bound, ?advertised, shards, "worker ready");
     let identity = Identity {
         worker: config.worker_id.clone(),
         incarnation,
         region: config.region.clone(),
+        probe: Config::probe(deps.admin, &advertised),
         endpoints: advertised,
         capacity: config.capacity(),
     };
@@ -105,6 +125,9 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Service> {
         voices: voice_receiver,
         heard,
         failures,
+        drain,
+        drain_deadline: config.drain_deadline,
+        claimed,
         deps,
     })
 }
@@ -115,22 +138,58 @@ impl Service {
         &self.identity.endpoints
     }
 
-    /// Serves until shutdown, or until a part of it fails.
+    /// Serves until its rooms are moved away after a shutdown, or the deadline for that passes, or a part of
+    /// it fails.
     pub async fn run(self) -> anyhow::Result<()> {
-        let Self { control, ears, identity, standing, reports, voices, heard, mut failures, deps } = self;
-        let shutdown: CancellationToken = deps.shutdown.clone();
+        let Self { control, ears, identity, standing, reports, voices, heard, mut failures, deps, .. } = self;
         let span = tracing::error_span!("worker", worker = %identity.worker);
+        let record = encode(&WorkerRecord { incarnation: identity.incarnation });
+        let keeper = Keeper::start(deps.store.clone(), key::worker(&identity.worker), record.into());
+        let ending = Ending { standing: standing.clone(), drain: self.drain, deadline: self.drain_deadline };
         let serving = async {
             tokio::select! {
-                () = shutdown.cancelled() => Ok(()),
-                result = control.run(ears) => result,
-                result = announce::run(deps.bus.clone(), identity, standing, reports) => result,
+                () = ending.drained(&deps.shutdown) => Ok(()),
+                result = control.run(ears, keeper.standing()) => result,
+                result = announce::run(deps.bus.clone(), identity, standing.clone(), reports) => result,
                 () = voices::run(deps.bus.clone(), voices) => Ok(()),
                 () = agents::publish(deps.bus.clone(), heard) => Ok(()),
                 Some(error) = failures.recv() => Err(error),
+                () = ready(standing.clone(), self.claimed) => Ok(()),
             }
         };
-        serving.instrument(span).await
+        let ended = serving.instrument(span).await;
+        keeper.resign().await;
+        ended
+    }
+}
+
+/// Ready once others count it as alive; never ends.
+async fn ready(mut standing: watch::Receiver<Standing>, claimed: Latch) {
+    // An error means that the control task is gone, and with it the worker.
+    let _ = standing.wait_for(|standing| standing.state != WorkerState::Starting).await;
+    drop(claimed);
+    std::future::pending().await
+}
+
+/// How a worker ends: its rooms first.
+struct Ending {
+    standing: watch::Receiver<Standing>,
+    drain: CancellationToken,
+    deadline: Duration,
+}
+
+impl Ending {
+    async fn drained(mut self, shutdown: &CancellationToken) {
+        shutdown.cancelled().await;
+        if self.deadline.is_zero() || self.standing.borrow().rooms == 0 {
+            return;
+        }
+        tracing::info!(rooms = self.standing.borrow().rooms, deadline = ?self.deadline, "draining before the end");
+        self.drain.cancel();
+        let empty = self.standing.wait_for(|standing| standing.rooms == 0);
+        let drained = tokio::time::timeout(self.deadline, empty).await.is_ok();
+        let rooms_left = self.standing.borrow().rooms;
+        tracing::info!(drained, rooms_left, "draining has ended");
     }
 }
 

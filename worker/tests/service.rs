@@ -68,6 +68,7 @@ impl Cluster {
             bus: Arc::new(MemoryBus::new()),
             store: Arc::new(MemoryStore::new()),
             registry: prometheus::Registry::new(),
+            admin: None,
             readiness: Readiness::new(),
             shutdown: CancellationToken::new(),
         };

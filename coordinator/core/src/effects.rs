@@ -9,7 +9,7 @@ use velella_model::{Incarnation, PeerId, RoomId, SessionId, WorkerId};
 use crate::Coordinator;
 use crate::close::Close;
 use crate::edits::{Change, EDIT_RETRY, Failed, Next};
-use crate::input::{CommandOutcome, Entry, Fact, OpId, Pass, Request, Revision, Ticket, WriteOutcome};
+use crate::input::{CommandOutcome, Entry, Fact, FleetFact, OpId, Pass, Request, Revision, Ticket, WriteOutcome};
 use crate::output::{Denial, Expect, Output, Reply};
 use crate::removal::Removal;
 use crate::room_edits::RoomEdit;
@@ -29,6 +29,8 @@ pub(crate) enum WriteStep {
     PeerRemoved(Option<Ticket>, RoomId, PeerId),
     RoomRemoved(Removal),
     RoomEdited(RoomEdit, Box<RoomRecord>),
+    Cordoned(Ticket, FleetFact),
+    Declared,
 }
 
 /// Who goes on when a command is answered.
@@ -96,7 +98,9 @@ impl Coordinator {
                     self.answered(Fact::Room(room, None), revision, now);
                 }
             }
-            WriteStep::PeerForgotten => {}
+            WriteStep::Cordoned(ticket, fact) => self.cordoned(ticket, fact, &outcome, now),
+            // The watch tells everybody, also this coordinator.
+            WriteStep::PeerForgotten | WriteStep::Declared => {}
         }
     }
 
@@ -106,6 +110,9 @@ impl Coordinator {
             Some(CommandStep::Assigned(room)) => self.room_assigned(&room, outcome, now),
             Some(CommandStep::SessionOpened(session, site)) => self.session_opened(&session, site, outcome, now),
             Some(CommandStep::Freed { worker, incarnation, order, tries }) => {
+                if outcome == CommandOutcome::NoResponders {
+                    self.probe_now(&worker, now);
+                }
                 if outcome != CommandOutcome::TimedOut {
                     return;
                 }

@@ -1,11 +1,15 @@
 //! What can happen to a coordinator. Answers from outside (a lost CAS, a silent worker) are
 //! inputs like any other.
 
-use velella_model::record::{AgentOutput, PeerKind, PeerRecord, RoomRecord, RoomSpec, Scopes, Subscriptions};
+use velella_model::record::{
+    AgentOutput, CoordinatorRecord, Cordon, PeerKind, PeerRecord, RoomRecord, RoomSpec, Scopes, Subscriptions,
+    WorkerRecord,
+};
 use velella_model::wire::announce::Announce;
 use velella_model::wire::command::{Refusal, Rights, SubscribeMode};
+use velella_model::wire::holding::Holding;
 use velella_model::wire::signal::{PeerEvent, ToCoordinator, VoiceChanged};
-use velella_model::{Json, PeerId, RoomId, RoomType, SessionId, WorkerId};
+use velella_model::{CoordinatorId, Incarnation, Json, PeerId, RoomId, RoomType, SessionId, WorkerId};
 
 /// Names one request of the management API; the reply carries it back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,9 +28,22 @@ pub struct Revision(pub u64);
 pub enum Input {
     /// A worker announced itself.
     Announced(Announce),
-    /// All rooms, or all peers, as the store holds them at a revision.
+    /// A worker told what it holds.
+    Holds(Holding),
+    /// What became of a `Probe`.
+    Probed {
+        /// Whom.
+        worker: WorkerId,
+        /// Which boot of it.
+        incarnation: Incarnation,
+        /// Nobody answers for it, and its port refuses connections.
+        dead: bool,
+    },
+    /// This coordinator leads from now on, or no longer.
+    Leads(bool),
+    /// All rooms, or all peers, and so on, as the store holds them at a revision.
     Listed {
-        /// Which half of the store.
+        /// Which part of the store.
         noun: Noun,
         /// All entries of it.
         entries: Vec<Entry>,
@@ -123,13 +140,19 @@ pub enum Said {
     Event(PeerEvent),
 }
 
-/// The two halves of the store that the coordinator watches.
+/// The parts of the store that the coordinator watches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Noun {
     /// Rooms.
     Rooms,
     /// Peers.
     Peers,
+    /// Living workers.
+    Workers,
+    /// What operators want of workers.
+    Cordons,
+    /// Living coordinators.
+    Coordinators,
 }
 
 /// One key of the store and what stands there.
@@ -148,6 +171,19 @@ pub enum Fact {
     Room(RoomId, Option<RoomRecord>),
     /// A peer of a room.
     Peer(RoomId, PeerId, Option<PeerRecord>),
+    /// A process.
+    Fleet(FleetFact),
+}
+
+/// What stands at a key about a process; `None` is a deleted key.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FleetFact {
+    /// A worker that lives.
+    Worker(WorkerId, Option<WorkerRecord>),
+    /// What an operator wants of a worker.
+    Cordon(WorkerId, Option<Cordon>),
+    /// A coordinator that lives.
+    Coordinator(CoordinatorId, Option<CoordinatorRecord>),
 }
 
 /// How a write went.
@@ -245,6 +281,20 @@ pub enum Request {
     },
     /// All known workers.
     ListWorkers,
+    /// Take a worker out of the choice, with or without moving its rooms away, or back in.
+    CordonWorker {
+        /// Which.
+        worker: WorkerId,
+        /// `None` takes it back in.
+        cordon: Option<Cordon>,
+    },
+    /// Place a room anew.
+    MoveRoom {
+        /// Which.
+        room: RoomId,
+        /// Where; `None` for the best other worker.
+        to: Option<WorkerId>,
+    },
     /// How much is going on.
     ShowTotals,
     /// How much was going on, and the loads of workers.

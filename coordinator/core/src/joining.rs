@@ -9,6 +9,7 @@ use velella_model::{Json, PeerId, RoomId, SessionId};
 
 use crate::close::Close;
 use crate::edits::Change;
+use crate::fleet::Life;
 use crate::input::{CommandOutcome, Pass};
 use crate::output::Output;
 use crate::placing::assignment;
@@ -106,7 +107,7 @@ impl Coordinator {
             return;
         };
         opening.retry_at = Some(now + OPEN_RETRY);
-        if self.registry.is_over(&record.placement) {
+        if self.registry.is_over(&record.placement) || self.fleet.life(&record.placement, now) == Life::Dead {
             return self.move_room(&room, None, now);
         }
         opening.retry_at = None;
@@ -155,7 +156,8 @@ impl Coordinator {
             CommandOutcome::NoResponders => {
                 opening.asked = None;
                 opening.retry_at = Some(now + OPEN_RETRY);
-                self.move_room(&room, Some(site.worker), now);
+                // It may live, and only be cut off from the bus: its rooms move when it is dead.
+                self.probe_now(&site.worker, now);
             }
             CommandOutcome::Refused(Refusal::WrongIncarnation | Refusal::Draining) => {
                 opening.asked = None;
@@ -168,7 +170,8 @@ impl Coordinator {
                 opening.retry_at = Some(now + OPEN_RETRY);
                 self.load(room.clone(), Parked::Nobody);
             }
-            CommandOutcome::Refused(Refusal::Full | Refusal::Malformed) | CommandOutcome::TimedOut => {
+            CommandOutcome::Refused(Refusal::Full | Refusal::Malformed | Refusal::Fenced)
+            | CommandOutcome::TimedOut => {
                 opening.asked = None;
                 opening.retry_at = Some(now + OPEN_RETRY);
             }

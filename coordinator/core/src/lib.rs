@@ -3,14 +3,18 @@
 //! Inputs say what happened, outputs say what to do; `now` comes with the input. This file holds
 //! the three doors and routes between the machines, one file each: [`placement`] (which worker),
 //! `placing` (a room on its way there), `joining` (a socket on its way into a room), `signalling`
-//! (an open session), `edits` (peer records), `requests` and `removal` (the management API), `notice`
+//! (an open session), `fleet` and `death` (which workers live), `evacuation` (rooms that have to leave their
+//! worker), `steering` (what operators want), `sweep` (what the leader tidies up), `edits` (peer records), `requests` and `removal` (the management API), `notice`
 //! (what is told to servers). [`outbox`] is a machine of its own: webhooks on their way.
 
 #![warn(missing_docs)]
 
 mod close;
+mod death;
 mod edits;
 mod effects;
+mod evacuation;
+mod fleet;
 mod history;
 mod input;
 mod joining;
@@ -30,7 +34,9 @@ mod sessions;
 mod shelf;
 mod signalling;
 mod stats;
+mod steering;
 mod subscriptions;
+mod sweep;
 mod telling;
 #[cfg(test)]
 mod testing;
@@ -41,13 +47,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use velella_model::record::Connection;
+use velella_model::wire::announce::WorkerState;
 use velella_model::{CoordinatorId, PeerId, RoomId};
 
 pub use crate::close::Close;
 pub use crate::history::{HistoryView, SAMPLE_EVERY, SAMPLES_MAX, Tick, Totals, WorkerHistory};
 pub use crate::input::{
-    CommandOutcome, Entry, Fact, HistoryQuery, Input, Noun, OpId, Pass, PeerEdit, PeerSpec, Request, Revision,
-    RoomPatch, RoomQuery, Said, Ticket, WriteOutcome,
+    CommandOutcome, Entry, Fact, FleetFact, HistoryQuery, Input, Noun, OpId, Pass, PeerEdit, PeerSpec, Request,
+    Revision, RoomPatch, RoomQuery, Said, Ticket, WriteOutcome,
 };
 pub use crate::notice::{Hook, Notice, Peer as PeerTold, Told, Track as TrackTold};
 pub use crate::output::{Denial, Expect, Output, Reply, RoomView, WorkerView};
@@ -57,12 +64,15 @@ pub use crate::subscriptions::SUBSCRIPTIONS_MAX;
 
 use crate::edits::Edits;
 use crate::effects::{CommandStep, Parked, WriteStep};
+use crate::evacuation::Evacuation;
+use crate::fleet::Fleet;
 use crate::history::History;
 use crate::placing::Placing;
 use crate::purge::Purge;
 use crate::records::{News, Records};
 use crate::registry::{Heard, Registry};
 use crate::sessions::{Sessions, Site};
+use crate::sweep::Sweep;
 use crate::telling::Telling;
 
 /// The machine.
@@ -71,12 +81,17 @@ pub struct Coordinator {
     id: CoordinatorId,
     region: String,
     registry: Registry,
+    fleet: Fleet,
     records: Records,
     sessions: Sessions,
     placings: BTreeMap<RoomId, Placing>,
     edits: Edits,
     telling: Telling,
     purge: Purge,
+    evacuation: Evacuation,
+    sweep: Sweep,
+    /// This coordinator tidies up for all.
+    leads: bool,
     history: History,
     /// Peers being written, per room: they count for the room's limit.
     adding: BTreeMap<RoomId, usize>,
@@ -91,6 +106,12 @@ pub struct Coordinator {
 /// Why a coordinator wants to be woken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
+    /// Rooms have to leave their worker.
+    Evacuate,
+    /// A worker was silent for so long that it is suspect.
+    ProbeWorker,
+    /// The leader tidies up.
+    Sweep,
     /// A worker was silent for so long that it is forgotten.
     ForgetWorker,
     /// A session's next attempt to open is due, or its patience ends.
@@ -110,12 +131,16 @@ impl Coordinator {
             id,
             region,
             registry: Registry::default(),
+            fleet: Fleet::new(),
             records: Records::new(),
             sessions: Sessions::default(),
             placings: BTreeMap::new(),
             edits: Edits::default(),
             telling: Telling::default(),
             purge: Purge::default(),
+            evacuation: Evacuation::default(),
+            sweep: Sweep::default(),
+            leads: false,
             history: History::default(),
             adding: BTreeMap::new(),
             writes: BTreeMap::new(),
@@ -131,6 +156,18 @@ impl Coordinator {
     pub fn handle_input(&mut self, input: Input, now: Instant) {
         match input {
             Input::Announced(announce) => self.announced(announce, now),
+            Input::Holds(holding) => self.held_by(holding),
+            Input::Probed { worker, incarnation, dead } => self.probed(worker, incarnation, dead),
+            Input::Leads(leads) => self.lead(leads, now),
+            Input::Listed { noun: noun @ (Noun::Workers | Noun::Cordons | Noun::Coordinators), entries, revision } => {
+                self.fleet.listed(noun, entries, revision);
+                self.evacuation.wake(now);
+            }
+            Input::Changed(Entry { fact: Fact::Fleet(fact), revision }) => {
+                if self.fleet.watched(fact, revision) {
+                    self.evacuation.wake(now);
+                }
+            }
             Input::Listed { noun, entries, revision } => {
                 let telling = self.telling.listed(noun);
                 for news in self.records.listed(noun, entries, revision) {
@@ -169,6 +206,9 @@ impl Coordinator {
     /// When to send [`Input::Timeout`], and why.
     pub fn poll_timeout(&self) -> Option<(Instant, Reason)> {
         let timers = [
+            (self.evacuation.next(), Reason::Evacuate),
+            (self.registry.next_probe(), Reason::ProbeWorker),
+            (self.sweep.next(), Reason::Sweep),
             (self.registry.next_forget(), Reason::ForgetWorker),
             (self.sessions.next_due(), Reason::OpenSession),
             (self.edits.next_retry(), Reason::RetryEdit),
@@ -180,7 +220,7 @@ impl Coordinator {
 
     /// The workers as this coordinator sees them.
     pub fn workers(&self, now: Instant) -> Vec<WorkerView> {
-        self.registry.views(|worker| self.records.placed_at(worker), now)
+        self.registry.views(&self.fleet, |worker| self.records.placed_at(worker), now)
     }
 
     /// What was counted so far.
@@ -191,6 +231,7 @@ impl Coordinator {
             workers: self.registry.len() as u64,
             rooms: self.records.rooms_len() as u64,
             peers: self.records.peers_len() as u64,
+            leads: self.leads,
             ..self.stats
         }
     }
@@ -198,6 +239,9 @@ impl Coordinator {
     fn announced(&mut self, announce: velella_model::wire::announce::Announce, now: Instant) {
         let worker = announce.worker.clone();
         self.history.begin(now);
+        if announce.state == WorkerState::Draining {
+            self.evacuation.wake(now);
+        }
         match self.registry.hear(announce, now) {
             Heard::Renewed => {}
             Heard::Stale | Heard::TooMany => self.stats.announcements_ignored += 1,
@@ -210,8 +254,20 @@ impl Coordinator {
         }
     }
 
+    fn lead(&mut self, leads: bool, now: Instant) {
+        if std::mem::replace(&mut self.leads, leads) == leads {
+            return;
+        }
+        tracing::info!(coordinator = %self.id, leads, "leadership changed");
+        self.sweep.lead(leads, now);
+        self.evacuation.wake(now);
+    }
+
     fn timed_out(&mut self, now: Instant) {
+        self.probe_silent(now);
         self.registry.forget_silent(now);
+        self.evacuate(now);
+        self.sweep_connections(now);
         if self.history.is_due(now) {
             let totals = self.totals(now);
             self.stats.history_skipped += self.history.sample(totals, self.registry.loads(now), now);
@@ -270,6 +326,10 @@ impl Coordinator {
         let (worker, incarnation) = (record.placement.worker.clone(), record.placement.incarnation);
         self.registry.record(&worker, room, record.spec.room_type, now);
         let here = Site { worker, incarnation };
+        // Whoever placed it may not have known what is known here.
+        if self.has_to_leave(room, now) {
+            self.evacuation.wake(now);
+        }
         let members: Vec<PeerId> = self.records.members(room).map(|(peer, _)| peer.clone()).collect();
         members.iter().for_each(|peer| self.schedule_peer_purge(room, peer, now));
         for session in self.sessions.of_room(room) {

@@ -1,8 +1,9 @@
 //! What a coordinator wants done. Effects with an [`OpId`] report back with it.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use velella_model::record::{Candidate, PeerRecord, RoomRecord};
+use velella_model::record::{Candidate, Cordon, PeerRecord, RoomRecord};
 use velella_model::wire::announce::Announce;
 use velella_model::wire::command::Order;
 use velella_model::wire::signal::{ServerEvent, ToWorker};
@@ -42,6 +43,15 @@ pub enum Output {
         incarnation: Incarnation,
         /// What.
         order: Order,
+    },
+    /// See whether a silent worker is dead; answer with `Probed`.
+    Probe {
+        /// Whom.
+        worker: WorkerId,
+        /// Which boot of it.
+        incarnation: Incarnation,
+        /// TCP address that refuses when it is; without one nothing can be proven.
+        at: Option<SocketAddr>,
     },
     /// Publish to a worker, in the order of these outputs.
     Signal {
@@ -152,6 +162,10 @@ pub struct WorkerView {
     pub effective_load_permille: u32,
     /// Rooms that the records place there.
     pub rooms_placed: u32,
+    /// Its key stands: nobody has declared it dead.
+    pub lives: bool,
+    /// What an operator wants of it.
+    pub cordon: Option<Cordon>,
 }
 
 /// Why a request is not granted.
@@ -163,6 +177,12 @@ pub enum Denial {
     /// No such peer.
     #[error("the peer does not exist")]
     PeerNotFound,
+    /// No such worker.
+    #[error("the worker does not exist")]
+    WorkerNotFound,
+    /// The room is on its way to another worker.
+    #[error("the room is moving")]
+    RoomMoving,
     /// The id is taken.
     #[error("the room exists")]
     RoomExists,

@@ -25,6 +25,8 @@ pub struct Contender {
     pub region: String,
     /// What it says of itself.
     pub state: WorkerState,
+    /// Its key stands in the store.
+    pub lives: bool,
     /// Not heard of for too long.
     pub silent: bool,
     /// Announced load plus the expected cost of what was placed there since.
@@ -44,6 +46,8 @@ pub struct Wish<'a> {
     pub region: &'a str,
     /// Workers that refused this room just now.
     pub refused_by: &'a BTreeSet<WorkerId>,
+    /// Nobody else will do.
+    pub only: Option<&'a WorkerId>,
 }
 
 /// The choice, with what every known worker scored.
@@ -125,9 +129,12 @@ fn exclusion(wish: Wish<'_>, contender: &Contender) -> Option<&'static str> {
         WorkerState::Starting => return Some("starting"),
         WorkerState::Cordoned => return Some("cordoned"),
         WorkerState::Draining => return Some("draining"),
+        WorkerState::Fenced => return Some("fenced"),
         WorkerState::Ready => {}
     }
     let rules = [
+        (!contender.lives, "no lease"),
+        (wish.only.is_some_and(|only| *only != contender.worker), "not asked for"),
         (contender.silent, "silent"),
         (wish.refused_by.contains(&contender.worker), "refused"),
         (contender.load_permille >= load_permille_max, "full: load"),
@@ -143,7 +150,7 @@ mod tests {
 
     use super::*;
 
-    const ANYWHERE: Wish<'static> = Wish { region: "", refused_by: &BTreeSet::new() };
+    const ANYWHERE: Wish<'static> = Wish { region: "", refused_by: &BTreeSet::new(), only: None };
 
     #[test]
     fn the_least_loaded_takes_the_room() {
@@ -191,7 +198,7 @@ mod tests {
     #[test]
     fn a_worker_that_refused_the_room_is_not_asked_again() {
         let refused_by = BTreeSet::from([WorkerId::parse("a").unwrap()]);
-        let wish = Wish { region: "", refused_by: &refused_by };
+        let wish = Wish { refused_by: &refused_by, ..ANYWHERE };
         assert_eq!(place(wish, &[at("a", 0, 0), at("b", 500, 9)]).unwrap().worker.as_str(), "b");
     }
 
@@ -255,6 +262,7 @@ mod tests {
             endpoints: Vec::new(),
             region: String::new(),
             state: WorkerState::Ready,
+            lives: true,
             silent: false,
             load_permille,
             rooms,

@@ -11,9 +11,10 @@ use velella_model::record::{Placement, RoomRecord, RoomSpec};
 use velella_model::wire::command::{Assignment, Order};
 use velella_model::{Generation, RoomId, WorkerId};
 
+use crate::fleet::Life;
 use crate::input::{CommandOutcome, Fact, Revision, Ticket, WriteOutcome};
 use crate::output::{Denial, Expect, Output, Reply};
-use crate::placement::{self, Wish};
+use crate::placement::{self, Decision, NoWorker, Wish};
 use crate::{CommandStep, Coordinator, WriteStep};
 
 /// Workers that are asked to take one room before it is given up.
@@ -36,8 +37,8 @@ pub(crate) struct Placing {
 enum Goal {
     /// A new room; `also` asked for the same id meanwhile.
     Create { ticket: Ticket, also: Vec<Ticket>, reuse: bool },
-    /// The worker of the room is gone.
-    Move,
+    /// The room leaves its worker; somebody may wait for it.
+    Move { from: Placement, to: Option<WorkerId>, ticket: Option<Ticket> },
 }
 
 impl Coordinator {
@@ -66,12 +67,23 @@ impl Coordinator {
 
     /// Places a room again whose worker is gone; `gone` is left out of the choice.
     pub(crate) fn move_room(&mut self, room: &RoomId, gone: Option<WorkerId>, now: Instant) {
+        self.move_for((room, gone), None, None, now);
+    }
+
+    /// Places a room anew, at `to` when that is named.
+    pub(crate) fn move_for(
+        &mut self,
+        (room, gone): (&RoomId, Option<WorkerId>),
+        to: Option<WorkerId>,
+        ticket: Option<Ticket>,
+        now: Instant,
+    ) {
         if self.placings.contains_key(room) {
             return;
         }
         let Some(record) = self.records.room(room) else { return };
         let draft = Draft {
-            goal: Goal::Move,
+            goal: Goal::Move { from: record.placement.clone(), to, ticket },
             spec: record.spec.clone(),
             revision: self.records.room_revision(room),
             refused_by: gone.into_iter().collect(),
@@ -82,13 +94,11 @@ impl Coordinator {
     }
 
     fn decide(&mut self, room: RoomId, draft: Draft, now: Instant) {
-        let contenders = self.registry.contenders(|worker| self.records.placed_at(worker), now);
-        let wish = Wish { region: &self.region, refused_by: &draft.refused_by };
-        let decision = match placement::place(wish, &contenders) {
+        let decision = match self.choose(&draft, now) {
             Ok(decision) => decision,
             Err(nobody) => {
                 self.stats.no_worker += 1;
-                return self.give_up(&room, draft, Denial::NoWorker(nobody.candidates));
+                return self.give_up(&room, draft, Denial::NoWorker(nobody.candidates), now);
             }
         };
         let placement = Placement {
@@ -104,6 +114,12 @@ impl Coordinator {
         self.write(WriteStep::PlacementWritten(room.clone()), Fact::Room(room.clone(), Some(record)), expect);
         let Draft { goal, spec, revision, refused_by, tries, .. } = draft;
         self.placings.insert(room, Placing { goal, spec, placement, revision, refused_by, tries });
+    }
+
+    fn choose(&self, draft: &Draft, now: Instant) -> Result<Decision, NoWorker> {
+        let contenders = self.registry.contenders(&self.fleet, |worker| self.records.placed_at(worker), now);
+        let only = if let Goal::Move { to, .. } = &draft.goal { to.as_ref() } else { None };
+        placement::place(Wish { region: &self.region, refused_by: &draft.refused_by, only }, &contenders)
     }
 
     pub(crate) fn placement_written(&mut self, room: &RoomId, outcome: WriteOutcome, now: Instant) {
@@ -129,7 +145,7 @@ impl Coordinator {
                 self.stats.writes_lost += 1;
                 if let Some(placing) = self.take_placing(room) {
                     let (draft, _) = placing.into_draft();
-                    self.give_up(room, Draft { revision: None, ..draft }, Denial::StoreDown);
+                    self.give_up(room, Draft { revision: None, ..draft }, Denial::StoreDown, now);
                 }
             }
         }
@@ -151,10 +167,8 @@ impl Coordinator {
         draft.tries += 1;
         draft.generation = Generation(former.generation.0 + 1);
         if draft.tries >= ASSIGN_TRIES_MAX {
-            let contenders = self.registry.contenders(|worker| self.records.placed_at(worker), now);
-            let wish = Wish { region: &self.region, refused_by: &draft.refused_by };
-            let candidates = placement::place(wish, &contenders).map_or_else(|n| n.candidates, |d| d.candidates);
-            return self.give_up(room, draft, Denial::NoWorker(candidates));
+            let candidates = self.choose(&draft, now).map_or_else(|n| n.candidates, |d| d.candidates);
+            return self.give_up(room, draft, Denial::NoWorker(candidates), now);
         }
         self.decide(room.clone(), draft, now);
     }
@@ -162,36 +176,49 @@ impl Coordinator {
     fn finish(&mut self, room: &RoomId, placing: Placing, now: Instant) {
         let Placement { worker, generation, .. } = &placing.placement;
         tracing::info!(%room, %worker, generation = generation.0, "room placed");
-        match placing.goal {
-            Goal::Create { ticket, also, .. } => {
-                self.stats.rooms_placed += 1;
-                let reply = self.records.view(room).map_or(Reply::Denied(Denial::RoomNotFound), Reply::Room);
-                also.into_iter().chain([ticket]).for_each(|ticket| self.reply(ticket, reply.clone()));
+        match &placing.goal {
+            Goal::Create { .. } => self.stats.rooms_placed += 1,
+            Goal::Move { from, .. } => {
+                self.stats.rooms_moved += 1;
+                // A worker that is only thought dead looks after its rooms itself before it returns.
+                if self.fleet.life(from, now) != Life::Dead {
+                    self.close_room_at(room, from);
+                }
             }
-            Goal::Move => self.stats.rooms_moved += 1,
         }
+        self.show_to_all(room, placing.goal);
         self.open_waiting(room, now);
     }
 
     /// Somebody else wrote the room meanwhile: what stands there counts.
     fn finish_by_another(&mut self, room: &RoomId, placing: Option<Placing>, now: Instant) {
-        if let Some(Placing { goal: Goal::Create { ticket, also, reuse }, .. }) = placing {
-            let reply = self.existing_room(room, reuse);
-            also.into_iter().chain([ticket]).for_each(|ticket| self.reply(ticket, reply.clone()));
+        match placing.map(|placing| placing.goal) {
+            Some(Goal::Create { ticket, also, reuse }) => {
+                let reply = self.existing_room(room, reuse);
+                also.into_iter().chain([ticket]).for_each(|ticket| self.reply(ticket, reply.clone()));
+            }
+            Some(goal @ Goal::Move { .. }) => self.show_to_all(room, goal),
+            None => {}
         }
         self.open_waiting(room, now);
     }
 
+    fn show_to_all(&mut self, room: &RoomId, goal: Goal) {
+        let reply = self.records.view(room).map_or(Reply::Denied(Denial::RoomNotFound), Reply::Room);
+        goal.into_tickets().into_iter().for_each(|ticket| self.reply(ticket, reply.clone()));
+    }
+
     /// A new room is withdrawn; a room that should move keeps its record, and its sessions ask
     /// again until their patience ends.
-    fn give_up(&mut self, room: &RoomId, draft: Draft, denial: Denial) {
+    fn give_up(&mut self, room: &RoomId, draft: Draft, denial: Denial, now: Instant) {
         tracing::warn!(%room, %denial, "room not placed");
-        let Goal::Create { ticket, also, .. } = draft.goal else { return };
-        if let Some(revision) = draft.revision {
+        if let Goal::Move { .. } = draft.goal {
+            self.evacuation.nobody_fits(now);
+        } else if let Some(revision) = draft.revision {
             self.write(WriteStep::Withdrawn(room.clone()), Fact::Room(room.clone(), None), Expect::Revision(revision));
         }
         let reply = Reply::Denied(denial);
-        also.into_iter().chain([ticket]).for_each(|ticket| self.reply(ticket, reply.clone()));
+        draft.goal.into_tickets().into_iter().for_each(|ticket| self.reply(ticket, reply.clone()));
     }
 
     fn take_placing(&mut self, room: &RoomId) -> Option<Placing> {
@@ -219,6 +246,19 @@ struct Draft {
     refused_by: BTreeSet<WorkerId>,
     tries: u32,
     generation: Generation,
+}
+
+impl Goal {
+    /// Everybody who waits for it.
+    fn into_tickets(self) -> Vec<Ticket> {
+        match self {
+            Self::Create { ticket, mut also, .. } => {
+                also.push(ticket);
+                also
+            }
+            Self::Move { ticket, .. } => ticket.into_iter().collect(),
+        }
+    }
 }
 
 impl Placing {

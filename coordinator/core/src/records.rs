@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
-use velella_model::record::{PeerRecord, Placement, RoomRecord};
+use velella_model::record::{Connection, PeerRecord, Placement, RoomRecord};
 use velella_model::{PeerId, RoomId, WorkerId};
 
 use crate::input::{Entry, Fact, Noun, Revision, RoomQuery};
@@ -79,6 +79,25 @@ impl Records {
         self.placed.get(worker).map_or(0, |rooms| u32::try_from(rooms.len()).unwrap_or(u32::MAX))
     }
 
+    pub(crate) fn workers_with_rooms(&self) -> impl Iterator<Item = &WorkerId> {
+        self.placed.keys()
+    }
+
+    pub(crate) fn rooms_at(&self, worker: &WorkerId) -> Vec<RoomId> {
+        self.placed.get(worker).into_iter().flatten().cloned().collect()
+    }
+
+    /// How many peers of a room are connected.
+    pub(crate) fn connected_in(&self, room: &RoomId) -> usize {
+        self.members(room).filter(|(_, record)| record.connection.is_some()).count()
+    }
+
+    /// All connections of peers, anywhere in the cluster.
+    pub(crate) fn connections(&self) -> impl Iterator<Item = (&RoomId, &PeerId, &Connection)> {
+        let peers = self.peers.range(Bound::Unbounded);
+        peers.filter_map(|((room, peer), record)| Some((room, peer, record.connection.as_ref()?)))
+    }
+
     /// The newest revision known of the store.
     pub(crate) fn newest(&self) -> Revision {
         self.rooms.seen().max(self.peers.seen())
@@ -142,6 +161,7 @@ impl Records {
                 let keys: Vec<_> = entries.iter().filter_map(|e| e.fact.as_room()).collect();
                 self.rooms.vanished(&keys, revision).into_iter().map(|room| Fact::Room(room, None)).collect()
             }
+            Noun::Workers | Noun::Cordons | Noun::Coordinators => Vec::new(),
             Noun::Peers => {
                 let keys: Vec<_> = entries.iter().filter_map(|e| e.fact.as_peer()).collect();
                 self.peers.vanished(&keys, revision).into_iter().map(|(r, p)| Fact::Peer(r, p, None)).collect()
@@ -152,6 +172,7 @@ impl Records {
         match noun {
             Noun::Rooms => self.rooms.pass(revision),
             Noun::Peers => self.peers.pass(revision),
+            Noun::Workers | Noun::Cordons | Noun::Coordinators => {}
         }
         news
     }
@@ -170,6 +191,7 @@ impl Records {
                 self.connected = self.connected + self.is_connected(&key) - connected;
                 news.then(|| self.index_peer(key, before))
             }
+            Fact::Fleet(_) => None,
         }
     }
 
@@ -212,14 +234,14 @@ impl Fact {
     fn as_room(&self) -> Option<RoomId> {
         match self {
             Self::Room(room, _) => Some(room.clone()),
-            Self::Peer(..) => None,
+            Self::Peer(..) | Self::Fleet(_) => None,
         }
     }
 
     fn as_peer(&self) -> Option<(RoomId, PeerId)> {
         match self {
             Self::Peer(room, peer, _) => Some((room.clone(), peer.clone())),
-            Self::Room(..) => None,
+            Self::Room(..) | Self::Fleet(_) => None,
         }
     }
 }

@@ -1,12 +1,15 @@
 //! Workers known by their announcements, and how fresh that knowledge is by our own clock.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use velella_model::record::Placement;
+use velella_model::record::{Cordon, Placement};
 use velella_model::wire::announce::{Announce, Load, WorkerState};
 use velella_model::{Incarnation, RoomId, RoomType, WorkerId};
 
+use crate::death::PROBE_EVERY;
+use crate::fleet::Fleet;
 use crate::output::WorkerView;
 use crate::placement::Contender;
 use crate::reservation::{Reservations, expected_permille};
@@ -30,6 +33,8 @@ pub(crate) struct Registry {
 struct Known {
     announce: Announce,
     heard_at: Instant,
+    /// When it is worth a probe.
+    probe_at: Instant,
     reservations: Reservations,
 }
 
@@ -67,20 +72,50 @@ impl Registry {
         known.reservations.cover(announce.assigned_total, now);
         known.announce = announce;
         known.heard_at = now;
+        known.probe_at = now + SUSPECT_AFTER;
         Heard::Renewed
     }
 
     /// Everybody, with `placed` telling how many rooms the records place at a worker.
-    pub(crate) fn contenders(&self, placed: impl Fn(&WorkerId) -> u32, now: Instant) -> Vec<Contender> {
-        self.workers.values().map(|known| known.contender(&placed, now)).collect()
+    pub(crate) fn contenders(&self, fleet: &Fleet, placed: impl Fn(&WorkerId) -> u32, now: Instant) -> Vec<Contender> {
+        self.workers.values().map(|known| known.contender(fleet, &placed, now)).collect()
     }
 
-    pub(crate) fn views(&self, placed: impl Fn(&WorkerId) -> u32, now: Instant) -> Vec<WorkerView> {
+    /// What a worker says of itself; `None` when it is not heard of at all.
+    pub(crate) fn state(&self, worker: &WorkerId) -> Option<WorkerState> {
+        self.workers.get(worker).map(|known| known.announce.state)
+    }
+
+    /// Worth a probe now.
+    pub(crate) fn suspect(&mut self, worker: &WorkerId, now: Instant) {
+        if let Some(known) = self.workers.get_mut(worker) {
+            known.probe_at = known.probe_at.min(now);
+        }
+    }
+
+    /// Workers that are due for a probe, with their boots and where to probe them.
+    pub(crate) fn take_suspects(&mut self, now: Instant) -> Vec<(WorkerId, Incarnation, Option<SocketAddr>)> {
+        let due = self.workers.values_mut().filter(|known| known.probe_at <= now);
+        due.map(|known| {
+            known.probe_at = now + PROBE_EVERY;
+            let Announce { worker, incarnation, probe, .. } = &known.announce;
+            (worker.clone(), *incarnation, *probe)
+        })
+        .collect()
+    }
+
+    pub(crate) fn next_probe(&self) -> Option<Instant> {
+        self.workers.values().map(|known| known.probe_at).min()
+    }
+
+    pub(crate) fn views(&self, fleet: &Fleet, placed: impl Fn(&WorkerId) -> u32, now: Instant) -> Vec<WorkerView> {
         let view = |known: &Known| WorkerView {
             silent_for: now.saturating_duration_since(known.heard_at),
             suspect: known.is_silent(now),
             effective_load_permille: known.load_permille(now),
             rooms_placed: placed(&known.announce.worker),
+            lives: fleet.lives(&known.announce.worker) == Some(known.announce.incarnation),
+            cordon: fleet.cordon(&known.announce.worker),
             announce: known.announce.clone(),
         };
         self.workers.values().map(view).collect()
@@ -139,7 +174,7 @@ impl Registry {
 
 impl Known {
     fn new(announce: Announce, now: Instant) -> Self {
-        Self { announce, heard_at: now, reservations: Reservations::default() }
+        Self { announce, heard_at: now, probe_at: now + SUSPECT_AFTER, reservations: Reservations::default() }
     }
 
     fn is_silent(&self, now: Instant) -> bool {
@@ -150,14 +185,19 @@ impl Known {
         self.announce.load.cpu_permille.saturating_add(self.reservations.load_permille(now))
     }
 
-    fn contender(&self, placed: impl Fn(&WorkerId) -> u32, now: Instant) -> Contender {
+    fn contender(&self, fleet: &Fleet, placed: impl Fn(&WorkerId) -> u32, now: Instant) -> Contender {
         let Announce { worker, incarnation, endpoints, region, state, capacity, load, .. } = &self.announce;
         Contender {
             worker: worker.clone(),
             incarnation: *incarnation,
             endpoints: endpoints.clone(),
             region: region.clone(),
-            state: *state,
+            state: match fleet.cordon(worker) {
+                Some(Cordon { drain: true }) => WorkerState::Draining,
+                Some(Cordon { drain: false }) if *state == WorkerState::Ready => WorkerState::Cordoned,
+                Some(_) | None => *state,
+            },
+            lives: fleet.lives(worker) == Some(*incarnation),
             silent: self.is_silent(now),
             load_permille: self.load_permille(now),
             rooms: load.rooms.max(placed(worker)).saturating_add(self.reservations.pending()),
@@ -176,10 +216,10 @@ mod tests {
     fn a_worker_is_suspect_after_a_second_and_forgotten_after_ten() {
         let (mut registry, t0) = (Registry::default(), start());
         registry.hear(announce("w1", 1, 1), t0);
-        assert!(!registry.contenders(|_| 0, t0 + Duration::from_millis(999))[0].silent);
-        assert!(registry.contenders(|_| 0, t0 + SUSPECT_AFTER)[0].silent);
+        assert!(!registry.contenders(&Fleet::new(), |_| 0, t0 + Duration::from_millis(999))[0].silent);
+        assert!(registry.contenders(&Fleet::new(), |_| 0, t0 + SUSPECT_AFTER)[0].silent);
         registry.forget_silent(registry.next_forget().unwrap());
-        assert!(registry.contenders(|_| 0, t0).is_empty());
+        assert!(registry.contenders(&Fleet::new(), |_| 0, t0).is_empty());
     }
 
     #[test]
@@ -196,10 +236,10 @@ mod tests {
         let (mut registry, t0) = (Registry::default(), start());
         registry.hear(announce("w1", 1, 1), t0);
         registry.reserve(&worker("w1"), &room("r1"), RoomType::Conference, t0);
-        let contender = registry.contenders(|_| 3, t0).remove(0);
+        let contender = registry.contenders(&Fleet::new(), |_| 3, t0).remove(0);
         assert_eq!((contender.load_permille, contender.rooms), (10, 4));
         registry.record(&worker("w1"), &room("r1"), RoomType::Conference, t0);
-        let contender = registry.contenders(|_| 4, t0).remove(0);
+        let contender = registry.contenders(&Fleet::new(), |_| 4, t0).remove(0);
         assert_eq!((contender.load_permille, contender.rooms), (10, 4), "not counted twice");
     }
 }

@@ -33,6 +33,8 @@ impl Coordinator {
                 self.records.view(&room).map_or(Reply::Denied(Denial::RoomNotFound), Reply::Room)
             }
             Request::ShowPeer { room, peer } => self.show_peer(&room, peer),
+            Request::CordonWorker { worker, cordon } => return self.cordon_worker(ticket, worker, cordon),
+            Request::MoveRoom { room, to } => return self.move_by_hand(ticket, &room, to, now),
             Request::ListWorkers => Reply::Workers(self.workers(now)),
             Request::ShowTotals => Reply::Totals(self.totals(now)),
             Request::ShowHistory { query } => Reply::History(self.history.view(&query, now)),
@@ -43,8 +45,9 @@ impl Coordinator {
     fn knows(&self, request: &Request) -> bool {
         match request {
             Request::CreateRoom { .. } | Request::ListRooms { .. } | Request::ListWorkers => true,
-            Request::ShowTotals | Request::ShowHistory { .. } => true,
+            Request::ShowTotals | Request::ShowHistory { .. } | Request::CordonWorker { .. } => true,
             Request::DeleteRoom { room }
+            | Request::MoveRoom { room, .. }
             | Request::ShowRoom { room }
             | Request::EditRoom { room, .. }
             | Request::AddPeer { room, .. } => self.records.room(room).is_some(),
@@ -113,8 +116,9 @@ impl Request {
     fn must_know(&self) -> Option<&RoomId> {
         match self {
             Self::CreateRoom { .. } | Self::ListRooms { .. } | Self::ListWorkers => None,
-            Self::ShowTotals | Self::ShowHistory { .. } => None,
+            Self::ShowTotals | Self::ShowHistory { .. } | Self::CordonWorker { .. } => None,
             Self::DeleteRoom { room }
+            | Self::MoveRoom { room, .. }
             | Self::ShowRoom { room }
             | Self::EditRoom { room, .. }
             | Self::EditPeer { room, .. }

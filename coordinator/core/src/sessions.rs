@@ -170,6 +170,10 @@ impl Sessions {
         self.by_room.get(room).into_iter().flatten().cloned().collect()
     }
 
+    pub(crate) fn has_any_in(&self, room: &RoomId) -> bool {
+        self.by_room.contains_key(room)
+    }
+
     pub(crate) fn of_peer(&self, room: &RoomId, peer: &PeerId) -> Vec<SessionId> {
         let of_peer = |id: &SessionId| self.get(id).is_some_and(|s| s.peer == *peer);
         self.of_room(room).into_iter().filter(of_peer).collect()

@@ -29,6 +29,14 @@ pub struct Stats {
     pub history_skipped: u64,
     /// Commands given up.
     pub commands_lost: u64,
+    /// Workers that this coordinator declared dead.
+    pub workers_declared_dead: u64,
+    /// Peers disconnected because their coordinator was gone.
+    pub orphans_disconnected: u64,
+    /// Rooms closed at workers that should not hold them any more.
+    pub strays_closed: u64,
+    /// Whether this coordinator leads.
+    pub leads: bool,
     /// Sockets of this coordinator now.
     pub sessions: u64,
     /// Sessions that wait for a worker now.

@@ -26,6 +26,7 @@ impl Telling {
         let listed = match noun {
             Noun::Rooms => &mut self.rooms_listed,
             Noun::Peers => &mut self.peers_listed,
+            Noun::Workers | Noun::Cordons | Noun::Coordinators => return false,
         };
         std::mem::replace(listed, true)
     }

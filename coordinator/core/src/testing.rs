@@ -2,10 +2,12 @@
 
 use std::time::Instant;
 
-use velella_model::record::{PeerKind, PeerRecord, Placement, RoomRecord, RoomSpec};
+use velella_model::record::{PeerKind, PeerRecord, Placement, RoomRecord, RoomSpec, WorkerRecord};
 use velella_model::wire::announce::{Announce, Capacity, Load, WorkerState};
 use velella_model::wire::command::SubscribeMode;
 use velella_model::{CoordinatorId, Generation, Incarnation, Json, PeerId, RoomId, SessionId, WorkerId};
+
+use crate::{Fact, FleetFact};
 
 #[expect(clippy::disallowed_methods, reason = "tests need some instant to count from")]
 pub(crate) fn start() -> Instant {
@@ -42,11 +44,23 @@ pub(crate) fn announce(id: &str, incarnation: u64, seq: u64) -> Announce {
         labels: std::collections::BTreeMap::new(),
         version: "0".into(),
         endpoints: Vec::new(),
+        probe: None,
         capacity: Capacity { load_permille_max: 800, rooms_max: 100, sessions_max: 1000 },
         load: Load::default(),
         assigned_total: 0,
         generation: Generation(0),
     }
+}
+
+/// The key of a worker that lives.
+pub(crate) fn alive(id: &str, incarnation: u64) -> Fact {
+    let record = WorkerRecord { incarnation: Incarnation(incarnation) };
+    Fact::Fleet(FleetFact::Worker(worker(id), Some(record)))
+}
+
+/// The absence of its key.
+pub(crate) fn dead(id: &str) -> Fact {
+    Fact::Fleet(FleetFact::Worker(worker(id), None))
 }
 
 pub(crate) fn room_record(at: &str) -> RoomRecord {

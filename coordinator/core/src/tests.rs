@@ -2,10 +2,12 @@
 
 mod agents;
 mod edits;
+mod failover;
 mod history;
 mod joining;
 mod placing;
 mod removal;
 mod signalling;
+mod steering;
 mod telling;
 mod world;

@@ -1,23 +1,25 @@
 //! `/cluster`: what the coordinator knows and why it decided as it did. For operators.
 //!
-//! - `GET /cluster/workers` → `{"workers":[{"worker","incarnation","state","region","version",
-//!   "endpoints","suspect","silent_ms","effective_load_permille","rooms_placed","capacity","load"}]}`
+//! - `GET /cluster/workers` → `{"workers":[{"worker","incarnation","state","cordon","region","version",
+//!   "endpoints","alive","suspect","silent_ms","effective_load_permille","rooms_placed","capacity","load"}]}`
 //! - `GET /cluster/rooms/{room}/placement` → `{"room","worker","incarnation","generation",
 //!   "endpoints","candidates":[{"worker","verdict"}]}`; a verdict is `scored` with its score, in
 //!   order of importance, or `excluded` with the reason.
 //! - `GET /cluster/totals` → `{"rooms","peers","peers_connected","workers","workers_ready"}`
-//! - `GET /cluster/rooms` and `GET /cluster/history` are described at their files.
+//! - `GET /cluster/rooms`, `GET /cluster/history`, and what can be asked of workers and rooms, are described
+//!   at their files.
 //!
 //! Incarnations are strings: they are larger than what JavaScript takes for an exact number.
 
 pub(crate) mod history;
 mod query;
 pub(crate) mod rooms;
+pub(crate) mod steering;
 
 use axum::Json;
 use axum::extract::{Path, State};
 use serde_json::{Value, json};
-use velella_coordinator_core::{Reply, Request, Totals, WorkerView};
+use velella_coordinator_core::{Reply, Request, RoomView, Totals, WorkerView};
 use velella_model::record::Placement;
 
 use crate::http::Api;
@@ -38,6 +40,8 @@ fn worker(view: &WorkerView) -> Value {
         "worker": announce.worker,
         "incarnation": announce.incarnation.0.to_string(),
         "state": announce.state,
+        "cordon": view.cordon.map(|cordon| if cordon.drain { "drain" } else { "cordon" }),
+        "alive": view.lives,
         "region": announce.region,
         "version": announce.version,
         "endpoints": announce.endpoints,
@@ -69,14 +73,17 @@ pub(crate) async fn totals(State(api): State<Api>) -> Result<Json<Value>, Failur
 #[utoipa::path(get, path = "/rooms/{room}/placement", tag = "cluster", operation_id = "show_placement",
     params(RoomPath), responses((status = 200, body = Object), Failures))]
 pub(crate) async fn placement(State(api): State<Api>, Path(path): Path<RoomPath>) -> Result<Json<Value>, Failure> {
-    let view = api.show_room(path.id()?).await?;
+    Ok(Json(placement_of(api.show_room(path.id()?).await?)))
+}
+
+fn placement_of(view: RoomView) -> Value {
     let Placement { worker, incarnation, generation, endpoints, candidates } = view.record.placement;
-    Ok(Json(json!({
+    json!({
         "room": view.room,
         "worker": worker,
         "incarnation": incarnation.0.to_string(),
         "generation": generation,
         "endpoints": endpoints,
         "candidates": candidates,
-    })))
+    })
 }

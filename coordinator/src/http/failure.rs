@@ -29,24 +29,32 @@ pub(crate) struct Failure {
 pub(crate) struct Subject {
     room: String,
     peer: String,
+    worker: String,
 }
 
 impl Subject {
     pub(crate) fn of(request: &Request) -> Self {
+        let worker = match request {
+            Request::CordonWorker { worker, .. } | Request::MoveRoom { to: Some(worker), .. } => worker.to_string(),
+            _ => String::new(),
+        };
         let (room, peer) = match request {
-            Request::ListRooms { .. } | Request::ListWorkers | Request::ShowTotals | Request::ShowHistory { .. } => {
-                (String::new(), String::new())
-            }
+            Request::ListRooms { .. }
+            | Request::ListWorkers
+            | Request::ShowTotals
+            | Request::ShowHistory { .. }
+            | Request::CordonWorker { .. } => (String::new(), String::new()),
             Request::CreateRoom { room, .. }
             | Request::EditRoom { room, .. }
             | Request::DeleteRoom { room }
+            | Request::MoveRoom { room, .. }
             | Request::ShowRoom { room } => (room.to_string(), String::new()),
             Request::AddPeer { room, peer, .. }
             | Request::ShowPeer { room, peer }
             | Request::EditPeer { room, peer, .. }
             | Request::DeletePeer { room, peer, .. } => (room.to_string(), peer.to_string()),
         };
-        Self { room, peer }
+        Self { room, peer, worker }
     }
 }
 
@@ -129,9 +137,13 @@ impl Failure {
         Self::new(StatusCode::NOT_IMPLEMENTED, "not_supported", format!("{what} are not supported by this server"))
     }
 
+    pub(crate) fn worker_not_found(worker: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "worker_not_found", format!("Worker {worker} does not exist"))
+    }
+
     /// What the core denies.
     pub(crate) fn denied(denial: &Denial, subject: &Subject) -> Self {
-        let Subject { room, peer } = subject;
+        let Subject { room, peer, worker } = subject;
         match denial {
             Denial::RoomNotFound => {
                 Self::new(StatusCode::NOT_FOUND, "room_not_found", format!("Room {room} does not exist"))
@@ -150,6 +162,11 @@ impl Failure {
                 Self::new(StatusCode::BAD_REQUEST, "not_manual", errors)
             }
             Denial::SubscriptionsLimit => Self::subscriptions_limit(),
+            Denial::WorkerNotFound => Self::worker_not_found(worker),
+            Denial::RoomMoving => {
+                let errors = format!("Room {room} is on its way to another worker; ask again in a moment");
+                Self::new(StatusCode::CONFLICT, "room_moving", errors)
+            }
             Denial::RoomExists => {
                 let errors = format!("Cannot add room with id \"{room}\" - room already exists");
                 Self::new(StatusCode::CONFLICT, "room_exists", errors)
@@ -249,7 +266,7 @@ mod tests {
 
     #[test]
     fn an_unavailable_cluster_says_when_to_ask_again() {
-        let subject = Subject { room: "r".into(), peer: String::new() };
+        let subject = Subject { room: "r".into(), peer: String::new(), worker: String::new() };
         let response = Failure::denied(&Denial::NoWorker(Vec::new()), &subject).into_response();
         assert_eq!(response.status(), 503);
         assert_eq!(response.headers()[header::RETRY_AFTER], "2");

@@ -9,8 +9,12 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use velella_bus::memory::MemoryBus;
 use velella_coordinator::Config;
+use velella_model::record::WorkerRecord;
+use velella_model::wire::encode;
+use velella_model::{Incarnation, WorkerId, key};
 use velella_ops::{Deps, Readiness};
 use velella_store::memory::MemoryStore;
+use velella_store::{Expect, Store};
 
 use crate::client::{Answer, request};
 use crate::worker::Worker;
@@ -61,6 +65,7 @@ impl Cluster {
             bus: Arc::new(bus.clone()),
             store: Arc::new(store.clone()),
             registry: registry.clone(),
+            admin: None,
             readiness,
             shutdown: shutdown.clone(),
         };
@@ -77,14 +82,22 @@ impl Cluster {
 
     /// The same with `every` between announcements.
     pub(crate) async fn worker_that_announces(&self, id: &str, incarnation: u64, every: Option<Duration>) -> Worker {
+        self.claim_worker_key(id, incarnation).await;
         let worker = Worker::start(&self.bus, id, incarnation, every).await;
         let boot = incarnation.to_string();
         self.until(|workers| {
             let known = |w: &Value| w["worker"] == id && w["incarnation"] == boot.as_str();
-            workers["workers"].as_array().unwrap().iter().any(known)
+            workers["workers"].as_array().unwrap().iter().any(|w| known(w) && w["alive"] == true)
         })
         .await;
         worker
+    }
+
+    /// What the lease of a living worker holds; a scripted one lives until somebody deletes it.
+    async fn claim_worker_key(&self, id: &str, incarnation: u64) {
+        let record = encode(&WorkerRecord { incarnation: Incarnation(incarnation) });
+        let key = key::worker(&WorkerId::parse(id).unwrap());
+        self.store.put(&key, record.into(), Expect::Any, None).await.unwrap();
     }
 
     /// Waits until the list of workers is as wished.

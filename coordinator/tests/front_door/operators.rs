@@ -1,5 +1,7 @@
 //! `/cluster` and the page of operators.
 
+use serde_json::{Value, json};
+
 use crate::client::{Peer, request};
 use crate::cluster::Cluster;
 
@@ -100,4 +102,39 @@ async fn the_page_runs_no_script_but_its_own_and_in_no_frame() {
         let is_built = answer.headers["content-type"] == "text/html; charset=utf-8";
         assert!(is_built || answer.text.contains("make web"), "{path}: {}", answer.text);
     }
+}
+
+#[tokio::test]
+async fn operators_cordon_drain_and_uncordon_a_worker_and_move_a_room() {
+    let cluster = Cluster::start().await;
+    let room = cluster.create_room().await;
+    let _second = cluster.worker("w2", 1).await;
+
+    let moved = cluster.post(&format!("/cluster/rooms/{room}/move"), json!({"worker": "w2"})).await;
+    assert_eq!((moved.status, &moved.json["worker"]), (200, &"w2".into()));
+    let cordoned = cluster.post("/cluster/workers/w1/cordon", json!({})).await;
+    assert_eq!((cordoned.status, &cordoned.json["cordon"]), (200, &"cordon".into()));
+    let nowhere = cluster.post(&format!("/cluster/rooms/{room}/move"), json!({})).await;
+    assert_eq!((nowhere.status, &nowhere.json["code"]), (503, &"no_worker".into()));
+    let freed = cluster.post("/cluster/workers/w1/uncordon", json!({})).await;
+    assert_eq!((freed.status, &freed.json["cordon"]), (200, &Value::Null));
+
+    cluster.post("/cluster/workers/w2/drain", json!({})).await;
+    let is_empty = |worker: &Value| worker["worker"] == "w2" && worker["rooms_placed"] == 0;
+    cluster.until(|workers| workers["workers"].as_array().unwrap().iter().any(is_empty)).await;
+    let place = cluster.get(&format!("/cluster/rooms/{room}/placement")).await.json;
+    assert_eq!(place["worker"], "w1");
+}
+
+#[tokio::test]
+async fn what_is_not_there_cannot_be_steered() {
+    let cluster = Cluster::start().await;
+    let answers = [
+        cluster.post("/cluster/workers/w9/drain", json!({})).await,
+        cluster.post("/cluster/rooms/none/move", json!({})).await,
+        cluster.post("/cluster/rooms/none/move", json!({"to": "w2"})).await,
+    ];
+    let codes = answers.map(|answer| (answer.status, answer.json["code"].as_str().unwrap().to_owned()));
+    let wanted = [(404, "worker_not_found"), (404, "room_not_found"), (400, "bad_request")];
+    assert_eq!(codes, wanted.map(|(status, code)| (status, code.to_owned())));
 }

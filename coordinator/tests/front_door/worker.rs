@@ -169,6 +169,8 @@ fn announce(worker: WorkerId, incarnation: u64) -> Announce {
         labels: BTreeMap::new(),
         version: "0".into(),
         endpoints: vec!["127.0.0.1:10000".parse().unwrap()],
+        // Nobody listens there: a worker that does not answer either is proven dead.
+        probe: Some("127.0.0.1:1".parse().unwrap()),
         capacity: Capacity { load_permille_max: 800, rooms_max: 1000, sessions_max: 10_000 },
         load: Load::default(),
         assigned_total: 0,

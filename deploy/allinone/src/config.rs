@@ -1,6 +1,7 @@
 //! The services' own settings, nested, with the defaults that one process can afford.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use clap::{Arg, ArgAction};
 use velella_model::WorkerId;
@@ -18,6 +19,7 @@ const WORKERS_MAX: u16 = 64;
 /// Everything is forgotten when it ends.
 #[derive(Debug, clap::Parser)]
 #[command(name = "velella", version, mut_arg("demo", on_by_default), mut_arg("worker_id", |arg| arg.hide(true)))]
+#[command(mut_arg("drain_deadline", |arg| arg.hide(true)))]
 pub(crate) struct Config {
     /// Workers to start; the first takes the media port, the others the next ones
     #[arg(long, env = "VELELLA_WORKERS", help_heading = "Workers", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=i64::from(WORKERS_MAX)))]
@@ -56,6 +58,8 @@ impl Config {
         let mut config = self.worker.clone();
         config.worker_id = WorkerId::parse(&format!("worker-{number}"))?;
         config.udp = self.media_address(number)?;
+        // There is nowhere to drain to: the whole cluster ends.
+        config.drain_deadline = Duration::ZERO;
         if config.shards == 0 {
             config.shards = shards_per_worker(self.workers);
         }

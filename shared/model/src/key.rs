@@ -1,12 +1,24 @@
 //! Store keys: the only place that spells them.
 
-use crate::{PeerId, RoomId};
+use crate::{CoordinatorId, PeerId, RoomId, WorkerId};
 
 /// All rooms.
 pub const ROOMS: &str = "velella/v1/rooms/";
 
 /// All peers.
 pub const PEERS: &str = "velella/v1/peers/";
+
+/// Workers that live: each under its own lease.
+pub const WORKERS: &str = "velella/v1/workers/";
+
+/// Workers that operators told to take no rooms, or to give theirs away.
+pub const CORDONS: &str = "velella/v1/cordons/";
+
+/// Coordinators that live: each under its own lease.
+pub const COORDINATORS: &str = "velella/v1/coordinators/";
+
+/// The coordinator that tidies up, under its own lease.
+pub const LEADER: &str = "velella/v1/leader";
 
 /// One room's [`crate::record::RoomRecord`].
 pub fn room(room: &RoomId) -> String {
@@ -23,6 +35,21 @@ pub fn peer(room: &RoomId, peer: &PeerId) -> String {
     format!("{PEERS}{room}/{peer}")
 }
 
+/// One worker's [`crate::record::WorkerRecord`].
+pub fn worker(worker: &WorkerId) -> String {
+    format!("{WORKERS}{worker}")
+}
+
+/// One worker's [`crate::record::Cordon`].
+pub fn cordon(worker: &WorkerId) -> String {
+    format!("{CORDONS}{worker}")
+}
+
+/// One coordinator's [`crate::record::CoordinatorRecord`].
+pub fn coordinator(coordinator: &CoordinatorId) -> String {
+    format!("{COORDINATORS}{coordinator}")
+}
+
 /// What a key names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Key {
@@ -30,12 +57,27 @@ pub enum Key {
     Room(RoomId),
     /// A peer of a room.
     Peer(RoomId, PeerId),
+    /// A worker that lives.
+    Worker(WorkerId),
+    /// What an operator wants of a worker.
+    Cordon(WorkerId),
+    /// A coordinator that lives.
+    Coordinator(CoordinatorId),
 }
 
 /// Reads a key back; `None` for keys of other versions or programs.
 pub fn parse(key: &str) -> Option<Key> {
     if let Some(room) = key.strip_prefix(ROOMS) {
         return RoomId::parse(room).ok().map(Key::Room);
+    }
+    if let Some(worker) = key.strip_prefix(WORKERS) {
+        return WorkerId::parse(worker).ok().map(Key::Worker);
+    }
+    if let Some(worker) = key.strip_prefix(CORDONS) {
+        return WorkerId::parse(worker).ok().map(Key::Cordon);
+    }
+    if let Some(coordinator) = key.strip_prefix(COORDINATORS) {
+        return CoordinatorId::parse(coordinator).ok().map(Key::Coordinator);
     }
     let (room, peer) = key.strip_prefix(PEERS)?.split_once('/')?;
     Some(Key::Peer(RoomId::parse(room).ok()?, PeerId::parse(peer).ok()?))
@@ -50,6 +92,10 @@ mod tests {
         let (r, p) = (RoomId::parse("r-1").unwrap(), PeerId::parse("p:1").unwrap());
         assert_eq!(parse(&room(&r)), Some(Key::Room(r.clone())));
         assert_eq!(parse(&peer(&r, &p)), Some(Key::Peer(r, p)));
+        let (w, c) = (WorkerId::parse("w.1").unwrap(), CoordinatorId::parse("c").unwrap());
+        assert_eq!(parse(&worker(&w)), Some(Key::Worker(w.clone())));
+        assert_eq!(parse(&cordon(&w)), Some(Key::Cordon(w)));
+        assert_eq!(parse(&coordinator(&c)), Some(Key::Coordinator(c)));
         assert_eq!(parse("other/v1/rooms/x"), None);
     }
 }

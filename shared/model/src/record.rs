@@ -219,5 +219,26 @@ pub struct TrackRecord {
     pub metadata: Json,
 }
 
+/// A worker that lives, under its lease: whoever deletes it declares the worker dead.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerRecord {
+    /// Its boot.
+    pub incarnation: Incarnation,
+}
+
+/// What an operator wants of a worker, whatever boot of it runs. Without one it takes rooms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cordon {
+    /// Its rooms are moved away; otherwise it keeps them and takes no new ones.
+    pub drain: bool,
+}
+
+/// A coordinator that lives, under its lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CoordinatorRecord {}
+
 impl Message for RoomRecord {}
+impl Message for WorkerRecord {}
+impl Message for Cordon {}
+impl Message for CoordinatorRecord {}
 impl Message for PeerRecord {}

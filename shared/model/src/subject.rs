@@ -11,6 +11,9 @@ pub const ANNOUNCEMENTS: &str = "velella.v1.announce.worker";
 /// Who speaks, from all workers.
 pub const VOICES: &str = "velella.v1.voice";
 
+/// What each worker holds, for the leader to compare with the store.
+pub const HOLDINGS: &str = "velella.v1.holding";
+
 /// Commands to a worker (request and reply).
 pub fn worker_commands(worker: &WorkerId) -> String {
     format!("velella.v1.worker.{}.command", token(worker.as_str()))

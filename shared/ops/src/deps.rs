@@ -1,6 +1,7 @@
 //! What a service is given, and does not choose.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
@@ -19,6 +20,8 @@ pub struct Deps {
     pub store: Arc<dyn Store>,
     /// Where metrics are registered.
     pub registry: prometheus::Registry,
+    /// Where the admin port is bound, if there is one: it refuses connections once the process is gone.
+    pub admin: Option<SocketAddr>,
     /// What must happen before the process counts as ready.
     pub readiness: Readiness,
     /// Cancelled when the process shall end.
@@ -28,8 +31,8 @@ pub struct Deps {
 impl Deps {
     /// A process's own things and the adapters that its `main` chose.
     pub fn new(bus: Arc<dyn Bus>, store: Arc<dyn Store>, process: Process) -> Self {
-        let Process { registry, readiness, shutdown } = process;
-        Self { bus, store, registry, readiness, shutdown }
+        let Process { registry, admin, readiness, shutdown } = process;
+        Self { bus, store, registry, admin, readiness, shutdown }
     }
 }
 

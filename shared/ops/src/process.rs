@@ -43,6 +43,8 @@ pub struct ProcessConfig {
 pub struct Process {
     /// Where metrics are registered.
     pub registry: Registry,
+    /// Where the admin port is bound, if there is one.
+    pub admin: Option<SocketAddr>,
     /// What must happen before the process counts as ready.
     pub readiness: Readiness,
     /// Cancelled when the process shall end.
@@ -63,12 +65,13 @@ where
     let Loaded { config, notices, listing } = loaded;
     let ended = started(settings, &notices).and_then(|runtime| {
         let ended = runtime.block_on(async {
-            let process = Process {
+            let mut process = Process {
                 registry: registry(version)?,
+                admin: None,
                 readiness: Readiness::new(),
                 shutdown: shutdown::on_signals()?,
             };
-            open_admin(settings.admin, version, listing, &process).await?;
+            process.admin = open_admin(settings.admin, version, listing, &process).await?;
             let shutdown = process.shutdown.clone();
             until_deadline(services(config, process), shutdown, settings.shutdown_deadline).await
         });
@@ -109,11 +112,12 @@ async fn open_admin(
     version: &str,
     listing: String,
     process: &Process,
-) -> anyhow::Result<()> {
-    let Some(address) = address else { return Ok(()) };
+) -> anyhow::Result<Option<SocketAddr>> {
+    let Some(address) = address else { return Ok(None) };
     let listener = bind(address, "VELELLA_ADMIN").await?;
-    tracing::info!(address = %listener.local_addr()?, "admin port open");
-    let Process { registry, readiness, shutdown } = process.clone();
+    let bound = listener.local_addr()?;
+    tracing::info!(address = %bound, "admin port open");
+    let Process { registry, readiness, shutdown, .. } = process.clone();
     let admin = Admin { registry, readiness, shutdown: shutdown.clone(), version: format!("{version}\n"), listing };
     tokio::spawn(async move {
         if let Err(error) = admin.serve(listener).await {
@@ -121,7 +125,7 @@ async fn open_admin(
             shutdown.cancel();
         }
     });
-    Ok(())
+    Ok(Some(bound))
 }
 
 /// Binds a TCP port; an address that cannot be had is a mistake in the config.

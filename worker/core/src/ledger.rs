@@ -1,13 +1,18 @@
 //! Which commands a worker accepts, and on which shard a room lives.
 //!
 //! The worker's half of fencing: a command for an earlier boot or an older placement is refused, a
-//! repeated one changes nothing.
+//! repeated one changes nothing, and nobody is let in while others may think this worker gone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Instant;
 
 use velella_model::wire::announce::{Capacity, WorkerState};
 use velella_model::wire::command::{Assignment, Command, OpenSession, Order, Refusal};
 use velella_model::{Generation, Incarnation, RoomId, SessionId};
+
+/// Closed rooms whose generations are remembered; the oldest goes for a new one. A message of a closed
+/// placement that is older than so many closings would have to be minutes late.
+const LEFT_MAX: usize = 8_192;
 
 /// Index of a shard.
 type ShardIndex = usize;
@@ -32,9 +37,14 @@ pub enum Routed {
 pub struct Ledger {
     incarnation: Incarnation,
     capacity: Capacity,
-    state: WorkerState,
+    draining: bool,
+    /// Until when it surely counts as alive; `None` before its first claim, and after a lost one.
+    admits_until: Option<Instant>,
+    /// It counted as alive once.
+    claimed: bool,
     shards: Vec<u32>,
     rooms: BTreeMap<RoomId, Held>,
+    left: Left,
     sessions: BTreeMap<SessionId, (ShardIndex, RoomId)>,
     newest: Generation,
     assigned_total: u64,
@@ -46,15 +56,45 @@ struct Held {
     shard: ShardIndex,
 }
 
+/// Generations that were closed here, so that a late command of theirs does not bring the room back.
+#[derive(Debug, Default)]
+struct Left {
+    rooms: BTreeMap<RoomId, Generation>,
+    by_age: VecDeque<RoomId>,
+}
+
+impl Left {
+    fn leave(&mut self, room: RoomId, generation: Generation) {
+        if let Some(left) = self.rooms.get_mut(&room) {
+            *left = generation.max(*left);
+            return;
+        }
+        if self.by_age.len() >= LEFT_MAX
+            && let Some(oldest) = self.by_age.pop_front()
+        {
+            self.rooms.remove(&oldest);
+        }
+        self.by_age.push_back(room.clone());
+        self.rooms.insert(room, generation);
+    }
+
+    fn is_over(&self, room: &RoomId, generation: Generation) -> bool {
+        self.rooms.get(room).is_some_and(|left| generation <= *left)
+    }
+}
+
 impl Ledger {
-    /// An empty worker with `shards` shards.
+    /// An empty worker with `shards` shards, which lets nobody in before [`Ledger::admit_until`].
     pub fn new(incarnation: Incarnation, capacity: Capacity, shards: usize) -> Self {
         Self {
             incarnation,
             capacity,
-            state: WorkerState::Ready,
+            draining: false,
+            admits_until: None,
+            claimed: false,
             shards: vec![0; shards.max(1)],
             rooms: BTreeMap::new(),
+            left: Left::default(),
             sessions: BTreeMap::new(),
             newest: Generation(0),
             assigned_total: 0,
@@ -62,9 +102,12 @@ impl Ledger {
     }
 
     /// Judges a command and books what it changes.
-    pub fn handle_command(&mut self, command: Command) -> Result<Routed, Refusal> {
+    pub fn handle_command(&mut self, command: Command, now: Instant) -> Result<Routed, Refusal> {
         if command.incarnation != self.incarnation {
             return Err(Refusal::WrongIncarnation);
+        }
+        if matches!(command.order, Order::AssignRoom { .. } | Order::OpenSession { .. }) && self.is_fenced(now) {
+            return Err(Refusal::Fenced);
         }
         match command.order {
             Order::AssignRoom { assignment } => {
@@ -76,7 +119,29 @@ impl Ledger {
                 None => Routed::Nothing,
             }),
             Order::CloseRoom { room, generation } => self.close_room(room, generation),
+            Order::Ping => Ok(Routed::Nothing),
         }
+    }
+
+    /// Counts as alive until then; `None` when it no longer does.
+    pub fn admit_until(&mut self, until: Option<Instant>) {
+        self.admits_until = until;
+        self.claimed |= until.is_some();
+    }
+
+    /// Whether others may think it gone.
+    pub fn is_fenced(&self, now: Instant) -> bool {
+        self.admits_until.is_none_or(|until| until <= now)
+    }
+
+    /// What it holds, with the generations of the assignments.
+    pub fn rooms(&self) -> impl Iterator<Item = (&RoomId, Generation)> {
+        self.rooms.iter().map(|(room, held)| (room, held.generation))
+    }
+
+    /// A room that is elsewhere by now, or nowhere: `None` when it was assigned anew meanwhile.
+    pub fn superseded(&mut self, room: RoomId, generation: Generation) -> Option<Routed> {
+        self.close_room(room, generation).ok()
     }
 
     /// Where a session lives.
@@ -93,14 +158,19 @@ impl Ledger {
         }
     }
 
-    /// Takes no new rooms from now on, or takes them again.
-    pub fn set_state(&mut self, state: WorkerState) {
-        self.state = state;
+    /// Takes no new rooms from now on.
+    pub fn drain(&mut self) {
+        self.draining = true;
     }
 
     /// Readiness for work.
-    pub fn state(&self) -> WorkerState {
-        self.state
+    pub fn state(&self, now: Instant) -> WorkerState {
+        match (self.is_fenced(now), self.draining) {
+            (true, _) if !self.claimed => WorkerState::Starting,
+            (true, false) => WorkerState::Fenced,
+            (_, true) => WorkerState::Draining,
+            (false, false) => WorkerState::Ready,
+        }
     }
 
     /// Admission limits.
@@ -128,7 +198,10 @@ impl Ledger {
             self.newest = self.newest.max(assignment.generation);
             return Ok(held.shard);
         }
-        if self.state != WorkerState::Ready {
+        if self.left.is_over(&assignment.room, assignment.generation) {
+            return Err(Refusal::StaleGeneration);
+        }
+        if self.draining {
             return Err(Refusal::Draining);
         }
         if self.held().0 >= self.capacity.rooms_max {
@@ -157,15 +230,15 @@ impl Ledger {
     }
 
     fn close_room(&mut self, room: RoomId, generation: Generation) -> Result<Routed, Refusal> {
-        match self.rooms.get(&room) {
-            None => Ok(Routed::Nothing),
-            Some(held) if generation < held.generation => Err(Refusal::StaleGeneration),
-            Some(held) => {
-                let shard = held.shard;
-                self.rooms.remove(&room);
-                Ok(Routed::CloseRoom(shard, room))
-            }
-        }
+        let shard = match self.rooms.get(&room) {
+            Some(held) if generation < held.generation => return Err(Refusal::StaleGeneration),
+            Some(held) => Some(held.shard),
+            None => None,
+        };
+        self.left.leave(room.clone(), generation);
+        let Some(shard) = shard else { return Ok(Routed::Nothing) };
+        self.rooms.remove(&room);
+        Ok(Routed::CloseRoom(shard, room))
     }
 
     fn emptiest_shard(&self) -> ShardIndex {
@@ -177,6 +250,8 @@ impl Ledger {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use velella_model::wire::command::SubscribeMode;
     use velella_model::{CoordinatorId, Json, PeerId, RoomType, VideoCodec};
 
@@ -185,7 +260,23 @@ mod tests {
     const BOOT: Incarnation = Incarnation(7);
 
     fn ledger(rooms_max: u32) -> Ledger {
-        Ledger::new(BOOT, Capacity { load_permille_max: 800, rooms_max, sessions_max: 2 }, 2)
+        let mut ledger = Ledger::new(BOOT, Capacity { load_permille_max: 800, rooms_max, sessions_max: 2 }, 2);
+        ledger.admit_until(Some(start() + Duration::from_secs(4)));
+        ledger
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "tests need some instant to count from")]
+    fn start() -> Instant {
+        static START: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
+        *START
+    }
+
+    fn order(ledger: &mut Ledger, order: Order) -> Result<Routed, Refusal> {
+        ledger.handle_command(Command { incarnation: BOOT, order }, start())
+    }
+
+    fn close(room: &str, generation: u64) -> Order {
+        Order::CloseRoom { room: RoomId::parse(room).unwrap(), generation: Generation(generation) }
     }
 
     fn assignment(room: &str, generation: u64) -> Assignment {
@@ -198,8 +289,7 @@ mod tests {
     }
 
     fn assign(ledger: &mut Ledger, room: &str, generation: u64) -> Result<Routed, Refusal> {
-        let order = Order::AssignRoom { assignment: assignment(room, generation) };
-        ledger.handle_command(Command { incarnation: BOOT, order })
+        order(ledger, Order::AssignRoom { assignment: assignment(room, generation) })
     }
 
     fn open(ledger: &mut Ledger, session: &str, room: &str, generation: u64) -> Result<Routed, Refusal> {
@@ -214,14 +304,14 @@ mod tests {
             rights: Default::default(),
             client: Default::default(),
         };
-        ledger.handle_command(Command { incarnation: BOOT, order: Order::OpenSession { session } })
+        order(ledger, Order::OpenSession { session })
     }
 
     #[test]
     fn a_command_for_an_earlier_boot_is_refused() {
         let order = Order::AssignRoom { assignment: assignment("r", 1) };
         let command = Command { incarnation: Incarnation(6), order };
-        assert_eq!(ledger(9).handle_command(command), Err(Refusal::WrongIncarnation));
+        assert_eq!(ledger(9).handle_command(command, start()), Err(Refusal::WrongIncarnation));
     }
 
     #[test]
@@ -232,8 +322,32 @@ mod tests {
         assert_eq!(ledger.held().0, 1);
         assert_eq!(assign(&mut ledger, "r", 4), Err(Refusal::StaleGeneration));
         assert_eq!(open(&mut ledger, "s", "r", 4), Err(Refusal::StaleGeneration));
-        let order = Order::CloseRoom { room: RoomId::parse("r").unwrap(), generation: Generation(4) };
-        assert_eq!(ledger.handle_command(Command { incarnation: BOOT, order }), Err(Refusal::StaleGeneration));
+        assert_eq!(order(&mut ledger, close("r", 4)), Err(Refusal::StaleGeneration));
+    }
+
+    #[test]
+    fn a_late_command_does_not_bring_a_closed_room_back() {
+        let mut ledger = ledger(9);
+        assert!(assign(&mut ledger, "r", 5).is_ok());
+        assert!(matches!(order(&mut ledger, close("r", 5)), Ok(Routed::CloseRoom(..))));
+        assert_eq!(open(&mut ledger, "s", "r", 5), Err(Refusal::StaleGeneration));
+        assert!(assign(&mut ledger, "r", 6).is_ok(), "it may return under a newer generation");
+        assert_eq!(order(&mut ledger, close("q", 3)), Ok(Routed::Nothing));
+        assert_eq!(assign(&mut ledger, "q", 3), Err(Refusal::StaleGeneration), "even if it was never here");
+    }
+
+    #[test]
+    fn a_worker_whose_lease_may_have_run_out_keeps_what_it_has_and_lets_nobody_in() {
+        let mut ledger = ledger(9);
+        assert!(assign(&mut ledger, "r", 1).is_ok());
+        let late = start() + Duration::from_secs(4);
+        let assign = Order::AssignRoom { assignment: assignment("r", 1) };
+        let command = |order: Order| Command { incarnation: BOOT, order };
+        assert_eq!(ledger.handle_command(command(assign.clone()), late), Err(Refusal::Fenced));
+        assert_eq!((ledger.state(late), ledger.held().0), (WorkerState::Fenced, 1));
+        ledger.admit_until(Some(late + Duration::from_secs(4)));
+        assert!(ledger.handle_command(command(assign), late).is_ok());
+        assert!(ledger.handle_command(command(close("r", 1)), late + Duration::from_secs(9)).is_ok());
     }
 
     #[test]
@@ -252,7 +366,8 @@ mod tests {
     fn a_draining_worker_serves_its_rooms_and_takes_no_others() {
         let mut ledger = ledger(9);
         assert!(assign(&mut ledger, "old", 1).is_ok());
-        ledger.set_state(WorkerState::Draining);
+        ledger.drain();
+        assert_eq!(ledger.state(start()), WorkerState::Draining);
         assert_eq!(assign(&mut ledger, "new", 1), Err(Refusal::Draining));
         assert!(open(&mut ledger, "1", "old", 1).is_ok());
     }

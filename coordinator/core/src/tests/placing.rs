@@ -8,7 +8,7 @@ use velella_model::wire::command::{Order, Refusal};
 use velella_model::{Generation, WorkerId};
 
 use super::world::{Seen, World};
-use crate::testing::{announce, room, worker};
+use crate::testing::{room, worker};
 use crate::*;
 
 #[test]
@@ -109,7 +109,7 @@ proptest! {
     fn rooms_at_once_over_equal_workers_spread_within_one(workers in 1_u32..9, rooms in 1_u32..60) {
         let mut world = World::new(&[]);
         for n in 0..workers {
-            world.input(Input::Announced(announce(&format!("w{n}"), 1, 1)));
+            world.boot(&format!("w{n}"), 1);
         }
         let mut held: BTreeMap<WorkerId, u32> = (0..workers).map(|n| (worker(&format!("w{n}")), 0)).collect();
         world.obedient = false;

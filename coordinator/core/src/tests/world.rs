@@ -9,13 +9,14 @@ use velella_model::wire::command::Order;
 use velella_model::wire::signal::{ServerEvent, SessionEvent, ToCoordinator, ToWorker};
 use velella_model::{Incarnation, Json, PeerId, RoomId, RoomType, SessionId, TrackId, WorkerId};
 
-use crate::testing::{announce, coordinator_id, peer, room, session, start};
+use crate::testing::{alive, announce, coordinator_id, peer, room, session, start};
 use crate::*;
 
 /// What the world did not answer by itself, in order.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Seen {
     Command(OpId, WorkerId, Incarnation, Order),
+    Probe(WorkerId),
     Signal(WorkerId, ToWorker),
     Welcome(SessionId, RoomType),
     ToSocket(SessionId, ServerEvent),
@@ -65,8 +66,16 @@ impl World {
             store_down: false,
             next_ticket: 0,
         };
-        workers.iter().for_each(|id| world.input(Input::Announced(announce(id, 1, 1))));
+        for id in workers {
+            world.boot(id, 1);
+        }
         world
+    }
+
+    /// A worker claims its key and announces itself.
+    pub(crate) fn boot(&mut self, id: &str, incarnation: u64) {
+        self.written_by_another(alive(id, incarnation));
+        self.input(Input::Announced(announce(id, incarnation, 1)));
     }
 
     /// With one room `r` at `w1` and a peer `p` in it.
@@ -172,6 +181,13 @@ impl World {
         entry
     }
 
+    /// Where the store places a room.
+    pub(crate) fn place_of(&mut self, id: &str) -> (WorkerId, u64) {
+        let ticket = self.request(Request::ShowRoom { room: room(id) });
+        let Reply::Room(view) = self.reply(ticket) else { panic!("a room") };
+        (view.record.placement.worker, view.record.placement.generation.0)
+    }
+
     fn execute(&mut self, output: Output) {
         let seen = match output {
             Output::Write { op, fact, expect } => {
@@ -182,6 +198,7 @@ impl World {
                 let of_room = |entry: &&Entry| match &entry.fact {
                     Fact::Room(r, record) => *r == room && record.is_some(),
                     Fact::Peer(r, _, record) => *r == room && record.is_some(),
+                    Fact::Fleet(_) => false,
                 };
                 let entries = self.store.values().filter(of_room).cloned().collect();
                 return self.core.handle_input(Input::Loaded { op, entries: Some(entries) }, self.now);
@@ -194,6 +211,7 @@ impl World {
                 }
                 return;
             }
+            Output::Probe { worker, .. } => Seen::Probe(worker),
             Output::Signal { worker, message } => Seen::Signal(worker, message),
             Output::Welcome { session, room_type } => Seen::Welcome(session, room_type),
             Output::ToSocket { session, event } => Seen::ToSocket(session, event),
@@ -237,11 +255,14 @@ fn key(fact: &Fact) -> String {
     match fact {
         Fact::Room(room, _) => velella_model::key::room(room),
         Fact::Peer(room, peer, _) => velella_model::key::peer(room, peer),
+        Fact::Fleet(FleetFact::Worker(worker, _)) => velella_model::key::worker(worker),
+        Fact::Fleet(FleetFact::Cordon(worker, _)) => velella_model::key::cordon(worker),
+        Fact::Fleet(FleetFact::Coordinator(id, _)) => velella_model::key::coordinator(id),
     }
 }
 
 fn is_deletion(fact: &Fact) -> bool {
-    matches!(fact, Fact::Room(_, None) | Fact::Peer(_, _, None))
+    matches!(fact, Fact::Room(_, None) | Fact::Peer(_, _, None) | Fact::Fleet(FleetFact::Worker(_, None)))
 }
 
 pub(crate) fn room_p() -> (RoomId, PeerId) {

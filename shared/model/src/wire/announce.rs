@@ -29,6 +29,9 @@ pub struct Announce {
     pub version: String,
     /// UDP addresses that clients reach it at.
     pub endpoints: Vec<SocketAddr>,
+    /// TCP address that refuses connections once the process is gone; `None` when it has none that others reach.
+    #[serde(default)]
+    pub probe: Option<SocketAddr>,
     /// Limits set by the operator.
     pub capacity: Capacity,
     /// Load at the time of sending.
@@ -55,6 +58,8 @@ pub enum WorkerState {
     Cordoned,
     /// Its rooms are being moved away.
     Draining,
+    /// Its lease may have run out: keeps its rooms, takes nobody in until it counts as alive again.
+    Fenced,
 }
 
 /// Admission limits of a worker.

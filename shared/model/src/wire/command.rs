@@ -41,6 +41,8 @@ pub enum Order {
         /// The session.
         session: SessionId,
     },
+    /// Nothing: the answer tells that this boot lives.
+    Ping,
 }
 
 /// A room with what the worker must know of it.
@@ -148,6 +150,9 @@ pub enum Refusal {
     /// Cordoned or draining.
     #[error("the worker takes no new rooms")]
     Draining,
+    /// Its lease may have run out: others may think it gone.
+    #[error("the worker cannot tell whether it still counts as alive")]
+    Fenced,
     /// At its admission limit.
     #[error("the worker is full")]
     Full,

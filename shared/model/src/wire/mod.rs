@@ -6,6 +6,7 @@
 pub mod agent;
 pub mod announce;
 pub mod command;
+pub mod holding;
 pub mod signal;
 
 use serde::de::DeserializeOwned;

@@ -1,0 +1,208 @@
+//! Which processes live, and what operators want of workers: what the store holds besides rooms and peers.
+//!
+//! A worker lives as long as its leased key stands. That the key is absent proves its death only if it
+//! was seen to stand before, or after a moment in which a lagging watch would have shown it.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use velella_model::record::{CoordinatorRecord, Cordon, Placement, WorkerRecord};
+use velella_model::{CoordinatorId, Incarnation, WorkerId};
+
+use crate::input::{Entry, Fact, FleetFact, Noun, Revision};
+use crate::shelf::Shelf;
+
+/// How long a worker that was never seen alive may stand in placements before it counts as dead.
+pub(crate) const UNKNOWN_GRACE: Duration = Duration::from_secs(2);
+
+/// Living processes and cordons.
+#[derive(Debug)]
+pub(crate) struct Fleet {
+    workers: Shelf<WorkerId, WorkerRecord>,
+    cordons: Shelf<WorkerId, Cordon>,
+    coordinators: Shelf<CoordinatorId, CoordinatorRecord>,
+    /// The latest boot of each worker that was seen to die. As many as worker ids were ever used.
+    dead: BTreeMap<WorkerId, Incarnation>,
+    /// Workers that placements name and nobody has seen, since when.
+    unknown: BTreeMap<WorkerId, Instant>,
+    /// Which halves were listed once.
+    listed: [bool; 2],
+}
+
+/// Whether the boot of a worker that a placement names is alive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Life {
+    /// Its key stands, or may well.
+    Lives,
+    /// Not known yet; ask again then.
+    Unknown(Instant),
+    /// It is over.
+    Dead,
+}
+
+impl Fleet {
+    pub(crate) fn new() -> Self {
+        Self {
+            workers: Shelf::new(),
+            cordons: Shelf::new(),
+            coordinators: Shelf::new(),
+            dead: BTreeMap::new(),
+            unknown: BTreeMap::new(),
+            listed: [false; 2],
+        }
+    }
+
+    /// Takes a whole listing of one part.
+    pub(crate) fn listed(&mut self, noun: Noun, entries: Vec<Entry>, revision: Revision) {
+        let facts =
+            entries.iter().filter_map(|entry| if let Fact::Fleet(fact) = &entry.fact { Some(fact) } else { None });
+        let gone: Vec<FleetFact> = match noun {
+            Noun::Workers => {
+                let keys: Vec<_> = facts.filter_map(FleetFact::as_worker).collect();
+                self.workers.vanished(&keys, revision).into_iter().map(|id| FleetFact::Worker(id, None)).collect()
+            }
+            Noun::Cordons => {
+                let keys: Vec<_> = facts.filter_map(FleetFact::as_cordon).collect();
+                self.cordons.vanished(&keys, revision).into_iter().map(|id| FleetFact::Cordon(id, None)).collect()
+            }
+            Noun::Coordinators => {
+                let keys: Vec<_> = facts.filter_map(FleetFact::as_coordinator).collect();
+                let gone = self.coordinators.vanished(&keys, revision);
+                gone.into_iter().map(|id| FleetFact::Coordinator(id, None)).collect()
+            }
+            Noun::Rooms | Noun::Peers => return,
+        };
+        let gone = gone.into_iter().map(|fact| Entry { fact: Fact::Fleet(fact), revision });
+        for Entry { fact, revision } in gone.chain(entries) {
+            if let Fact::Fleet(fact) = fact {
+                self.watched(fact, revision);
+            }
+        }
+        match noun {
+            Noun::Workers => self.listed[0] = true,
+            Noun::Coordinators => self.listed[1] = true,
+            Noun::Rooms | Noun::Peers | Noun::Cordons => {}
+        }
+    }
+
+    /// Takes a step of the watch; whether it told news.
+    pub(crate) fn watched(&mut self, fact: FleetFact, revision: Revision) -> bool {
+        match fact {
+            FleetFact::Worker(id, record) => {
+                let before = self.workers.get(&id).map(|record| record.incarnation);
+                let news = self.workers.watched(&id, revision, record);
+                self.unknown.remove(&id);
+                if let Some(before) = before.filter(|_| news) {
+                    self.bury(id, before);
+                }
+                news
+            }
+            FleetFact::Cordon(id, cordon) => self.cordons.watched(&id, revision, cordon),
+            FleetFact::Coordinator(id, record) => self.coordinators.watched(&id, revision, record),
+        }
+    }
+
+    /// An own write stands.
+    pub(crate) fn answered(&mut self, fact: FleetFact, revision: Revision) {
+        if let FleetFact::Cordon(id, cordon) = fact {
+            self.cordons.answered(&id, revision, cordon);
+        }
+    }
+
+    /// The boot of a worker whose key stands.
+    pub(crate) fn lives(&self, worker: &WorkerId) -> Option<Incarnation> {
+        self.workers.get(worker).map(|record| record.incarnation)
+    }
+
+    pub(crate) fn revision_of(&self, worker: &WorkerId) -> Option<Revision> {
+        self.workers.revision(worker)
+    }
+
+    pub(crate) fn cordon(&self, worker: &WorkerId) -> Option<Cordon> {
+        self.cordons.get(worker).copied()
+    }
+
+    /// Whether the boot that a placement names still lives.
+    pub(crate) fn life(&mut self, placement: &Placement, now: Instant) -> Life {
+        let Placement { worker, incarnation, .. } = placement;
+        if let Some(living) = self.lives(worker) {
+            return if living > *incarnation { Life::Dead } else { Life::Lives };
+        }
+        if self.dead.get(worker).is_some_and(|dead| dead >= incarnation) {
+            return Life::Dead;
+        }
+        if !self.listed[0] {
+            return Life::Lives;
+        }
+        let since = *self.unknown.entry(worker.clone()).or_insert(now);
+        if now >= since + UNKNOWN_GRACE { Life::Dead } else { Life::Unknown(since + UNKNOWN_GRACE) }
+    }
+
+    /// Whether a coordinator that holds sockets is known to be gone.
+    pub(crate) fn is_orphaned(&self, coordinator: &CoordinatorId) -> bool {
+        self.listed[1] && self.coordinators.get(coordinator).is_none()
+    }
+
+    fn bury(&mut self, worker: WorkerId, incarnation: Incarnation) {
+        if self.lives(&worker) != Some(incarnation) {
+            let dead = self.dead.entry(worker).or_insert(incarnation);
+            *dead = incarnation.max(*dead);
+        }
+    }
+}
+
+impl FleetFact {
+    fn as_worker(&self) -> Option<WorkerId> {
+        if let Self::Worker(id, _) = self { Some(id.clone()) } else { None }
+    }
+
+    fn as_cordon(&self) -> Option<WorkerId> {
+        if let Self::Cordon(id, _) = self { Some(id.clone()) } else { None }
+    }
+
+    fn as_coordinator(&self) -> Option<CoordinatorId> {
+        if let Self::Coordinator(id, _) = self { Some(id.clone()) } else { None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{room_record, start, worker};
+
+    #[test]
+    fn a_worker_that_was_seen_to_die_is_dead_at_once() {
+        let (mut fleet, t0) = (Fleet::new(), start());
+        fleet.watched(alive("w1", 1), Revision(1));
+        assert_eq!(fleet.life(&room_record("w1").placement, t0), Life::Lives);
+        fleet.watched(FleetFact::Worker(worker("w1"), None), Revision(2));
+        assert_eq!(fleet.life(&room_record("w1").placement, t0), Life::Dead);
+    }
+
+    #[test]
+    fn a_worker_that_claims_its_key_again_lives_on_and_a_new_boot_does_not() {
+        let (mut fleet, t0) = (Fleet::new(), start());
+        fleet.watched(alive("w1", 1), Revision(1));
+        fleet.watched(FleetFact::Worker(worker("w1"), None), Revision(2));
+        fleet.watched(alive("w1", 1), Revision(3));
+        assert_eq!(fleet.life(&room_record("w1").placement, t0), Life::Lives);
+        fleet.watched(alive("w1", 2), Revision(4));
+        assert_eq!(fleet.life(&room_record("w1").placement, t0), Life::Dead);
+    }
+
+    #[test]
+    fn a_worker_that_nobody_has_seen_gets_a_moment() {
+        let (mut fleet, t0) = (Fleet::new(), start());
+        let placement = room_record("w1").placement;
+        assert_eq!(fleet.life(&placement, t0), Life::Lives, "nothing was listed yet");
+        fleet.listed(Noun::Workers, Vec::new(), Revision(5));
+        assert_eq!(fleet.life(&placement, t0), Life::Unknown(t0 + UNKNOWN_GRACE));
+        assert_eq!(fleet.life(&placement, t0 + UNKNOWN_GRACE), Life::Dead);
+        fleet.watched(alive("w1", 1), Revision(6));
+        assert_eq!(fleet.life(&placement, t0 + UNKNOWN_GRACE), Life::Lives);
+    }
+
+    fn alive(id: &str, incarnation: u64) -> FleetFact {
+        FleetFact::Worker(worker(id), Some(WorkerRecord { incarnation: Incarnation(incarnation) }))
+    }
+}

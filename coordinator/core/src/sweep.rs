@@ -1,0 +1,95 @@
+//! What the leader tidies up: sockets of coordinators that are gone, and rooms that workers hold though
+//! the store places them elsewhere.
+//!
+//! Both are seen from a lagging watch, so each must be found twice before anything is done about it.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use velella_model::wire::command::Order;
+use velella_model::wire::holding::Holding;
+use velella_model::{Generation, Incarnation, PeerId, RoomId, SessionId, WorkerId};
+
+use crate::Coordinator;
+use crate::edits::Change;
+
+/// Time between two looks at the connections of peers.
+pub(crate) const SWEEP_EVERY: Duration = Duration::from_secs(3);
+
+/// Rooms held in vain that are remembered; more are found again later.
+const STRAYS_MAX: usize = 4_096;
+
+/// What the last look found.
+#[derive(Debug, Default)]
+pub(crate) struct Sweep {
+    next: Option<Instant>,
+    orphans: BTreeSet<SessionId>,
+    strays: BTreeSet<(WorkerId, RoomId, Generation)>,
+}
+
+impl Sweep {
+    pub(crate) fn lead(&mut self, leads: bool, now: Instant) {
+        *self = Self { next: leads.then_some(now + SWEEP_EVERY), ..Self::default() };
+    }
+
+    pub(crate) fn next(&self) -> Option<Instant> {
+        self.next
+    }
+}
+
+impl Coordinator {
+    /// Disconnects peers whose coordinator died with their sockets and who have not come by another one.
+    pub(crate) fn sweep_connections(&mut self, now: Instant) {
+        if self.sweep.next.is_none_or(|next| now < next) {
+            return;
+        }
+        self.sweep.next = Some(now + SWEEP_EVERY);
+        let orphans = self.orphans();
+        let before = std::mem::take(&mut self.sweep.orphans);
+        self.sweep.orphans = orphans.iter().map(|(.., session)| session.clone()).collect();
+        for (room, peer, session) in orphans {
+            if before.contains(&session) {
+                self.stats.orphans_disconnected += 1;
+                self.edit(&room, &peer, Change::Disconnect { session }, now);
+            }
+        }
+    }
+
+    fn orphans(&self) -> Vec<(RoomId, PeerId, SessionId)> {
+        let connected = self.records.connections();
+        let orphaned = connected.filter(|(_, _, connection)| {
+            if connection.coordinator == self.id {
+                return self.sessions.get(&connection.session).is_none();
+            }
+            self.fleet.is_orphaned(&connection.coordinator)
+        });
+        orphaned.map(|(room, peer, connection)| (room.clone(), peer.clone(), connection.session.clone())).collect()
+    }
+
+    /// Closes what a worker should not hold any more.
+    pub(crate) fn held_by(&mut self, holding: Holding) {
+        if !self.leads {
+            return;
+        }
+        let Holding { worker, incarnation, rooms } = holding;
+        for (room, generation) in rooms {
+            let stray = (worker.clone(), room, generation);
+            if !self.is_stray(&stray, incarnation) {
+                self.sweep.strays.remove(&stray);
+            } else if self.sweep.strays.remove(&stray) {
+                self.stats.strays_closed += 1;
+                let (worker, room, generation) = stray;
+                tracing::warn!(%worker, %room, "the worker holds a room that is not there any more");
+                self.command_surely(worker, incarnation, Order::CloseRoom { room, generation });
+            } else if self.sweep.strays.len() < STRAYS_MAX {
+                self.sweep.strays.insert(stray);
+            }
+        }
+    }
+
+    fn is_stray(&self, (worker, room, generation): &(WorkerId, RoomId, Generation), incarnation: Incarnation) -> bool {
+        let Some(placement) = self.records.room(room).map(|record| &record.placement) else { return true };
+        let is_here = placement.worker == *worker && placement.incarnation == incarnation;
+        !is_here && placement.generation > *generation
+    }
+}
