@@ -12,7 +12,7 @@ WEB_SOURCES := $(shell find $(WEB) \( -name node_modules -o -name dist \) -prune
 
 # What `lint` and `test` consist of, cheapest first: a mistake shows early.
 LINT := fmt-check purity web-check e2e-check sdk-check clippy docs
-TEST := web-check web-test unit e2e
+TEST := web-check web-test unit e2e sdk
 
 .PHONY: help
 help: ## List what can be made

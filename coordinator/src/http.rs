@@ -8,6 +8,7 @@ mod cluster;
 mod demo;
 mod docs;
 mod failure;
+mod leftover;
 mod livestreams;
 mod older;
 mod once;
@@ -118,6 +119,7 @@ pub(crate) fn router(api: Api, allowed_origins: &[String]) -> Router {
         .fallback(page::other)
         .method_not_allowed_fallback(async || Failure::METHOD_NOT_ALLOWED)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::from_fn(leftover::read))
         .layer(middleware::map_response_with_state(api.clone(), policy::apply))
         .layer(middleware::from_fn(in_time))
         .layer(middleware::from_fn_with_state(api.clone(), count))

@@ -54,23 +54,6 @@ pub enum Told {
     VoiceChanged(PeerId, TrackId, Voice),
 }
 
-impl Told {
-    /// Of who takes part in a livestream, the API only has words for coming and going.
-    fn is_said(&self) -> bool {
-        match self {
-            Self::Peer(_, kind, event) => {
-                !kind.is_of_livestream() || matches!(event, Peer::Connected | Peer::Disconnected)
-            }
-            Self::RoomCreated
-            | Self::RoomDeleted
-            | Self::Track(..)
-            | Self::ChannelAdded(..)
-            | Self::ChannelRemoved(..)
-            | Self::VoiceChanged(..) => true,
-        }
-    }
-}
-
 /// What happened to a peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Peer {
@@ -103,8 +86,16 @@ pub enum Track {
 pub(crate) fn of_peer(peer: &PeerId, before: Option<&PeerRecord>, after: Option<&PeerRecord>) -> Vec<Told> {
     let mut change = Change { peer, before, after, told: Vec::new() };
     change.collect();
-    change.told.retain(Told::is_said);
+    if after.or(before).is_some_and(|record| record.kind.is_of_livestream()) {
+        change.told.retain(is_said_of_livestreams);
+    }
     change.told
+}
+
+/// Of who takes part in a livestream, the API only has words for coming and going: to servers they
+/// are no peers, so a track of theirs would be nobody's.
+fn is_said_of_livestreams(told: &Told) -> bool {
+    matches!(told, Told::Peer(_, _, Peer::Connected | Peer::Disconnected))
 }
 
 struct Change<'a> {
@@ -237,7 +228,6 @@ pub(crate) fn name(told: &Told) -> &'static str {
 mod tests {
     use super::*;
     use crate::testing::{coordinator_id, peer, peer_record, session as id};
-    use std::collections::{BTreeMap, BTreeSet};
     use velella_model::MediaKind;
     use velella_model::record::Connection;
 
@@ -295,10 +285,13 @@ mod tests {
 
     #[test]
     fn who_takes_part_in_a_livestream_comes_and_goes() {
-        let viewer = PeerRecord { kind: PeerKind::Viewer, tracks: BTreeMap::new(), ..publishing("s1") };
-        let viewer = PeerRecord { channels: BTreeSet::new(), ..viewer };
-        assert_eq!(names(None, Some(&viewer)), ["Connected"]);
-        assert_eq!(names(Some(&viewer), None), ["Disconnected"]);
+        for kind in [PeerKind::Streamer, PeerKind::Viewer] {
+            let member = PeerRecord { kind, ..publishing("s1") };
+            let absent = PeerRecord { kind, ..peer_record() };
+            assert_eq!(names(None, Some(&absent)), [""; 0]);
+            assert_eq!(names(None, Some(&member)), ["Connected"]);
+            assert_eq!(names(Some(&member), None), ["Disconnected"]);
+        }
     }
 
     #[test]

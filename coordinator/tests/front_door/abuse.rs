@@ -78,3 +78,19 @@ async fn garbage_instead_of_http_ends_its_own_connection_only() {
     tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut rest)).await.unwrap().ok();
     assert_eq!(cluster.get(&cluster.api("/validate")).await.status, 200);
 }
+
+#[tokio::test]
+async fn a_connection_on_which_somebody_was_refused_answers_the_next_request() {
+    let cluster = Cluster::start().await;
+    let mut stream = TcpStream::connect(cluster.addr).await.unwrap();
+    let head = "POST /room HTTP/1.1\r\nhost: x\r\nauthorization: Bearer wrong\r\ncontent-length: 2\r\n\r\n";
+    for _ in 0..2 {
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let early = tokio::time::timeout(Duration::from_millis(200), stream.readable()).await;
+        assert!(early.is_err(), "the answer waits for the body");
+        stream.write_all(b"{}").await.unwrap();
+        let mut answer = [0; 1024];
+        let length = tokio::time::timeout(PATIENCE, stream.read(&mut answer)).await.unwrap().unwrap();
+        assert!(answer[..length].starts_with(b"HTTP/1.1 401 "), "{:?}", answer[..length].escape_ascii().to_string());
+    }
+}

@@ -1,9 +1,16 @@
 //! Livestreams, and what of the published API is answered with a clean no.
 
 use serde_json::{Value, json};
+use velella_model::record::{Connection, PeerRecord, TrackRecord};
+use velella_model::wire::{decode, encode};
+use velella_model::{Id, Json, MediaKind, key};
+use velella_proto::fishjam::ServerMessage;
+use velella_proto::fishjam::server_message::Content;
+use velella_store::{Expect, Store};
 
 use crate::client::Peer;
 use crate::cluster::Cluster;
+use crate::subscriber::{Subscriber, word};
 
 #[tokio::test]
 async fn a_livestream_lists_who_streams_and_watches_until_they_are_removed() {
@@ -54,6 +61,57 @@ async fn tokens_of_a_livestream_room_open_no_peers_socket() {
     }
     let stream = cluster.get(&cluster.api(&format!("/livestream/{conference}"))).await;
     assert_eq!(stream.status, 404);
+}
+
+#[tokio::test]
+async fn who_streams_and_who_watches_is_told_of_in_words_of_their_own() {
+    let cluster = Cluster::start().await;
+    let mut server = Subscriber::subscribed(&cluster).await;
+    let stream = cluster.post(&cluster.api("/livestream"), json!({})).await.id();
+    let stream = stream.as_str().unwrap();
+    let path = cluster.api(&format!("/livestream/{stream}"));
+    assert_eq!(server.words(1).await, ["room_created"]);
+    let words = [
+        ("streamer", ["streamer_connected", "streamer_disconnected"]),
+        ("viewer", ["viewer_connected", "viewer_disconnected"]),
+    ];
+    for (kind, [comes, goes]) in words {
+        let member = cluster.post(&format!("{path}/{kind}"), json!({})).await.id();
+        let member = member.as_str().unwrap();
+        let told = |word| (word, stream.to_owned(), member.to_owned());
+        arrive(&cluster, stream, member).await;
+        assert_eq!(named(server.next().await), told(comes));
+        cluster.delete(&format!("{path}/{kind}/{member}")).await;
+        assert_eq!(named(server.next().await), told(goes));
+    }
+    cluster.delete(&path).await;
+    assert_eq!(server.words(1).await, ["room_deleted"]);
+}
+
+/// Word, stream and member of a notification.
+fn named(message: ServerMessage) -> (&'static str, String, String) {
+    let word = word(&message);
+    match message.content {
+        Some(Content::StreamerConnected(event) | Content::StreamerDisconnected(event)) => {
+            (word, event.stream_id, event.streamer_id)
+        }
+        Some(Content::ViewerConnected(event) | Content::ViewerDisconnected(event)) => {
+            (word, event.stream_id, event.viewer_id)
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What the record of somebody says whose media another coordinator let in.
+async fn arrive(cluster: &Cluster, stream: &str, member: &str) {
+    let key = key::peer(&Id::parse(stream).unwrap(), &Id::parse(member).unwrap());
+    let stored = cluster.store.get(&key).await.unwrap().unwrap();
+    let mut record: PeerRecord = decode(&stored.value).unwrap();
+    let (coordinator, session) = (Id::parse("elsewhere").unwrap(), Id::parse("s").unwrap());
+    record.connection = Some(Connection { coordinator, session, joined: true });
+    let track = TrackRecord { kind: MediaKind::Audio, metadata: Json::null() };
+    record.tracks.insert(Id::parse("t").unwrap(), track);
+    cluster.store.put(&key, encode(&record).into(), Expect::Any, None).await.unwrap();
 }
 
 #[tokio::test]

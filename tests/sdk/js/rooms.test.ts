@@ -13,7 +13,8 @@ import {
   UnauthorizedException,
   UnknownException,
 } from "@fishjam-cloud/js-server-sdk";
-import { enter, NOWHERE, scenario } from "./world";
+import { eventually } from "../../e2e/harness/patience";
+import { enter, NOWHERE, open, scenario } from "./world";
 
 const NOBODY = NOWHERE as unknown as PeerId;
 
@@ -67,6 +68,22 @@ scenario("manual subscriptions are shown", async ({ fishjam }) => {
   assert.deepEqual(shown?.subscriptions, { peers: [ann.id], tracks: [] });
   await assert.rejects(fishjam.subscribePeer(room.id, bob.id, NOBODY), PeerNotFoundException);
   await assert.rejects(fishjam.subscribeTracks(room.id, bob.id, ["none" as TrackId]), PeerNotFoundException);
+  await fishjam.deleteRoom(room.id);
+});
+
+scenario("a peer gets the track that its back end chooses", async ({ fishjam, base }) => {
+  const room = await fishjam.createRoom({ videoCodec: "vp8" } as never);
+  const ann = await fishjam.createPeer(room.id);
+  const bob = await fishjam.createPeer(room.id, { subscribeMode: "manual" });
+  const [speaker, listener] = [await open(base, ann.peerToken), await open(base, bob.peerToken)];
+  const metadata = { type: "microphone", paused: false } as const;
+  const track = (await speaker.evaluate((m) => window.handles.publishTone(440, m), metadata)) as TrackId;
+  const published = async () => (await fishjam.getRoom(room.id)).peers.some(({ tracks }) => tracks.length > 0);
+  await eventually("the room shows the track", published);
+  await fishjam.subscribeTracks(room.id, bob.peer.id, [track]);
+  const received = () => listener.evaluate(() => window.handles.remoteTracks().filter(({ ready }) => ready));
+  await eventually("bob receives it", async () => (await received()).some(({ id }) => id === track));
+  await Promise.all([speaker, listener].map((page) => page.context().close()));
   await fishjam.deleteRoom(room.id);
 });
 

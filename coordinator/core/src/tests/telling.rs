@@ -87,13 +87,29 @@ fn nothing_is_told_of_the_peers_of_a_room_that_is_gone() {
 fn a_voice_is_told_of_when_its_track_is_known() {
     let mut world = World::with_session();
     world.told.clear();
-    let id = TrackId::parse("t").unwrap();
-    let voice = VoiceChanged { room: room("r"), peer: peer("p"), track: id, voice: Voice::Speech };
-    world.input(Input::Heard(voice.clone()));
+    world.input(heard(Voice::Speech));
     assert_eq!(told(&mut world), [""; 0]);
     world.signal("s1", 0, track("t"));
-    world.input(Input::Heard(voice));
+    world.input(heard(Voice::Speech));
     assert_eq!(told(&mut world), ["TrackAdded", "VoiceChanged"]);
+    world.input(heard(Voice::Speech));
+    assert_eq!(told(&mut world), [""; 0], "it is no news");
+    world.input(heard(Voice::Silence));
+    assert_eq!(told(&mut world), ["VoiceChanged"]);
+}
+
+#[test]
+fn a_track_that_ends_while_it_speaks_is_silent_before_it_is_gone() {
+    let mut world = World::with_session();
+    world.signal("s1", 0, track("t"));
+    world.input(heard(Voice::Speech));
+    world.told.clear();
+    world.signal("s1", 1, removed("t"));
+    let [silence, removed] = &std::mem::take(&mut world.told)[..] else { panic!("two notices") };
+    assert!(matches!(silence.told, Told::VoiceChanged(_, _, Voice::Silence)), "{silence:?}");
+    assert_eq!(name(&removed.told), "TrackRemoved");
+    world.input(heard(Voice::Silence));
+    assert_eq!(told(&mut world), [""; 0], "the worker's word comes too late");
 }
 
 #[test]
@@ -112,9 +128,19 @@ fn told(world: &mut World) -> Vec<&'static str> {
     std::mem::take(&mut world.told).iter().map(|notice| name(&notice.told)).collect()
 }
 
+fn heard(voice: Voice) -> Input {
+    let track = TrackId::parse("t").unwrap();
+    Input::Heard(VoiceChanged { room: room("r"), peer: peer("p"), track, voice })
+}
+
 fn track(id: &str) -> SessionEvent {
     let track = TrackId::parse(id).unwrap();
     SessionEvent::TrackAdded { track, kind: MediaKind::Audio, metadata: Json::null() }
+}
+
+fn removed(id: &str) -> SessionEvent {
+    let track = TrackId::parse(id).unwrap();
+    SessionEvent::TrackRemoved { track, kind: MediaKind::Audio, metadata: Json::null() }
 }
 
 fn listed(noun: Noun, entries: Vec<Entry>, revision: u64) -> Input {

@@ -11,7 +11,6 @@ import pytest
 import pytest_asyncio
 
 from harness.notices import Notices, listening
-from harness.receiver import Receiver
 from harness.server import MANAGEMENT_TOKEN, Server
 
 PACKAGE = "fishjam" if find_spec("fishjam") else "jellyfish"
@@ -21,6 +20,17 @@ errors: Any = sdk.errors
 events: Any = importlib.import_module(f"{PACKAGE}.events._protos.{PACKAGE}")
 
 Rooms = Callable[..., Any]
+
+LIFE = [
+    events.ServerMessageRoomCreated,
+    events.ServerMessagePeerAdded,
+    events.ServerMessagePeerConnected,
+    events.ServerMessagePeerMetadataUpdated,
+    events.ServerMessagePeerDisconnected,
+    events.ServerMessagePeerDeleted,
+    events.ServerMessageRoomDeleted,
+]
+"""What is told of a room whose one peer comes, speaks and is removed."""
 
 
 def generated(path: str) -> ModuleType:
@@ -65,10 +75,3 @@ async def notices(server: Server) -> AsyncIterator[Notices]:
     """Everything that the SDK's notifier hands out from now on."""
     async with listening(sdk.Notifier(server.address, MANAGEMENT_TOKEN)) as kept:
         yield kept
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    receiver = Receiver()
-    yield receiver
-    receiver.stop()

@@ -1,10 +1,11 @@
 """Components, recordings and HLS files: what is not built yet answers as a server on which it is disabled."""
 
+import re
 from typing import Any
 
 import pytest
 
-from gen_b.conftest import errors, generated, sdk
+from gen_b.conftest import Rooms, errors, generated, sdk
 from harness.server import MANAGEMENT_TOKEN, Server
 
 CREDENTIALS = {"address": "127.0.0.1", "username": "u", "password": "p"}
@@ -18,15 +19,59 @@ def options(kind: str) -> Any:
         "rtsp": lambda: sdk.ComponentOptionsRTSP(source_uri="rtsp://127.0.0.1:9/x"),
         "file": lambda: sdk.ComponentOptionsFile(file_path="x.h264"),
         "sip": lambda: sip.from_dict({"registrarCredentials": CREDENTIALS}),
-        "recording": lambda: sdk.ComponentOptionsRecording(),
+        "recording": lambda: sdk.ComponentOptionsRecording(credentials=s3()),
     }[kind]()
 
 
+def s3() -> Any:
+    keys = {"accessKeyId": "k", "secretAccessKey": "s", "region": "r", "bucket": "b"}
+    return generated("models").S3Credentials.from_dict(keys)
+
+
 @pytest.mark.parametrize("kind", ["hls", "rtsp", "file", "sip", "recording"])
-def test_a_component_that_is_not_built_is_disabled(api: Any, room: Any, kind: str) -> None:
+def test_a_component_that_is_not_built_is_disabled(api: Any, rooms: Rooms, kind: str) -> None:
+    room = rooms(video_codec="h264")
     with pytest.raises(errors.BadRequestError, match=f"Components of type {kind} are disabled on this Fishjam"):
         api.add_component(room.id, options(kind))
     assert api.get_room(room.id).components == []
+
+
+@pytest.mark.parametrize("kind", ["hls", "rtsp", "recording"])
+def test_what_repackages_h264_wants_a_room_of_it(api: Any, rooms: Rooms, kind: str) -> None:
+    room = rooms(video_codec="vp8")
+    with pytest.raises(errors.BadRequestError, match=f"Incompatible video codec enforced in room {room.id}"):
+        api.add_component(room.id, options(kind))
+
+
+@pytest.mark.parametrize(
+    ("path", "framerate", "complaint"),
+    [
+        ("/etc/x.h264", None, "Invalid file path"),
+        ("../x.h264", None, "Invalid file path"),
+        ("x.mp4", None, "Unsupported file type"),
+        ("x.h264", -1, "Invalid framerate passed"),
+        ("x.ogg", 30, "Attempted to set framerate for audio component which is not supported."),
+    ],
+)
+def test_a_wrong_file_is_named(api: Any, room: Any, path: str, framerate: int | None, complaint: str) -> None:
+    with pytest.raises(errors.BadRequestError, match=re.escape(complaint)):
+        api.add_component(room.id, sdk.ComponentOptionsFile(file_path=path, framerate=framerate))
+
+
+def test_a_recording_needs_somewhere_to_go(api: Any, rooms: Rooms) -> None:
+    room = rooms(video_codec="h264")
+    with pytest.raises(errors.BadRequestError, match="S3 credentials has to be passed either by request or"):
+        api.add_component(room.id, sdk.ComponentOptionsRecording())
+
+
+@pytest.mark.parametrize(
+    ("kind", "field"), [("rtsp", "sourceUri"), ("file", "filePath"), ("sip", "registrarCredentials")]
+)
+def test_an_option_that_must_be_there_is_named(api: Any, room: Any, kind: str, field: str) -> None:
+    """The SDK itself cannot leave these out, its generated client can send the options of another kind."""
+    body = generated("models").AddComponentJsonBody(type=kind, options=sdk.ComponentOptionsHLS())
+    answer = generated("api.room.add_component").sync_detailed(room.id, client=api.client, json_body=body)
+    assert (answer.status_code, answer.parsed.errors) == (400, f'Required field "{field}" missing')
 
 
 def test_an_unknown_kind_of_component_is_refused(api: Any, room: Any) -> None:

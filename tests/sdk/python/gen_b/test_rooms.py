@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gen_b.conftest import Rooms, errors, generated, sdk
+from gen_b.conftest import LIFE, Rooms, errors, generated, sdk
 from harness.notices import Notices
 from harness.patience import eventually
 from harness.peer import enter
@@ -114,16 +114,16 @@ async def test_a_room_that_everybody_left_is_purged(rooms: Rooms, api: Any, serv
         assert api.get_room(room.id).peers
         api.delete_peer(room.id, added.peer.id)
     await eventually("the room is purged", lambda: room.id not in [one.id for one in api.get_all_rooms()])
-    names = [type(one).__name__ for one in notices.of(room.id)]
-    assert names[-1] == "ServerMessageRoomDeleted"
+    await notices.sequence(room.id, *LIFE)
 
 
-async def test_a_peer_that_stays_away_is_removed(rooms: Rooms, api: Any, server: Server) -> None:
+async def test_a_peer_that_stays_away_is_removed(rooms: Rooms, api: Any, server: Server, notices: Notices) -> None:
     room = rooms(peer_disconnected_timeout=1)
     added = api.add_peer(room.id, sdk.PeerOptionsWebRTC())
     async with enter(server.origin, added.token) as ann:
         await ann.join()
-    await eventually("the peer is removed", lambda: api.get_room(room.id).peers == [])
+    await notices.sequence(room.id, *LIFE[:-1])
+    assert api.get_room(room.id).peers == []
 
 
 def test_the_server_is_healthy(api: Any) -> None:

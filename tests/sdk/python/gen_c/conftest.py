@@ -1,6 +1,6 @@
 """Through the SDKs of the current generation."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 
 import pytest
@@ -8,13 +8,10 @@ import pytest_asyncio
 from fishjam import FishjamClient, FishjamNotifier, Room, RoomOptions
 from fishjam.errors import NotFoundError
 
-from harness.browser import Browser, Page
 from harness.notices import Notices, listening
-from harness.receiver import Receiver
 from harness.server import MANAGEMENT_TOKEN, Server
 
 Rooms = Callable[..., Room]
-Pages = Callable[[], Awaitable[Page]]
 
 
 @pytest.fixture(scope="session")
@@ -47,31 +44,3 @@ async def notices(server: Server) -> AsyncIterator[Notices]:
     """Everything that the SDK's notifier hands out from now on."""
     async with listening(FishjamNotifier(server.base, MANAGEMENT_TOKEN)) as kept:
         yield kept
-
-
-@pytest_asyncio.fixture(scope="session")
-async def browser() -> AsyncIterator[Browser]:
-    browser = await Browser.start()
-    yield browser
-    await browser.stop()
-
-
-@pytest_asyncio.fixture
-async def pages(browser: Browser) -> AsyncIterator[Pages]:
-    """Opens pages that are closed after the test."""
-    opened: list[Page] = []
-
-    async def open_page() -> Page:
-        opened.append(await browser.open())
-        return opened[-1]
-
-    yield open_page
-    for page in opened:
-        await page.close()
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    receiver = Receiver()
-    yield receiver
-    receiver.stop()

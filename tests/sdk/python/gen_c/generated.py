@@ -5,16 +5,16 @@ from typing import Any
 
 from fishjam import FishjamClient, Peer
 
-_PACKAGE = Peer.__module__.partition(".models")[0]
+PACKAGE = Peer.__module__.partition(".models")[0]
 
-models = importlib.import_module(f"{_PACKAGE}.models")
+models = importlib.import_module(f"{PACKAGE}.models")
 
 
 def call(tag: str, name: str, client: FishjamClient, *args: str, **named: Any) -> Any:
     """One call of the API in full: status, headers, and what was made of the body."""
     for folder in (tag, f"{tag}s"):
         try:
-            module = importlib.import_module(f"{_PACKAGE}.api.{folder}.{name}")
+            module = importlib.import_module(f"{PACKAGE}.api.{folder}.{name}")
         except ModuleNotFoundError:
             continue
         return module.sync_detailed(*args, client=client.client, **named)

@@ -22,8 +22,8 @@ from fishjam.events import (
     TrackType,
 )
 
-from gen_c.conftest import Pages, Rooms
-from harness.browser import Page
+from gen_c.conftest import Rooms
+from harness.browser import Page, Pages
 from harness.notices import Notices
 from harness.patience import PATIENCE_S, eventually
 from harness.server import Server

@@ -4,10 +4,9 @@ from typing import Any
 
 import pytest
 from fishjam import FishjamClient, PeerOptions, Room
-from fishjam.errors import NotFoundError
+from fishjam.errors import BadRequestError, NotFoundError
 
-from gen_c.conftest import Pages
-from harness.browser import Page
+from harness.browser import Page, Pages
 from harness.patience import eventually, never
 from harness.server import Server
 
@@ -60,7 +59,7 @@ def test_the_choice_may_come_before_the_peers(fishjam: FishjamClient, room: Room
 def test_what_is_not_there_cannot_be_chosen(fishjam: FishjamClient, room: Room) -> None:
     bob, _token = fishjam.create_peer(room.id, PeerOptions(subscribe_mode="manual"))
     for call in (
-        lambda: fishjam.subscribe_peer("nowhere", bob.id, bob.id),
+        lambda: fishjam.subscribe_peer("nowhere", bob.id, NOBODY),
         lambda: fishjam.subscribe_peer(room.id, NOBODY, bob.id),
         lambda: fishjam.subscribe_peer(room.id, bob.id, NOBODY),
         lambda: fishjam.subscribe_tracks("nowhere", bob.id, []),
@@ -69,3 +68,13 @@ def test_what_is_not_there_cannot_be_chosen(fishjam: FishjamClient, room: Room) 
     ):
         with pytest.raises(NotFoundError):
             call()
+
+
+def test_what_makes_no_sense_cannot_be_chosen(fishjam: FishjamClient, room: Room) -> None:
+    ann, _token = fishjam.create_peer(room.id)
+    bob, _token = fishjam.create_peer(room.id, PeerOptions(subscribe_mode="manual"))
+    with pytest.raises(BadRequestError, match="A peer cannot subscribe to itself"):
+        fishjam.subscribe_peer(room.id, bob.id, bob.id)
+    for call in (fishjam.subscribe_peer, fishjam.subscribe_tracks):
+        with pytest.raises(BadRequestError, match=f"Peer {ann.id} does not have the subscribe mode 'manual'"):
+            call(room.id, ann.id, bob.id if call == fishjam.subscribe_peer else [])

@@ -1,5 +1,6 @@
 """What a back end hears of tracks, data channels and voices. The peers are real browsers."""
 
+import asyncio
 import json
 
 import pytest
@@ -18,9 +19,10 @@ from fishjam.events import (
 )
 from fishjam.events._protos import fishjam as protos
 
-from gen_c.conftest import Pages, Rooms
+from gen_c.conftest import Rooms
+from harness.browser import Pages
 from harness.notices import Notices
-from harness.patience import eventually
+from harness.patience import PATIENCE_S, eventually
 from harness.server import MANAGEMENT_TOKEN, Server
 
 JOINED = [
@@ -115,7 +117,8 @@ async def test_voices_are_told_of(fishjam: FishjamClient, rooms: Rooms, pages: P
         await socket.send(bytes(protos.ServerMessage(subscribe_request=wish)))
 
         async def next_voice() -> protos.ServerMessageVadNotification | None:
-            voice = protos.ServerMessage().parse(await socket.recv()).vad_notification
+            frame = await asyncio.wait_for(socket.recv(), PATIENCE_S)
+            voice = protos.ServerMessage().parse(frame).vad_notification
             return voice if voice.room_id == room.id else None
 
         ann = await pages()

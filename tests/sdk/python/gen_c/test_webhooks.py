@@ -2,7 +2,6 @@
 
 import hashlib
 import hmac
-import json
 
 import betterproto
 import fishjam as sdk
@@ -17,12 +16,13 @@ from fishjam.events import (
     ServerMessageRoomCreated,
     ServerMessageRoomDeleted,
 )
+from fishjam.events._protos import fishjam as protos
 
 from gen_c.conftest import Rooms
 from harness.notices import Notices
 from harness.patience import eventually
 from harness.peer import enter
-from harness.receiver import Receiver
+from harness.receiver import HANGS, Receiver
 from harness.server import WEBHOOK_SECRET, Server
 
 LIFE = [
@@ -95,12 +95,40 @@ async def test_a_batch_holds_many_in_order(
     await eventually("all is delivered", lambda: len(unpacked()) == len(LIFE))
     assert unpacked() == told
     assert len(receiver.accepted) < len(LIFE)
+    _name, last = betterproto.which_one_of(protos.ServerMessage().parse(receiver.accepted[-1]), "content")
+    assert isinstance(last, protos.ServerMessageNotificationBatch)
 
 
-async def test_a_receiver_that_is_gone_does_not_disturb_the_room(
+async def test_a_receiver_that_hangs_delays_nobody_else(
+    fishjam: FishjamClient, rooms: Rooms, server: Server, notices: Notices, receiver: Receiver
+) -> None:
+    hanging = Receiver()
+    hanging.answers.append(HANGS)
+    try:
+        waiting = rooms(webhook_url=hanging.url)
+        await eventually("it hangs", lambda: hanging.deliveries)
+        told = await live(fishjam, rooms, server, notices, webhook_url=receiver.url)
+        await eventually("the other's is all delivered", lambda: len(receiver.accepted) == len(LIFE))
+        assert [receive_binary(body) for body in receiver.accepted] == told
+
+        fishjam.delete_room(waiting.id)
+        assert len(hanging.deliveries) == 1
+        hanging.hang_up()
+        await eventually("it is asked again", lambda: len(hanging.accepted) == 2)
+        told = await notices.sequence(waiting.id, ServerMessageRoomCreated, ServerMessageRoomDeleted)
+        assert [receive_binary(body) for body in hanging.accepted] == told
+    finally:
+        hanging.stop()
+
+
+async def test_a_receiver_that_is_gone_misses_nothing_when_it_returns(
     fishjam: FishjamClient, rooms: Rooms, server: Server, notices: Notices, receiver: Receiver
 ) -> None:
     receiver.stop()
     told = await live(fishjam, rooms, server, notices, webhook_url=receiver.url)
-    assert all(isinstance(one, betterproto.Message) for one in told)
-    assert json.loads(told[3].metadata)["peer"] == {"name": "Ann"}
+    returned = Receiver(receiver.port)
+    try:
+        await eventually("all is delivered", lambda: len(returned.accepted) == len(LIFE))
+        assert [receive_binary(body) for body in returned.accepted] == told
+    finally:
+        returned.stop()

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -107,3 +108,7 @@ class Page:
 
     async def _order(self, call: str, *args: object) -> Any:
         return await self._browser.order(self.name, call, *args)
+
+
+Pages = Callable[[], Awaitable[Page]]
+"""Opens one page after the other."""

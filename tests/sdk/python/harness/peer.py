@@ -106,9 +106,21 @@ class Peer:
 @asynccontextmanager
 async def enter(base: str, token: str) -> AsyncIterator[Peer]:
     """Opens a peer socket below `base` (`http://…`) and authenticates."""
+    async with _knock(base, token) as socket:
+        answer = PeerMessage().parse(await asyncio.wait_for(socket.recv(), PATIENCE_S))
+        assert betterproto.which_one_of(answer, "content")[0] == "authenticated"
+        yield Peer(socket)
+
+
+async def refused(base: str, token: str) -> tuple[int, str]:
+    """Code and reason with which the server does not let somebody in."""
+    async with _knock(base, token) as socket:
+        return await Peer(socket).dismissal()
+
+
+@asynccontextmanager
+async def _knock(base: str, token: str) -> AsyncIterator[Any]:
     url = base.replace("http", "ws", 1) + "/socket/peer/websocket"
     async with websockets.connect(url) as socket:
         await socket.send(bytes(PeerMessage(auth_request=AuthRequest(token, "web-0.25.1"))))
-        answer = PeerMessage().parse(await socket.recv())
-        assert betterproto.which_one_of(answer, "content")[0] == "authenticated"
-        yield Peer(socket)
+        yield socket
