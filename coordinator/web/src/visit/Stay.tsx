@@ -49,7 +49,7 @@ interface ScreensProps extends Props {
 }
 
 function Screens({ room, wishes, returning, again, home, client, screen, show }: ScreensProps) {
-  const devices = useDevices();
+  const devices = useDevices(client);
   useRelease(devices);
   useEffect(() => {
     document.title = `${room} · Velella`;
