@@ -6,7 +6,7 @@ import type { BrowserContext, Page } from "playwright-core";
 import { eventually } from "./patience";
 import type { Stage } from "./scenario";
 
-export const DESK = { width: 1280, height: 800 };
+export const DESK = { width: 1440, height: 900 };
 export const PHONE = { width: 390, height: 844 };
 /** A phone on its side. */
 export const FLAT = { width: 844, height: 390 };
