@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import type { Page } from "playwright-core";
-import { DESK, isAccessible, PHONE, pictures } from "../harness/meeting";
+import { DESK, isAccessible, PHONE, PICTURES, pictures } from "../harness/meeting";
 import { line, operator, signIn, stranger } from "../harness/operator";
 import { eventually } from "../harness/patience";
 import { type Stage, scenario } from "../harness/scenario";
@@ -254,6 +254,7 @@ async function tabTo(page: Page, text: string): Promise<void> {
 
 /** The page from top to bottom, for people to look at. */
 async function whole(page: Page, name: string): Promise<void> {
+  if (!PICTURES) return;
   for (const colorScheme of ["light", "dark"] as const) {
     await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
     await page.screenshot({ path: `artifacts/${name}-whole-${colorScheme}.png`, fullPage: true });
