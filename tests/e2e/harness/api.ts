@@ -13,6 +13,15 @@ export interface RoomState {
   peers: { id: string; status: "connected" | "disconnected"; tracks: { id: string; type: "audio" | "video" }[] }[];
 }
 
+export type Scope = "publish" | "subscribe" | "admin";
+
+export interface PeerOptions {
+  /** `manual` peers receive what they are subscribed to. */
+  subscribeMode?: "auto" | "manual";
+  /** What the token allows; without it, to publish and to subscribe. */
+  scopes?: Scope[];
+}
+
 export interface Place {
   room: string;
   peer: string;
@@ -21,9 +30,16 @@ export interface Place {
 
 export class Api {
   private readonly base: string;
+  private readonly token: string;
 
-  constructor(base: string) {
+  constructor(base: string, token = MANAGEMENT_TOKEN) {
     this.base = base;
+    this.token = token;
+  }
+
+  /** The same with another token. */
+  as(token: string): Api {
+    return new Api(this.base, token);
   }
 
   async createRoom(config: RoomConfig): Promise<string> {
@@ -39,8 +55,8 @@ export class Api {
     return this.call("GET", `/room/${id}`);
   }
 
-  async addPeer(room: string, metadata: Record<string, unknown> = {}): Promise<Place> {
-    const body = { type: "webrtc", options: { metadata } };
+  async addPeer(room: string, options: PeerOptions = {}): Promise<Place> {
+    const body = { type: "webrtc", options };
     const { peer, token } = await this.call<{ peer: { id: string }; token: string }>(
       "POST",
       `/room/${room}/peer`,
@@ -57,10 +73,31 @@ export class Api {
     return this.call("DELETE", `/room/${id}`);
   }
 
+  /** From now on `to` receives everything of `from`, also what comes later. */
+  subscribePeer(to: Place, from: Place): Promise<void> {
+    return this.subscribe(to, `subscribe_peer?peer_id=${from.peer}`);
+  }
+
+  unsubscribePeer(to: Place, from: Place): Promise<void> {
+    return this.subscribe(to, `unsubscribe_peer?peer_id=${from.peer}`);
+  }
+
+  subscribeTracks(to: Place, ...tracks: string[]): Promise<void> {
+    return this.subscribe(to, "subscribe_tracks", { track_ids: tracks });
+  }
+
+  unsubscribeTracks(to: Place, ...tracks: string[]): Promise<void> {
+    return this.subscribe(to, "unsubscribe_tracks", { track_ids: tracks });
+  }
+
+  private subscribe({ room, peer }: Place, what: string, body?: unknown): Promise<void> {
+    return this.call("POST", `/room/${room}/peer/${peer}/${what}`, body);
+  }
+
   private async call<T>(method: string, path: string, body?: unknown): Promise<T> {
     const response = await fetch(this.base + path, {
       method,
-      headers: { authorization: `Bearer ${MANAGEMENT_TOKEN}`, "content-type": "application/json" },
+      headers: { authorization: `Bearer ${this.token}`, "content-type": "application/json" },
       body: body === undefined ? null : JSON.stringify(body),
     });
     const text = await response.text();

@@ -1,7 +1,7 @@
 // A peer: one page with the published client, told what to do and asked what it sees.
 
 import type { Browser, BrowserContext, Page } from "playwright-core";
-import type { Handles, Happening, Rid } from "../page/page";
+import type { Handles, Happening, Rid, SendingLine } from "../page/page";
 import type { RemoteTrack } from "../page/remote";
 import type { Picture } from "../page/sources";
 import type { Place } from "./api";
@@ -44,6 +44,12 @@ export class Peer {
     const peer = new Peer(name, context, await context.newPage());
     await peer.page.goto(url);
     return peer;
+  }
+
+  /** Where it joined. */
+  get seat(): Place {
+    if (!this.place) throw new Error(`${this.name} has not joined`);
+    return this.place;
   }
 
   get id(): string {
@@ -134,6 +140,11 @@ export class Peer {
 
   rawMessages(): Promise<{ label: string; bytes: number[] }[]> {
     return this.page.evaluate(() => window.handles.rawMessages());
+  }
+
+  /** The lines on which it would like to send. */
+  sendingLines(): Promise<SendingLine[]> {
+    return this.page.evaluate(() => window.handles.sendingLines());
   }
 
   tracks(): Promise<RemoteTrack[]> {

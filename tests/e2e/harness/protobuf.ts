@@ -24,7 +24,7 @@ export function textField(message: number[], number: number): string | null {
 /** Frames of the peer socket. */
 export const frames = {
   auth: (token: string) => field(2, field(1, token), field(2, "web-0.25.1")),
-  connect: () => field(5, field(1, field(1, '{"displayName":"raw"}'))),
+  connect: (displayName = "raw") => field(5, field(1, field(1, JSON.stringify({ displayName })))),
   renegotiate: () => field(5, field(5)),
   offer: (sdp: string) => field(5, field(7, field(1, sdp))),
   candidate: (candidate: string) => field(5, field(6, field(1, candidate))),

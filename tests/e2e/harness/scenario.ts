@@ -3,7 +3,7 @@
 import { writeFileSync } from "node:fs";
 import { after, test } from "node:test";
 import type { Browser, BrowserContext } from "playwright-core";
-import { Api, type Place, type RoomConfig } from "./api";
+import { Api, type PeerOptions, type Place, type RoomConfig } from "./api";
 import { launch } from "./browser";
 import { PageServer } from "./page-server";
 import { PATIENCE_MS } from "./patience";
@@ -71,8 +71,8 @@ export class Stage {
   }
 
   /** A page that is in the room. */
-  async enter(room: string, name: string): Promise<Peer> {
-    const [peer, place] = await Promise.all([this.page(name), this.api.addPeer(room)]);
+  async enter(room: string, name: string, options?: PeerOptions): Promise<Peer> {
+    const [peer, place] = await Promise.all([this.page(name), this.api.addPeer(room, options)]);
     await this.admit(peer, place);
     return peer;
   }

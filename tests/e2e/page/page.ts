@@ -4,12 +4,18 @@ import { FishjamClient, type FishjamTrackContext, type TrackMetadata, Variant } 
 import * as raw from "./raw-socket";
 import { remoteTracks } from "./remote";
 import { camera, drawn, microphone, type Picture, screen, tone } from "./sources";
-import { seen } from "./watch";
+import { connection, seen } from "./watch";
 
 export interface Happening {
   event: string;
   at: number;
   detail: unknown;
+}
+
+export interface SendingLine {
+  kind: string;
+  /** What the server has agreed to. */
+  agreed: RTCRtpTransceiverDirection | null;
 }
 
 export type Rid = "l" | "m" | "h";
@@ -93,6 +99,11 @@ const handles = {
   say: (text: string, reliable: boolean) => client.publishData(new TextEncoder().encode(text), { reliable }),
   texts: () => texts,
   rawMessages: () => seen.messages,
+
+  sendingLines: (): SendingLine[] =>
+    (connection()?.getTransceivers() ?? [])
+      .filter(({ direction }) => direction === "sendonly")
+      .map(({ receiver, currentDirection }) => ({ kind: receiver.track.kind, agreed: currentDirection })),
 
   remoteTracks: () => remoteTracks(client as unknown as FishjamClient),
   remotePeers: () =>

@@ -23,7 +23,8 @@ scenario("a moderator removes somebody, who is told and stays out", async (stage
   assert.ok(ann && bob);
   await press(ann, "People");
   await press(ann, "Remove Bob");
-  await bob.getByText("You were removed from this room: a moderator ended your stay").waitFor();
+  await bob.getByRole("heading", { name: "You were removed from this room" }).waitFor();
+  await bob.getByText("A moderator ended your stay.").waitFor();
   await ann.locator(OTHERS).waitFor({ state: "detached" });
   await never("bob comes back by himself", () => ann.locator(OTHERS).count());
 });

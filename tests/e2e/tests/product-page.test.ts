@@ -93,6 +93,20 @@ scenario("someone whose connection breaks while muted comes back muted and can s
   await bob.locator(OTHERS).getByRole("img", { name: "muted" }).waitFor();
   await press(ann, "Unmute");
   await bob.locator(OTHERS).getByRole("img", { name: "muted" }).waitFor({ state: "hidden" });
+  await bob.locator(`${OTHERS}.speaking`).waitFor();
+});
+
+scenario("someone who mutes in the moment of joining is muted, and can speak", async (stage) => {
+  const link = linkTo(stage, "early");
+  const [ann, bob] = await Promise.all([visit(stage, link, "Ann"), visit(stage, link, "Bob")]);
+  await join(bob);
+  await join(ann);
+  await press(ann, "Mute");
+  await plays(bob, "Ann");
+  await bob.locator(OTHERS).getByRole("img", { name: "muted" }).waitFor();
+  await press(ann, "Unmute");
+  await bob.locator(OTHERS).getByRole("img", { name: "muted" }).waitFor({ state: "hidden" });
+  await bob.locator(`${OTHERS}.speaking`).waitFor();
 });
 
 scenario("a full cluster is explained instead of joined", async (stage) => {

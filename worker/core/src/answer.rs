@@ -85,6 +85,11 @@ impl<'a> Answer<'a> {
         })
     }
 
+    /// The lines on which the peer sends something that we understand.
+    pub(crate) fn published(&self) -> impl Iterator<Item = &Line<'a>> {
+        self.lines().filter(|line| line.direction == Direction::Receiving && line.has_codec())
+    }
+
     /// The text with every line set to its use.
     pub(crate) fn render(&self, purpose: impl Fn(&Line<'_>) -> Use) -> String {
         let mut out = String::new();

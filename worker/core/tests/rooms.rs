@@ -184,6 +184,28 @@ fn a_track_id_of_somebody_else_is_not_given_away() {
 }
 
 #[test]
+fn a_track_that_is_muted_while_its_offer_is_made_is_published_all_the_same() {
+    let mut world = room_of_two();
+    let camera = world.publish("a", NewTrack::Video);
+    let microphone = world.client("a").add_track(NewTrack::Audio);
+    world.client("a").muted.insert(microphone.clone());
+    world.say("a", PeerEvent::RenegotiateTracks);
+    assert_eq!(world.client("b").tracks.iter().collect::<Vec<_>>(), [&camera, &microphone]);
+    assert!(world.client("a").muted.is_empty(), "its publisher is told the line");
+}
+
+#[test]
+fn lines_without_names_are_not_guessed() {
+    let mut world = room_of_two();
+    for kind in [NewTrack::Video, NewTrack::Audio] {
+        let track = world.client("a").add_track(kind);
+        world.client("a").muted.insert(track);
+    }
+    world.say("a", PeerEvent::RenegotiateTracks);
+    assert!(world.client("b").tracks.is_empty());
+}
+
+#[test]
 fn an_audio_room_takes_no_video() {
     let mut world = World::new(VideoCodec::Vp8).audio_only();
     world.join("a", "r");

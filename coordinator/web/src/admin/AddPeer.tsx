@@ -56,7 +56,8 @@ export function AddPeer({ api, room, onAdded, onClose }: Props) {
         </Field>
         <Field
           label="Metadata"
-          hint={read === null ? "This is no JSON object" : 'A JSON object, {"name": "Ann"} for example'}
+          hint={'A JSON object, {"name": "Ann"} for example'}
+          wrong={read === null ? "This is no JSON object." : undefined}
         >
           {(id) => (
             <textarea

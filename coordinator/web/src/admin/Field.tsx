@@ -5,16 +5,18 @@ import { type ReactNode, useId } from "react";
 interface Props {
   label: string;
   hint?: string;
+  /** What is wrong with what was typed; takes the place of the hint. */
+  wrong?: string | undefined;
   children: (id: string) => ReactNode;
 }
 
-export function Field({ label, hint, children }: Props) {
+export function Field({ label, hint, wrong, children }: Props) {
   const id = useId();
   return (
     <div className="form-field">
       <label htmlFor={id}>{label}</label>
       {children(id)}
-      {hint && <span className="soft small">{hint}</span>}
+      {wrong ? <span className="notice">{wrong}</span> : hint && <span className="soft small">{hint}</span>}
     </div>
   );
 }

@@ -125,8 +125,8 @@ function Kick({ api, room, peer, onClose, onDone }: KickProps) {
       onDone={onDone}
       onClose={onClose}
     >
-      <p>It is put out at once, and its token is good for nothing any more.</p>
-      <Field label="Reason" hint="What it is told; may stay empty">
+      <p>It is disconnected at once, and its token no longer lets it in.</p>
+      <Field label="Reason" hint="Told to the peer; may stay empty">
         {(id) => <input id={id} maxLength={100} value={reason} onChange={({ target }) => setReason(target.value)} />}
       </Field>
     </Confirm>

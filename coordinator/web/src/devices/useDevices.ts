@@ -1,8 +1,10 @@
 // One's own camera, microphone and speaker: whether they are on, which ones, and what is wrong with them.
 
 import { useCamera, useInitializeDevices, useMicrophone, usePeers } from "@fishjam-cloud/react-client";
+import type { FishjamClient } from "@fishjam-cloud/ts-client";
 import { useCallback, useEffect, useRef, useState } from "react";
 import { useStored } from "../ui/useStored";
+import { settled } from "./settled";
 import { DEVICES, type Device, type Trouble, troubleOf } from "./trouble";
 import { type Choice, type DeviceList, useDeviceList } from "./useDeviceList";
 
@@ -28,7 +30,7 @@ export interface Devices extends Record<Device, Source> {
 type Failure = { name: string } | null | undefined;
 type Tell = (device: Device, error: Failure) => Promise<void>;
 
-export function useDevices(): Devices {
+export function useDevices(client: FishjamClient): Devices {
   const list = useDeviceList();
   const [troubles, setTroubles] = useState<ReadonlyMap<Device, Trouble>>(new Map());
   const put = useCallback((device: Device, trouble: Trouble | null) => {
@@ -44,8 +46,8 @@ export function useDevices(): Devices {
     const exists = (await list.refresh()).some((found) => found.kind === kind);
     put(device, error ? (navigator.mediaDevices ? troubleOf(error.name, exists) : "insecure") : null);
   };
-  const camera = useCameraSource(list, tell);
-  const microphone = useMicrophoneSource(list, tell);
+  const camera = useInTurn(client, "camera", useCameraSource(list, tell));
+  const microphone = useInTurn(client, "microphone", useMicrophoneSource(list, tell));
   useLoss(camera.track, () => put("camera", "lost"));
   useLoss(microphone.track, () => put("microphone", "lost"));
   const start = useStart(tell, { camera, microphone });
@@ -100,6 +102,21 @@ function useMicrophoneSource(list: DeviceList, tell: Tell): Source & { stop: () 
     open: async () => tell("microphone", (await client.startMicrophone())[1]),
     stop: client.stopMicrophone,
   };
+}
+
+/** Lets a switch wait until the client can follow it. A second press meanwhile is the same wish. */
+function useInTurn<S extends Source>(client: FishjamClient, device: Device, source: S): S {
+  const latest = useRef(source);
+  latest.current = source;
+  const waiting = useRef(false);
+  const toggle = async () => {
+    if (waiting.current) return;
+    waiting.current = true;
+    await settled(client, device, source.track);
+    waiting.current = false;
+    await latest.current.toggle();
+  };
+  return { ...source, toggle };
 }
 
 function useStart(tell: Tell, sources: Record<Device, { open: () => Promise<void> }>) {

@@ -3,12 +3,13 @@
 import { useEffect, useRef } from "react";
 import { ThemeSwitch } from "../app/ThemeSwitch";
 import { Sail } from "../ui/Sail";
+import type { Ending } from "../visit/endings";
 import "./left.css";
 
 interface Props {
   room: string;
   /** `null` when its person left. */
-  why: string | null;
+  why: Ending | null;
   again: () => void;
   home: () => void;
 }
@@ -25,9 +26,9 @@ export function Left({ room, why, again, home }: Props) {
       </div>
       <Sail />
       <h1 ref={heading} tabIndex={-1}>
-        {why === null ? "You left the room" : "The call is over"}
+        {why?.title ?? "You left the room"}
       </h1>
-      <p role={why === null ? undefined : "alert"}>{why ?? `The others can still talk in ${room}.`}</p>
+      <p role={why === null ? undefined : "alert"}>{why?.words ?? `The others can still talk in ${room}.`}</p>
       <div className="actions">
         <button type="button" className="primary" onClick={again}>
           Rejoin

@@ -14,6 +14,7 @@ import { Tiles } from "../tiles/Tiles";
 import { useCapture } from "../tiles/useCapture";
 import { useView } from "../tiles/useView";
 import { notify } from "../ui/notices";
+import type { Ending } from "../visit/endings";
 import type { Ticket } from "../visit/join";
 import { useSession } from "../visit/useSession";
 import { Controls } from "./Controls";
@@ -35,7 +36,7 @@ interface Props {
   ticket: Ticket;
   client: FishjamClient;
   devices: Devices;
-  ended: (why: string | null) => void;
+  ended: (why: Ending | null) => void;
 }
 
 export function Room({ room, name, ticket, client, devices, ended }: Props) {

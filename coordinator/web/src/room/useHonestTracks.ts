@@ -4,35 +4,26 @@
 import { usePeers } from "@fishjam-cloud/react-client";
 import type { FishjamClient } from "@fishjam-cloud/ts-client";
 import { useEffect } from "react";
+import type { Device } from "../devices/trouble";
 
 export function useHonestTracks(client: FishjamClient, live: boolean, cameraOn: boolean, microphoneOn: boolean): void {
   const { localPeer } = usePeers();
-  const camera = claiming(localPeer?.cameraTrack);
-  const microphone = claiming(localPeer?.microphoneTrack);
-  useEffect(() => {
-    if (!live || cameraOn || !camera) return;
-    return pause(client, camera, "camera");
-  }, [client, live, cameraOn, camera]);
-  useEffect(() => {
-    if (!live || microphoneOn || !microphone) return;
-    return pause(client, microphone, "microphone");
-  }, [client, live, microphoneOn, microphone]);
+  useHonestTrack(client, live, "camera", localPeer?.cameraTrack, cameraOn);
+  useHonestTrack(client, live, "microphone", localPeer?.microphoneTrack, microphoneOn);
 }
 
-/** The id of a track that is said to be on. */
-function claiming(track: { trackId: string; metadata?: { paused?: boolean } } | undefined): string | null {
-  return track && track.metadata?.paused !== true ? track.trackId : null;
+interface Published {
+  trackId: string;
+  metadata?: { paused?: boolean };
 }
 
-/** Returns how to call it off: who switches the device on meanwhile must not be told off afterwards. */
-function pause(client: FishjamClient, trackId: string, type: "camera" | "microphone"): () => void {
-  let off = true;
-  client
-    .replaceTrack(trackId, null)
-    .then(() => (off ? client.updateTrackMetadata(trackId, { type, paused: true }) : undefined))
-    // A connection that breaks meanwhile fails it; the next session starts anew.
-    .catch(() => undefined);
-  return () => {
-    off = false;
-  };
+function useHonestTrack(client: FishjamClient, live: boolean, type: Device, track: Published | undefined, on: boolean) {
+  const trackId = track?.trackId;
+  const claimsOn = track?.metadata?.paused !== true;
+  useEffect(() => {
+    if (!live || !trackId || claimsOn === on) return;
+    // Words are enough: a device that is off is silent. Taking its track away as well goes wrong while an offer is being
+    // made: the client then forgets to say in it which line the track is on.
+    client.updateTrackMetadata(trackId, { type, paused: !on });
+  }, [client, live, type, trackId, claimsOn, on]);
 }

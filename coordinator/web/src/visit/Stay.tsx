@@ -8,6 +8,7 @@ import { type Devices, useDevices, type Wishes } from "../devices/useDevices";
 import { Left } from "../left/Left";
 import { Lobby } from "../lobby/Lobby";
 import { Room } from "../room/Room";
+import type { Ending } from "./endings";
 import { join, type Ticket } from "./join";
 
 interface Props {
@@ -22,7 +23,7 @@ interface Props {
 type Screen =
   | { at: "lobby" }
   | { at: "room"; ticket: Ticket; name: string }
-  | { at: "left"; why: string | null; wishes: Wishes };
+  | { at: "left"; why: Ending | null; wishes: Wishes };
 
 /** Twenty-odd seconds: longer than a server takes to start again, or a train to leave a tunnel. */
 const RECONNECT = { maxAttempts: 8, initialDelay: 500, delay: 750 };
@@ -49,7 +50,7 @@ interface ScreensProps extends Props {
 }
 
 function Screens({ room, wishes, returning, again, home, client, screen, show }: ScreensProps) {
-  const devices = useDevices();
+  const devices = useDevices(client);
   useRelease(devices);
   useEffect(() => {
     document.title = `${room} · Velella`;
@@ -62,7 +63,7 @@ function Screens({ room, wishes, returning, again, home, client, screen, show }:
     };
     return <Lobby room={room} devices={devices} wishes={wishes} returning={returning} enter={enter} home={home} />;
   }
-  const ended = (why: string | null) => {
+  const ended = (why: Ending | null) => {
     const { camera, microphone } = devices;
     devices.stop();
     show({ at: "left", why, wishes: { camera: camera.on, microphone: microphone.on } });

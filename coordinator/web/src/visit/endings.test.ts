@@ -2,15 +2,17 @@ import { expect, test } from "vitest";
 import { dismissal, rejection, removal } from "./endings";
 
 test("every reason of the server has its words", () => {
-  expect(dismissal("room not found")).toContain("closed");
-  expect(dismissal("peer not found")).toContain("removed");
-  expect(dismissal("invalid token")).toContain("another window");
-  expect(rejection("Reached peers limit in room x")).toBe("This room is full.");
-  expect(rejection({ message: "odd" })).toContain("Try again");
+  expect(dismissal("room not found").words).toContain("closed");
+  expect(dismissal("peer not found").title).toContain("removed");
+  expect(dismissal("invalid token").words).toContain("another window");
+  expect(rejection("Reached peers limit in room x").words).toBe("This room is full.");
+  expect(rejection({ message: "odd" }).words).toContain("Try again");
 });
 
 test("who is removed learns why, if somebody said why", () => {
-  expect(removal("Peer removed")).toBe("You were removed from this room.");
-  expect(removal("Peer removed: off topic")).toBe("You were removed from this room: off topic");
+  const title = "You were removed from this room";
+  expect(removal("Peer removed")).toEqual({ title, words: "Nobody said why." });
+  expect(removal("Peer removed: off topic")).toEqual({ title, words: "Off topic." });
+  expect(removal("Peer removed: Enough!")).toEqual({ title, words: "Enough!" });
   expect(removal("Internal server error")).toBeNull();
 });

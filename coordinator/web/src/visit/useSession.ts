@@ -4,7 +4,7 @@ import { useConnection } from "@fishjam-cloud/react-client";
 import type { FishjamClient } from "@fishjam-cloud/ts-client";
 import { useCallback, useEffect, useRef, useState } from "react";
 import type { PeerMetadata } from "../room/person";
-import { dismissal, LOST, rejection, removal } from "./endings";
+import { dismissal, type Ending, LOST, rejection, removal } from "./endings";
 import type { Ticket } from "./join";
 
 export type Phase = "joining" | "live" | "reconnecting";
@@ -19,7 +19,7 @@ export function useSession(
   client: FishjamClient,
   ticket: Ticket,
   metadata: PeerMetadata,
-  ended: (why: string | null) => void,
+  ended: (why: Ending | null) => void,
 ): Session {
   const { joinRoom } = useConnection();
   const [phase, setPhase] = useState<Phase>("joining");
@@ -27,7 +27,7 @@ export function useSession(
   Object.assign(latest.current, { joinRoom, ended });
 
   const end = useCallback(
-    (why: string | null) => {
+    (why: Ending | null) => {
       if (latest.current.over) return;
       latest.current.over = true;
       close(client);
@@ -55,7 +55,7 @@ export function useSession(
   return { phase, leave: () => end(null) };
 }
 
-function follow(client: FishjamClient, enter: (phase: Phase) => void, end: (why: string | null) => void): () => void {
+function follow(client: FishjamClient, enter: (phase: Phase) => void, end: (why: Ending | null) => void): () => void {
   const joined = () => enter("live");
   const broken = () => enter("reconnecting");
   const given = () => end(LOST);

@@ -1,6 +1,6 @@
 //! What peers say: offers, metadata, wishes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use velella_model::wire::signal::{CloseReason, PeerEvent, ServerEvent, SessionEvent, ToWorker, Voice};
@@ -17,6 +17,21 @@ struct Offer {
     sdp: String,
     mid_to_track: BTreeMap<String, TrackId>,
     metadata: BTreeMap<TrackId, Json>,
+}
+
+impl Offer {
+    /// Names the line that the published client forgets: it finds names by what its senders send,
+    /// and a mute while it makes the offer empties one. A single sending line without a name is
+    /// the single track without a line; with more of either nothing is guessed.
+    fn name_muted_line(&mut self, answer: &Answer<'_>) {
+        let nameless = |mid: &String| !self.mid_to_track.contains_key(mid);
+        let mut lines = answer.published().map(|line| line.mid.to_string()).filter(nameless);
+        let named: BTreeSet<_> = self.mid_to_track.values().collect();
+        let mut tracks = self.metadata.keys().filter(|track| !named.contains(track)).cloned();
+        if let (Some(mid), None, Some(track), None) = (lines.next(), lines.next(), tracks.next(), tracks.next()) {
+            self.mid_to_track.insert(mid, track);
+        }
+    }
 }
 
 impl Shard {
@@ -38,7 +53,7 @@ impl Shard {
     fn handle_peer_event(&mut self, key: SessionKey, event: PeerEvent, now: Instant) {
         match event {
             PeerEvent::SdpOffer { sdp, mid_to_track, metadata } => {
-                self.handle_offer(key, &Offer { sdp, mid_to_track, metadata }, now);
+                self.handle_offer(key, Offer { sdp, mid_to_track, metadata }, now);
             }
             PeerEvent::RenegotiateTracks => {
                 if let Some(session) = self.sessions.get_mut(key.0) {
@@ -92,7 +107,7 @@ impl Shard {
 
     /// Answers an offer. One that cannot be answered closes the session, so that the client joins
     /// again: it waits for an answer without limit.
-    fn handle_offer(&mut self, key: SessionKey, offer: &Offer, now: Instant) {
+    fn handle_offer(&mut self, key: SessionKey, mut offer: Offer, now: Instant) {
         let answered = self.with_transport(key, now, |t, d| Ok(t.accept_offer(&offer.sdp, now, d)));
         let text = match answered {
             Some(Ok(text)) => text,
@@ -108,7 +123,8 @@ impl Shard {
         self.refresh_name(key);
         self.take_events(key, now);
         let answer = Answer::parse(&text);
-        let added = self.apply_publications(key, &answer, offer);
+        offer.name_muted_line(&answer);
+        let added = self.apply_publications(key, &answer, &offer);
         self.answer(key, &answer);
         for track in added {
             self.announce(key, track);
@@ -145,7 +161,7 @@ impl Shard {
         let has_video = room.assignment.room_type.has_video();
         let may_publish = session.rights.publish;
         let (mut kept, mut added) = (Vec::new(), Vec::new());
-        for line in answer.lines().filter(|l| l.direction == Direction::Receiving && l.has_codec()) {
+        for line in answer.published() {
             let Some(id) = offer.mid_to_track.get(&line.mid.to_string()) else { continue };
             if line.kind == MediaKind::Video && !has_video {
                 continue;

@@ -60,6 +60,8 @@ pub struct Client {
     pub target_on_sight: Option<Variant>,
     /// For tests that send offers of their own.
     pub ignore_answers: bool,
+    /// Tracks whose senders are empty while an offer is made: offers leave out their names until an answer gives them.
+    pub muted: BTreeSet<TrackId>,
     lines: BTreeMap<Mid, TrackId>,
     new_tracks: Vec<(TrackId, NewTrack)>,
     own: BTreeMap<Mid, (TrackId, NewTrack)>,
@@ -106,6 +108,7 @@ impl Client {
             last_offer: String::new(),
             target_on_sight: None,
             ignore_answers: false,
+            muted: BTreeSet::new(),
             lines: BTreeMap::new(),
             new_tracks: Vec::new(),
             own: BTreeMap::new(),
@@ -363,7 +366,8 @@ impl Client {
         }
         let (offer, pending) = changes.apply().expect("has changes");
         self.pending = Some(pending);
-        let mid_to_track = self.own.iter().map(|(mid, (id, _))| (mid.to_string(), id.clone())).collect();
+        let named = self.own.iter().filter(|(_, (id, _))| !self.muted.contains(id));
+        let mid_to_track = named.map(|(mid, (id, _))| (mid.to_string(), id.clone())).collect();
         let metadata = self.own.values().map(|(id, _)| (id.clone(), Json::parse("{\"type\":\"camera\"}").unwrap()));
         self.last_offer = offer.to_sdp_string();
         let event = PeerEvent::SdpOffer { sdp: self.last_offer.clone(), mid_to_track, metadata: metadata.collect() };
@@ -383,6 +387,7 @@ impl Client {
                 assert!(mid_to_track.contains_key(mid), "{}: remote track with mid {mid} not found", self.name);
             }
         }
+        self.muted.retain(|id| !mid_to_track.values().any(|named| named == id));
         self.lines = mid_to_track
             .iter()
             .map(|(mid, track)| (Mid::from(mid.as_str()), track.clone()))
