@@ -46,9 +46,10 @@ impl Server {
             .stdout(log.try_clone().expect("a second handle on the log"))
             .stderr(log)
             .spawn();
-        self.child = Some(child.unwrap_or_else(|error| {
-            panic!("{} does not start: {error}; `make deps-test` installs it", self.program)
-        }));
+        self.child =
+            Some(child.unwrap_or_else(|error| {
+                panic!("{} does not start: {error}; `make deps-test` installs it", self.program)
+            }));
     }
 
     /// Waits until `ready` says so.
@@ -75,7 +76,6 @@ impl Server {
         let child = self.child.as_ref().expect("the server runs");
         kill_process(Pid::from_child(child), signal).expect("the process is ours");
     }
-
 
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.log_path()).unwrap_or_default()
