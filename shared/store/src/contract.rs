@@ -148,7 +148,7 @@ async fn a_slow_watcher_is_told_that_it_lost(store: &dyn Store) {
     let (root, key) = fresh_key("slow");
     let from = store.list(&root).await.unwrap().revision;
     let mut slow = store.watch(&root, from).await.unwrap();
-    for _ in 0..WATCH_CHANGES_MAX * 2 / PARALLEL {
+    for _ in 0..WATCH_CHANGES_MAX / PARALLEL + 2 {
         join_all((0..PARALLEL).map(|_| put(store, &key, "x"))).await;
     }
 

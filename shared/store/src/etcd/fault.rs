@@ -7,6 +7,9 @@ use tonic::{Code, ConnectError, Status};
 
 use crate::StoreError;
 
+/// Parts of messages about a login, which have codes that say something else.
+const LOGIN: [&str; 3] = ["authentication failed", "authentication is not enabled", "user name is empty"];
+
 /// As callers see it.
 pub(super) fn fault(error: &Fault) -> StoreError {
     match error {
@@ -33,7 +36,7 @@ fn of_status(status: &Status) -> StoreError {
         Code::NotFound if message.contains("requested lease not found") => StoreError::LeaseGone,
         Code::ResourceExhausted if message.contains("database space exceeded") => StoreError::Full,
         Code::PermissionDenied | Code::Unauthenticated => StoreError::Denied(message.to_owned()),
-        Code::InvalidArgument | Code::FailedPrecondition if message.contains("auth") => {
+        Code::InvalidArgument | Code::FailedPrecondition if LOGIN.iter().any(|part| message.contains(part)) => {
             StoreError::Denied(message.to_owned())
         }
         _ => StoreError::Down(deepest(status)),

@@ -88,12 +88,21 @@ impl Follower {
             }
             match self.open().await {
                 Ok(opened) => return Some(opened),
-                Err(error) => tracing::warn!(prefix = self.prefix, %error, "a watch does not go on yet"),
+                Err(error) => {
+                    tracing::warn!(prefix = self.prefix, %error, "a watch does not go on yet");
+                    self.log_in_again(&error).await;
+                }
             }
-            // A stream is not told that its token ran out, only that it is denied.
-            let _ = self.members.call(|client| async move { client.refresh_token().await }).await;
         }
         None
+    }
+
+    /// A stream is not told that its token ran out, only that it is denied.
+    async fn log_in_again(&self, error: &StoreError) {
+        if matches!(error, StoreError::Denied(_)) {
+            // Its failure shows in the next attempt.
+            let _ = self.members.call(|client| async move { client.refresh_token().await }).await;
+        }
     }
 
     async fn follow(&mut self, opened: Opened) -> End {
