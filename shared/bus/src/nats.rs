@@ -76,7 +76,7 @@ impl NatsBus {
     pub async fn connect(options: NatsOptions) -> Result<Self, ConnectError> {
         let (counters, changed) = (Arc::new(Counters::default()), Arc::new(Notify::new()));
         let client = options.connect(events::listener(Arc::clone(&counters), Arc::clone(&changed))).await?;
-        let replies = Replies::open(&client).await.map_err(ConnectError::Other)?;
+        let replies = Replies::open(&client).await.map_err(ConnectError::Unreachable)?;
         let (state, connected) = watch::channel(true);
         let watching = tokio::spawn(watch_connection(client.clone(), state, changed)).abort_handle();
         let link = Link { client, replies, counters, refused: AtomicU64::new(0), connected, watching };

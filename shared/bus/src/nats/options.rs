@@ -146,13 +146,13 @@ pub enum ConnectError {
     Refused(String),
     /// No server could be reached, or it did not pass as the right one; another attempt may succeed.
     #[error("NATS cannot be reached: {0}")]
-    Other(String),
+    Unreachable(String),
 }
 
 impl ConnectError {
     /// Whether another attempt may succeed.
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Other(_))
+        matches!(self, Self::Unreachable(_))
     }
 }
 
@@ -167,7 +167,7 @@ impl From<async_nats::ConnectError> for ConnectError {
             ConnectErrorKind::Dns
             | ConnectErrorKind::TimedOut
             | ConnectErrorKind::Io
-            | ConnectErrorKind::MaxReconnects => Self::Other(text),
+            | ConnectErrorKind::MaxReconnects => Self::Unreachable(text),
         }
     }
 }

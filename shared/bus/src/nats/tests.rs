@@ -111,6 +111,21 @@ async fn a_connection_ends_with_its_last_handle() {
 }
 
 #[tokio::test]
+async fn what_was_flushed_arrives_although_its_sender_is_gone() {
+    let server = NatsServer::start().await;
+    let mut subscription = connect(&server).await.subscribe("words").await.unwrap();
+    let bus = connect(&server).await;
+    for _ in 0..1_000 {
+        bus.publish("words", Bytes::from(vec![1; 1_000])).await.unwrap();
+    }
+    bus.flush(PATIENCE).await.unwrap();
+    drop(bus);
+    for _ in 0..1_000 {
+        assert_eq!(next(&mut subscription).await.len(), 1_000);
+    }
+}
+
+#[tokio::test]
 async fn a_forbidden_subject_is_counted() {
     let permissions = r#"{ publish: ["ours.>", "_INBOX.>"], subscribe: ["ours.>", "_INBOX.>"] }"#;
     let users = format!(r#"authorization {{ users: [{{ user: velella, password: p, permissions: {permissions} }}] }}"#);

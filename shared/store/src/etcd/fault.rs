@@ -7,7 +7,7 @@ use tonic::{Code, ConnectError, Status};
 
 use crate::StoreError;
 
-/// Parts of messages about a login, which have codes that say something else.
+/// Parts of messages about a login that come with other codes.
 const LOGIN: [&str; 3] = ["authentication failed", "authentication is not enabled", "user name is empty"];
 
 /// As callers see it.
@@ -31,16 +31,21 @@ pub(super) fn fault(error: &Fault) -> StoreError {
 
 /// The messages are part of etcd's interface (`api/v3rpc/rpctypes/error.go`).
 fn of_status(status: &Status) -> StoreError {
-    let message = status.message();
-    match status.code() {
-        Code::NotFound if message.contains("requested lease not found") => StoreError::LeaseGone,
-        Code::ResourceExhausted if message.contains("database space exceeded") => StoreError::Full,
-        Code::PermissionDenied | Code::Unauthenticated => StoreError::Denied(message.to_owned()),
-        Code::InvalidArgument | Code::FailedPrecondition if LOGIN.iter().any(|part| message.contains(part)) => {
-            StoreError::Denied(message.to_owned())
-        }
-        _ => StoreError::Down(deepest(status)),
+    let says = |code: Code, part: &str| status.code() == code && status.message().contains(part);
+    if says(Code::NotFound, "requested lease not found") {
+        StoreError::LeaseGone
+    } else if says(Code::ResourceExhausted, "database space exceeded") {
+        StoreError::Full
+    } else if is_denial(status) {
+        StoreError::Denied(status.message().to_owned())
+    } else {
+        StoreError::Down(deepest(status))
     }
+}
+
+fn is_denial(status: &Status) -> bool {
+    matches!(status.code(), Code::PermissionDenied | Code::Unauthenticated)
+        || LOGIN.iter().any(|part| status.message().contains(part))
 }
 
 /// Whether etcd cannot have seen the call.

@@ -102,8 +102,8 @@ impl Members {
                 Ok(Err(error)) => fault(&error),
                 Err(_) => StoreError::Down(format!("no answer within {CALL_TIMEOUT:?}")),
             };
+            self.seen(!error.is_retryable());
             if error.is_retryable() {
-                self.seen(false);
                 self.leave(turn, &error.to_string());
             }
             return Err(error);
