@@ -5,6 +5,8 @@
 # usage: scripts/install-deps.sh build|test ...
 set -euo pipefail
 
+# Debian keeps servers where only root looks.
+PATH=$PATH:/usr/sbin
 missing=()
 
 # need PACKAGE WHAT: WHAT is a command, or an absolute path, that shows the package is not needed.
@@ -23,6 +25,9 @@ group() {
         need make make
         # Builds libopus, which comes with the sources of its crate.
         need cmake cmake
+        # Reads the protocol of etcd, which comes with the sources of its client.
+        need protobuf-compiler protoc
+        need libprotobuf-dev /usr/include/google/protobuf/struct.proto
         need ca-certificates /etc/ssl/certs/ca-certificates.crt
         need nodejs node
         need npm npm
@@ -30,6 +35,8 @@ group() {
     test)
         need chromium chromium
         need python3 python3
+        need nats-server nats-server
+        need etcd-server etcd
         # Debian parts what makes virtual environments from the language.
         python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
         ;;

@@ -93,7 +93,7 @@ impl Effects {
                 CommandOutcome::TimedOut
             }
             Err(BusError::NoResponders { .. }) => CommandOutcome::NoResponders,
-            Err(BusError::TimedOut { .. } | BusError::Down(_)) => CommandOutcome::TimedOut,
+            Err(BusError::TimedOut { .. } | BusError::TooLarge { .. } | BusError::Down(_)) => CommandOutcome::TimedOut,
         };
         Input::Answered { op, outcome }
     }

@@ -7,22 +7,24 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::{Bus, BusError, SUBSCRIPTION_MESSAGES_MAX, Subscription};
+use crate::{Bus, BusError, PAYLOAD_BYTES_MAX, SUBSCRIPTION_MESSAGES_MAX, Subscription};
 
 /// How long anything that must happen may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Checks every rule, each on a bus of its own.
-pub(crate) async fn holds<B: Bus>(bus: impl Fn() -> B) {
-    messages_of_one_publisher_arrive_in_order(&bus()).await;
-    everyone_subscribed_gets_a_copy(&bus()).await;
-    wildcards_receive_what_they_cover(&bus()).await;
-    a_publish_without_listeners_is_no_error(&bus()).await;
-    a_reply_reaches_the_one_who_asked(&bus()).await;
-    a_request_to_nobody_fails_at_once(&bus()).await;
-    a_request_to_the_silent_times_out(&bus()).await;
-    a_dropped_subscription_is_no_responder(&bus()).await;
-    a_slow_subscriber_loses_counts_and_stalls_nobody(&bus()).await;
+/// Checks every rule, each through new handles on the same bus.
+pub(crate) async fn holds<B: Bus>(bus: impl AsyncFn() -> B) {
+    messages_of_one_publisher_arrive_in_order(&bus().await).await;
+    what_is_subscribed_is_heard_from_every_handle(&bus().await, &bus().await).await;
+    everyone_subscribed_gets_a_copy(&bus().await).await;
+    wildcards_receive_what_they_cover(&bus().await).await;
+    a_publish_without_listeners_is_no_error(&bus().await).await;
+    a_reply_reaches_the_one_who_asked(&bus().await).await;
+    a_request_to_nobody_fails_at_once(&bus().await).await;
+    a_request_to_the_silent_times_out(&bus().await).await;
+    a_dropped_subscription_is_no_responder(&bus().await).await;
+    what_is_too_large_is_refused(&bus().await).await;
+    a_slow_subscriber_loses_counts_and_stalls_nobody(&bus().await).await;
 }
 
 async fn messages_of_one_publisher_arrive_in_order(bus: &dyn Bus) {
@@ -32,6 +34,16 @@ async fn messages_of_one_publisher_arrive_in_order(bus: &dyn Bus) {
         bus.publish(&subject, number(n)).await.unwrap();
     }
     for n in 0..1_000 {
+        assert_eq!(next(&mut subscription).await, number(n));
+    }
+}
+
+/// Over a network, a subscription takes a moment to arrive; messages must not overtake it.
+async fn what_is_subscribed_is_heard_from_every_handle(here: &dyn Bus, there: &dyn Bus) {
+    for n in 0..100 {
+        let subject = fresh("handles");
+        let mut subscription = here.subscribe(&subject).await.unwrap();
+        there.publish(&subject, number(n)).await.unwrap();
         assert_eq!(next(&mut subscription).await, number(n));
     }
 }
@@ -107,6 +119,18 @@ async fn a_dropped_subscription_is_no_responder(bus: &dyn Bus) {
     {
         assert!(dropped.elapsed() < PATIENCE, "the subscription is still there");
     }
+}
+
+async fn what_is_too_large_is_refused(bus: &dyn Bus) {
+    let subject = fresh("large");
+    let mut subscription = bus.subscribe(&subject).await.unwrap();
+    let largest = Bytes::from(vec![1; PAYLOAD_BYTES_MAX]);
+    let too_large = Bytes::from(vec![1; PAYLOAD_BYTES_MAX + 1]);
+    let refused = BusError::TooLarge { bytes: too_large.len() };
+    assert_eq!(bus.publish(&subject, too_large.clone()).await, Err(refused.clone()));
+    assert_eq!(bus.request(&subject, too_large, PATIENCE).await, Err(refused));
+    bus.publish(&subject, largest.clone()).await.unwrap();
+    assert_eq!(next(&mut subscription).await, largest);
 }
 
 async fn a_slow_subscriber_loses_counts_and_stalls_nobody(bus: &dyn Bus) {

@@ -1,13 +1,14 @@
 //! The bus between processes: publish, subscribe, request.
 //!
 //! At most once and in order per publisher and subject, as core NATS gives it; it holds no truth.
-//! [`memory`] is the twin for one process; every kind passes `contract`.
+//! [`nats`] is for a cluster, [`memory`] its twin for one process; both pass `contract`.
 
 #![warn(missing_docs)]
 
 #[cfg(test)]
 mod contract;
 pub mod memory;
+pub mod nats;
 mod subscription;
 
 use std::time::Duration;
@@ -19,14 +20,18 @@ pub use subscription::Subscription;
 /// messages, which its subscription counts.
 pub const SUBSCRIPTION_MESSAGES_MAX: usize = 65_536;
 
+/// Largest payload of one message: what NATS servers take unless told otherwise.
+pub const PAYLOAD_BYTES_MAX: usize = 1024 * 1024;
+
 /// Publish, subscribe, request.
 #[async_trait::async_trait]
 pub trait Bus: Send + Sync {
-    /// Sends to everyone subscribed to `subject` now; nobody listening is no error.
+    /// Sends to everyone subscribed to `subject` now; nobody listening is no error. What is sent while
+    /// the bus is down is refused, not kept.
     async fn publish(&self, subject: &str, payload: Bytes) -> Result<(), BusError>;
 
-    /// Receives what is published to `subject` from now on. A token `*` stands for any one token,
-    /// a trailing `>` for one or more.
+    /// Receives what is published to `subject` from now on, through whatever handle. A token `*` stands
+    /// for any one token, a trailing `>` for one or more.
     async fn subscribe(&self, subject: &str) -> Result<Subscription, BusError>;
 
     /// Sends and waits for one reply. Nobody subscribed is [`BusError::NoResponders`] at once,
@@ -60,7 +65,17 @@ pub enum BusError {
         /// The limit.
         timeout: Duration,
     },
+    /// The message is over [`PAYLOAD_BYTES_MAX`].
+    #[error("a message of {bytes} bytes is over the limit of {PAYLOAD_BYTES_MAX}")]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+    },
     /// The bus itself cannot be reached.
     #[error("the bus is down: {0}")]
     Down(String),
+}
+
+fn within_bound(payload: &Bytes) -> Result<(), BusError> {
+    if payload.len() > PAYLOAD_BYTES_MAX { Err(BusError::TooLarge { bytes: payload.len() }) } else { Ok(()) }
 }

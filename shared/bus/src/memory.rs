@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::subscription::subscription;
-use crate::{Bus, BusError, Delivery, Subscription};
+use crate::{Bus, BusError, Delivery, Subscription, within_bound};
 use routes::Routes;
 
 /// A bus whose subscribers all live in this process.
@@ -61,6 +61,7 @@ impl MemoryBus {
 #[async_trait::async_trait]
 impl Bus for MemoryBus {
     async fn publish(&self, subject: &str, payload: Bytes) -> Result<(), BusError> {
+        within_bound(&payload)?;
         self.deliver(subject, &Delivery { payload, reply: None });
         Ok(())
     }
@@ -70,6 +71,7 @@ impl Bus for MemoryBus {
     }
 
     async fn request(&self, subject: &str, payload: Bytes, timeout: Duration) -> Result<Bytes, BusError> {
+        within_bound(&payload)?;
         let inbox = self.inbox();
         let mut answers = self.open(&inbox);
         if self.deliver(subject, &Delivery { payload, reply: Some(inbox) }) == 0 {
@@ -95,7 +97,8 @@ mod tests {
 
     #[tokio::test]
     async fn the_memory_bus_holds_the_contract() {
-        contract::holds(MemoryBus::new).await;
+        let bus = MemoryBus::new();
+        contract::holds(async || bus.clone()).await;
     }
 
     #[tokio::test]

@@ -45,6 +45,11 @@ impl Feed {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
     }
+
+    /// Waits until the subscription is dropped.
+    pub(crate) async fn closed(&self) {
+        self.deliveries.closed().await;
+    }
 }
 
 /// Both ends; `unsubscribe` runs when the subscription is dropped.

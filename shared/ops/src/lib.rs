@@ -8,7 +8,9 @@
 pub mod admin;
 pub mod config;
 mod deps;
+mod etcd;
 pub mod logs;
+mod nats;
 pub mod nofile;
 pub mod process;
 mod readiness;
@@ -16,5 +18,7 @@ mod secret;
 pub mod shutdown;
 
 pub use deps::Deps;
+pub use etcd::EtcdConfig;
+pub use nats::NatsConfig;
 pub use readiness::{Latch, Readiness};
 pub use secret::{EmptySecret, Secret};

@@ -7,8 +7,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::join_all;
 
-use crate::{Change, Expect, LeaseId, Revision, Store, StoreError, Versioned, WATCH_CHANGES_MAX, Watch, Written};
+use crate::{
+    Change, Expect, LeaseId, Revision, Store, StoreError, VALUE_BYTES_MAX, Versioned, WATCH_CHANGES_MAX, Watch, Written,
+};
 
 /// How long anything that must happen may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -16,20 +19,26 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// The shortest lease that every kind can grant.
 const LEASE: Duration = Duration::from_secs(2);
 
-/// Checks every rule, each on a store of its own.
-pub(crate) async fn holds<S: Store>(store: impl Fn() -> S) {
-    what_was_put_is_there(&store()).await;
-    only_one_of_two_creations_wins(&store()).await;
-    a_write_after_another_one_loses(&store()).await;
-    a_deletion_needs_its_precondition(&store()).await;
-    a_listing_is_ordered_and_ends_at_its_prefix(&store()).await;
-    a_watch_tells_changes_in_order(&store()).await;
-    a_list_and_a_watch_miss_nothing(&store()).await;
-    a_slow_watcher_is_told_that_it_lost(&store()).await;
-    an_expired_lease_takes_its_keys_along(&store()).await;
-    a_renewed_lease_lives_on(&store()).await;
-    a_revoked_lease_takes_its_keys_along(&store()).await;
-    a_key_put_again_without_its_lease_stays(&store()).await;
+/// Writes at the same time, where it is only their number that matters.
+const PARALLEL: usize = 64;
+
+/// Checks every rule, each through a new handle on the same store.
+pub(crate) async fn holds<S: Store>(store: impl AsyncFn() -> S) {
+    what_was_put_is_there(&store().await).await;
+    only_one_of_two_creations_wins(&store().await).await;
+    a_write_after_another_one_loses(&store().await).await;
+    a_deletion_needs_its_precondition(&store().await).await;
+    a_listing_is_ordered_and_ends_at_its_prefix(&store().await).await;
+    a_long_listing_is_whole(&store().await).await;
+    what_is_too_large_is_refused(&store().await).await;
+    a_watch_tells_changes_in_order(&store().await).await;
+    a_list_and_a_watch_miss_nothing(&store().await).await;
+    a_slow_watcher_is_told_that_it_lost(&store().await).await;
+    an_expired_lease_takes_its_keys_along(&store().await).await;
+    a_conflict_is_told_before_a_gone_lease(&store().await).await;
+    a_renewed_lease_lives_on(&store().await).await;
+    a_revoked_lease_takes_its_keys_along(&store().await).await;
+    a_key_put_again_without_its_lease_stays(&store().await).await;
 }
 
 async fn what_was_put_is_there(store: &dyn Store) {
@@ -84,6 +93,28 @@ async fn a_listing_is_ordered_and_ends_at_its_prefix(store: &dyn Store) {
     assert!(listing.entries.iter().all(|(_, versioned)| versioned.revision <= listing.revision));
 }
 
+/// Longer than one answer of a server may be.
+async fn a_long_listing_is_whole(store: &dyn Store) {
+    const KEYS: usize = 1_203;
+    let root = fresh("long");
+    let keys: Vec<String> = (0..KEYS).map(|n| format!("{root}/{n:04}")).collect();
+    for some in keys.chunks(PARALLEL) {
+        join_all(some.iter().map(|key| put(store, key, key))).await;
+    }
+    let listing = store.list(&root).await.unwrap();
+    assert!(listing.entries.iter().map(|(key, _)| key).eq(&keys));
+    assert!(listing.entries.iter().all(|(key, versioned)| versioned.value == *key));
+}
+
+async fn what_is_too_large_is_refused(store: &dyn Store) {
+    let key = fresh("large");
+    let (largest, too_large) = (vec![1; VALUE_BYTES_MAX], vec![1; VALUE_BYTES_MAX + 1]);
+    let refused = store.put(&key, Bytes::from(too_large), Expect::Any, None).await;
+    assert_eq!(refused, Err(StoreError::TooLarge { bytes: VALUE_BYTES_MAX + 1 }));
+    done(store.put(&key, Bytes::from(largest), Expect::Any, None).await);
+    assert_eq!(store.get(&key).await.unwrap().unwrap().value.len(), VALUE_BYTES_MAX);
+}
+
 async fn a_watch_tells_changes_in_order(store: &dyn Store) {
     let (root, key) = fresh_key("watch");
     let from = store.list(&root).await.unwrap().revision;
@@ -117,8 +148,8 @@ async fn a_slow_watcher_is_told_that_it_lost(store: &dyn Store) {
     let (root, key) = fresh_key("slow");
     let from = store.list(&root).await.unwrap().revision;
     let mut slow = store.watch(&root, from).await.unwrap();
-    for _ in 0..WATCH_CHANGES_MAX * 2 {
-        put(store, &key, "x").await;
+    for _ in 0..WATCH_CHANGES_MAX / PARALLEL + 2 {
+        join_all((0..PARALLEL).map(|_| put(store, &key, "x"))).await;
     }
 
     let mut seen = 0;
@@ -140,6 +171,17 @@ async fn an_expired_lease_takes_its_keys_along(store: &dyn Store) {
     assert_eq!(store.get(&key).await, Ok(None));
     assert_eq!(store.renew(lease).await, Err(StoreError::LeaseGone));
     assert_eq!(store.put(&key, value("late"), Expect::Any, Some(lease)).await, Err(StoreError::LeaseGone));
+}
+
+async fn a_conflict_is_told_before_a_gone_lease(store: &dyn Store) {
+    let key = fresh("gone");
+    let standing = put(store, &key, "1").await;
+    let lease = store.grant(PATIENCE).await.unwrap();
+    store.revoke(lease).await.unwrap();
+    let lost = store.put(&key, value("2"), Expect::Absent, Some(lease)).await;
+    assert_eq!(lost, Ok(Written::Conflict(Some(versioned("1", standing)))));
+    let gone = store.put(&key, value("2"), Expect::Revision(standing), Some(lease)).await;
+    assert_eq!(gone, Err(StoreError::LeaseGone));
 }
 
 async fn a_renewed_lease_lives_on(store: &dyn Store) {

@@ -1,12 +1,13 @@
 //! The truth: versioned keys with preconditions, watches and leases.
 //!
-//! What etcd gives, and no more; [`memory`] is the twin for one process; every kind passes
-//! `contract`.
+//! What etcd gives, and no more. [`etcd`] is for a cluster, [`memory`] its twin for one process; both
+//! pass `contract`.
 
 #![warn(missing_docs)]
 
 #[cfg(test)]
 mod contract;
+pub mod etcd;
 mod keeper;
 pub mod memory;
 pub mod tenure;
@@ -19,6 +20,9 @@ use tokio::sync::mpsc;
 
 /// Changes that one watch may hold; a watcher that falls further behind gets [`Change::Lost`] as its last.
 pub const WATCH_CHANGES_MAX: usize = 16_384;
+
+/// Largest value. etcd takes 1.5 MiB in one request unless told otherwise.
+pub const VALUE_BYTES_MAX: usize = 1024 * 1024;
 
 /// Counts every write to the store; grows by one with each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -96,7 +100,7 @@ pub trait Store: Send + Sync {
     /// All keys that start with `prefix`.
     async fn list(&self, prefix: &str) -> Result<Listing, StoreError>;
     /// Writes if `expect` holds; bound to `lease` when given, to none otherwise.
-    /// [`StoreError::LeaseGone`] when that lease ran out.
+    /// [`StoreError::LeaseGone`] when that lease ran out and nothing else stands in the way.
     async fn put(&self, key: &str, value: Bytes, expect: Expect, lease: Option<LeaseId>)
     -> Result<Written, StoreError>;
     /// Deletes if `expect` holds. Deleting an absent key with [`Expect::Any`] is done.
@@ -130,7 +134,20 @@ pub enum StoreError {
     /// The lease ran out.
     #[error("the lease is gone")]
     LeaseGone,
-    /// The store cannot be reached, or did not answer in time.
+    /// The value is over [`VALUE_BYTES_MAX`].
+    #[error("a value of {bytes} bytes is over the limit of {VALUE_BYTES_MAX}")]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+    },
+    /// The store has no room left and takes no writes until an operator makes some. It still reads
+    /// and deletes.
+    #[error("the store is full")]
+    Full,
+    /// The store does not let us: wrong login, missing permission, unusable settings.
+    #[error("the store refuses: {0}")]
+    Denied(String),
+    /// The store cannot be reached, or did not answer in time. A write may have happened or not.
     #[error("the store is down: {0}")]
     Down(String),
 }
@@ -140,4 +157,8 @@ impl StoreError {
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::Down(_))
     }
+}
+
+fn within_bound(value: &Bytes) -> Result<(), StoreError> {
+    if value.len() > VALUE_BYTES_MAX { Err(StoreError::TooLarge { bytes: value.len() }) } else { Ok(()) }
 }

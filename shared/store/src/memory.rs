@@ -13,7 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::{Instant, sleep_until};
 
-use crate::{Change, Expect, LeaseId, Listing, Revision, Store, StoreError, Versioned, Watch, Written};
+use crate::{Change, Expect, LeaseId, Listing, Revision, Store, StoreError, Versioned, Watch, Written, within_bound};
 use feeds::Feeds;
 use leases::Leases;
 use table::Table;
@@ -55,6 +55,7 @@ impl Store for MemoryStore {
         expect: Expect,
         lease: Option<LeaseId>,
     ) -> Result<Written, StoreError> {
+        within_bound(&value)?;
         self.now().put(key, value, expect, lease)
     }
 
@@ -101,11 +102,11 @@ struct Shared {
 
 impl Shared {
     fn put(&mut self, key: &str, value: Bytes, expect: Expect, lease: Option<LeaseId>) -> Result<Written, StoreError> {
-        if lease.is_some_and(|lease| self.leases.deadline(lease).is_none()) {
-            return Err(StoreError::LeaseGone);
-        }
         if let Err(standing) = self.table.check(key, expect) {
             return Ok(Written::Conflict(standing));
+        }
+        if lease.is_some_and(|lease| self.leases.deadline(lease).is_none()) {
+            return Err(StoreError::LeaseGone);
         }
         let versioned = self.table.put(key, value);
         let revision = versioned.revision;
@@ -154,7 +155,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_memory_store_holds_the_contract() {
-        contract::holds(MemoryStore::new).await;
+        let store = MemoryStore::new();
+        contract::holds(async || store.clone()).await;
     }
 
     #[tokio::test]

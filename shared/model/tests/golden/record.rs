@@ -1,0 +1,92 @@
+//! Records of the store. Those of a running cluster are older than the build that reads them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use velella_model::record::{
+    AgentOutput, Candidate, Connection, PeerKind, PeerRecord, Placement, RoomRecord, RoomSpec, Scopes, Subscriptions,
+    TrackRecord, Verdict,
+};
+use velella_model::wire::command::{Rights, SubscribeMode};
+use velella_model::{
+    CoordinatorId, Generation, Incarnation, Json, MediaKind, PeerId, RoomType, SessionId, TrackId, VideoCodec, WorkerId,
+};
+
+#[test]
+fn rooms_keep_their_form() {
+    let placement = Placement {
+        worker: worker("w1"),
+        incarnation: Incarnation(1),
+        generation: Generation(7),
+        endpoints: vec!["192.0.2.1:10000".parse().unwrap()],
+        candidates: vec![
+            Candidate {
+                worker: worker("w1"),
+                verdict: Verdict::Scored { region_miss: false, load_permille: 120, rooms: 3 },
+            },
+            Candidate { worker: worker("w2"), verdict: Verdict::Excluded { reason: "draining".into() } },
+        ],
+    };
+    let plain = RoomRecord { spec: RoomSpec::default(), placement: placement.clone() };
+    let spec = RoomSpec {
+        peers_max: Some(25),
+        room_type: RoomType::Livestream,
+        video_codec: VideoCodec::Vp8,
+        video_codec_by_default: true,
+        public: true,
+        webhook_url: Some("https://example.com/hook".into()),
+        batch_webhook_notifications: true,
+        peerless_purge_s: Some(60),
+        peer_purge_s: Some(30),
+    };
+    crate::holds("room_record", &[("plain", plain), ("with everything", RoomRecord { spec, placement })]);
+}
+
+#[test]
+fn peers_keep_their_form() {
+    let kinds = [PeerKind::Webrtc, PeerKind::Agent, PeerKind::Streamer, PeerKind::Viewer];
+    let new = kinds.map(|kind| (name(kind), PeerRecord::new(kind, Json::null(), SubscribeMode::Auto)));
+    let examples: Vec<_> = new.into_iter().chain([("with everything", with_everything())]).collect();
+    crate::holds("peer_record", &examples);
+}
+
+/// A new kind fails to compile here: it needs an example too.
+fn name(kind: PeerKind) -> &'static str {
+    match kind {
+        PeerKind::Webrtc => "new browser",
+        PeerKind::Agent => "new agent",
+        PeerKind::Streamer => "new streamer",
+        PeerKind::Viewer => "new viewer",
+    }
+}
+
+fn with_everything() -> PeerRecord {
+    PeerRecord {
+        kind: PeerKind::Webrtc,
+        server_metadata: Json::parse(r#"{"role":"host"}"#).unwrap(),
+        peer_metadata: Json::parse(r#"{"name":"Ada"}"#).unwrap(),
+        subscribe_mode: SubscribeMode::Manual,
+        connection: Some(Connection {
+            coordinator: CoordinatorId::parse("c1").unwrap(),
+            session: SessionId::parse("s1").unwrap(),
+            joined: true,
+        }),
+        tracks: BTreeMap::from([(
+            TrackId::parse("p1:t1").unwrap(),
+            TrackRecord { kind: MediaKind::Video, metadata: Json::parse(r#"{"type":"camera"}"#).unwrap() },
+        )]),
+        channels: BTreeSet::from(["chat".to_owned()]),
+        subscriptions: Subscriptions {
+            peers: BTreeSet::from([PeerId::parse("p2").unwrap()]),
+            tracks: BTreeSet::from([TrackId::parse("p3:t1").unwrap()]),
+        },
+        agent_output: Some(AgentOutput { sample_rate_hz: 24_000 }),
+        scopes: Scopes { rights: Rights { publish: false, subscribe: true }, admin: true },
+        token_series: 2,
+        kicked: Some("spam".into()),
+        crashed: Some("a bug".into()),
+    }
+}
+
+fn worker(id: &str) -> WorkerId {
+    WorkerId::parse(id).unwrap()
+}
