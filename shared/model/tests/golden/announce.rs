@@ -7,8 +7,9 @@ use velella_model::{Generation, Incarnation, WorkerId};
 
 #[test]
 fn announcements_keep_their_form() {
-    let examples = [WorkerState::Starting, WorkerState::Ready, WorkerState::Cordoned, WorkerState::Draining];
-    let examples = examples.map(|state| (name(state), announce(state)));
+    let states =
+        [WorkerState::Starting, WorkerState::Ready, WorkerState::Cordoned, WorkerState::Draining, WorkerState::Fenced];
+    let examples = states.map(|state| (name(state), announce(state)));
     crate::holds("announce", &examples);
 }
 
@@ -19,6 +20,7 @@ fn name(state: WorkerState) -> &'static str {
         WorkerState::Ready => "ready",
         WorkerState::Cordoned => "cordoned",
         WorkerState::Draining => "draining",
+        WorkerState::Fenced => "fenced",
     }
 }
 
@@ -32,6 +34,7 @@ fn announce(state: WorkerState) -> Announce {
         labels: BTreeMap::from([("zone".into(), "a".into())]),
         version: "0.1.0".into(),
         endpoints: vec!["192.0.2.1:10000".parse().unwrap(), "[2001:db8::1]:10000".parse().unwrap()],
+        probe: Some("192.0.2.1:9568".parse().unwrap()),
         capacity: Capacity { load_permille_max: 800, rooms_max: 2_000, sessions_max: 4_000 },
         load: Load {
             cpu_permille: 250,

@@ -18,6 +18,7 @@ fn commands_keep_their_form() {
         Order::OpenSession { session: browser() },
         Order::OpenSession { session: agent() },
         Order::CloseSession { session: SessionId::parse("s1").unwrap() },
+        Order::Ping,
     ];
     let examples = orders.map(|order| (name(&order), Command { incarnation: Incarnation(1), order }));
     crate::holds("command", &examples);
@@ -25,8 +26,14 @@ fn commands_keep_their_form() {
 
 #[test]
 fn answers_keep_their_form() {
-    let reasons =
-        [Refusal::WrongIncarnation, Refusal::StaleGeneration, Refusal::Draining, Refusal::Full, Refusal::Malformed];
+    let reasons = [
+        Refusal::WrongIncarnation,
+        Refusal::StaleGeneration,
+        Refusal::Draining,
+        Refusal::Fenced,
+        Refusal::Full,
+        Refusal::Malformed,
+    ];
     let refused = reasons.map(|reason| (reason_name(reason), CommandReply::Refused { reason }));
     let examples: Vec<_> = [("done", CommandReply::Done)].into_iter().chain(refused).collect();
     crate::holds("command_reply", &examples);
@@ -42,6 +49,7 @@ fn name(order: &Order) -> &'static str {
             Client::Agent { .. } => "open_session of an agent",
         },
         Order::CloseSession { .. } => "close_session",
+        Order::Ping => "ping",
     }
 }
 
@@ -51,6 +59,7 @@ fn reason_name(reason: Refusal) -> &'static str {
         Refusal::WrongIncarnation => "refused: wrong incarnation",
         Refusal::StaleGeneration => "refused: stale generation",
         Refusal::Draining => "refused: draining",
+        Refusal::Fenced => "refused: fenced",
         Refusal::Full => "refused: full",
         Refusal::Malformed => "refused: malformed",
     }

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use velella_model::record::{
-    AgentOutput, Candidate, Connection, PeerKind, PeerRecord, Placement, RoomRecord, RoomSpec, Scopes, Subscriptions,
-    TrackRecord, Verdict,
+    AgentOutput, Candidate, Connection, CoordinatorRecord, Cordon, PeerKind, PeerRecord, Placement, RoomRecord,
+    RoomSpec, Scopes, Subscriptions, TrackRecord, Verdict, WorkerRecord,
 };
 use velella_model::wire::command::{Rights, SubscribeMode};
 use velella_model::{
@@ -47,6 +47,13 @@ fn peers_keep_their_form() {
     let new = kinds.map(|kind| (name(kind), PeerRecord::new(kind, Json::null(), SubscribeMode::Auto)));
     let examples: Vec<_> = new.into_iter().chain([("with everything", with_everything())]).collect();
     crate::holds("peer_record", &examples);
+}
+
+#[test]
+fn processes_keep_their_form() {
+    crate::holds("worker_record", &[("alive", WorkerRecord { incarnation: Incarnation(u64::MAX) })]);
+    crate::holds("coordinator_record", &[("alive", CoordinatorRecord {})]);
+    crate::holds("cordon", &[("cordon", Cordon { drain: false }), ("drain", Cordon { drain: true })]);
 }
 
 /// A new kind fails to compile here: it needs an example too.
