@@ -23,6 +23,14 @@ pub(crate) struct Standing {
     pub(crate) assigned_total: u64,
 }
 
+impl Default for Standing {
+    /// Of a worker that has not claimed its key yet.
+    fn default() -> Self {
+        let (state, generation) = (WorkerState::Starting, Generation(0));
+        Self { state, rooms: 0, sessions: 0, generation, assigned_total: 0 }
+    }
+}
+
 /// What does not change during a boot.
 #[derive(Clone, Debug)]
 pub(crate) struct Identity {

@@ -1,6 +1,6 @@
 //! Puts a worker together and runs it.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
@@ -12,8 +12,8 @@ use velella_model::record::WorkerRecord;
 use velella_model::wire::agent::Heard;
 use velella_model::wire::announce::WorkerState;
 use velella_model::wire::encode;
-use velella_model::wire::signal::VoiceChanged;
-use velella_model::{CoordinatorId, Generation, Incarnation, key, subject};
+use velella_model::wire::signal::{ToCoordinator, VoiceChanged};
+use velella_model::{CoordinatorId, Incarnation, key, subject};
 use velella_ops::{Deps, Latch};
 use velella_store::Keeper;
 use velella_worker_core::{AgentNews, Input, Ledger};
@@ -57,40 +57,12 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Service> {
     let (voices, voice_receiver) = mpsc::channel(voices::VOICES_MAX);
     let (agents, agent_news) = mpsc::channel(agents::NEWS_MAX);
     let (failure, failures) = mpsc::channel(shards + 1);
-    let (stray_senders, stray_receivers): (Vec<_>, Vec<_>) =
-        (0..shards).map(|_| mpsc::channel(MAILBOX_STRAYS_MAX)).unzip();
-    let mut inputs = Vec::new();
-    let mut reports = Vec::new();
-    for ((index, socket), strays) in sockets.into_iter().enumerate().zip(stray_receivers) {
-        let (input, input_receiver) = mpsc::channel::<Input>(MAILBOX_INPUTS_MAX);
-        let (report, watched) = watch::channel(Report::default());
-        inputs.push(input);
-        reports.push(watched);
-        let wiring = Wiring {
-            index,
-            span: tracing::error_span!("shard", worker = %config.worker_id, shard = index),
-            socket,
-            advertised: advertised.clone(),
-            inputs: input_receiver,
-            strays,
-            shards: stray_senders.clone(),
-            signals: signals.clone(),
-            voices: voices.clone(),
-            agents: agents.clone(),
-            report,
-        };
-        start_thread(format!("shard-{index}"), move || shard_thread::run(wiring), failure.clone())?;
-    }
+    let outlets = Outlets { signals, voices, agents };
+    let (inputs, reports) = start_shards(&config, sockets, &advertised, &outlets, &failure)?;
     let (agent_report, heard) = start_agents(&deps, &config, agent_news, inputs.clone(), failure).await?;
     metrics::register(&deps.registry, config.worker_id.as_str(), reports.clone(), agent_report)?;
     let ledger = Ledger::new(incarnation, config.capacity(), shards);
-    let (standing, watched_standing) = watch::channel(Standing {
-        state: WorkerState::Starting,
-        rooms: 0,
-        sessions: 0,
-        generation: Generation(0),
-        assigned_total: 0,
-    });
+    let (standing, watched_standing) = watch::channel(Standing::default());
     let ears = Ears::open(&*deps.bus, &config.worker_id).await?;
     let engine = Engine::new(&advertised)?;
     let drain = CancellationToken::new();
@@ -191,6 +163,51 @@ impl Ending {
         let rooms_left = self.standing.borrow().rooms;
         tracing::info!(drained, rooms_left, "draining has ended");
     }
+}
+
+/// What all shards send to.
+struct Outlets {
+    signals: mpsc::Sender<(CoordinatorId, ToCoordinator)>,
+    voices: mpsc::Sender<VoiceChanged>,
+    agents: mpsc::Sender<(usize, AgentNews)>,
+}
+
+/// The mailboxes of the shards, and what they say of themselves.
+type Shards = (Vec<mpsc::Sender<Input>>, Vec<watch::Receiver<Report>>);
+
+/// One thread for each socket.
+fn start_shards(
+    config: &Config,
+    sockets: Vec<UdpSocket>,
+    advertised: &[SocketAddr],
+    outlets: &Outlets,
+    failure: &mpsc::Sender<anyhow::Error>,
+) -> anyhow::Result<Shards> {
+    let (stray_senders, stray_receivers): (Vec<_>, Vec<_>) =
+        sockets.iter().map(|_| mpsc::channel(MAILBOX_STRAYS_MAX)).unzip();
+    let (mut inputs, mut reports) = (Vec::new(), Vec::new());
+    for ((index, socket), strays) in sockets.into_iter().enumerate().zip(stray_receivers) {
+        let (input, input_receiver) = mpsc::channel::<Input>(MAILBOX_INPUTS_MAX);
+        let (report, watched) = watch::channel(Report::default());
+        inputs.push(input);
+        reports.push(watched);
+        let Outlets { signals, voices, agents } = outlets;
+        let wiring = Wiring {
+            index,
+            span: tracing::error_span!("shard", worker = %config.worker_id, shard = index),
+            socket,
+            advertised: advertised.to_vec(),
+            inputs: input_receiver,
+            strays,
+            shards: stray_senders.clone(),
+            signals: signals.clone(),
+            voices: voices.clone(),
+            agents: agents.clone(),
+            report,
+        };
+        start_thread(format!("shard-{index}"), move || shard_thread::run(wiring), failure.clone())?;
+    }
+    Ok((inputs, reports))
 }
 
 /// Starts the thread that turns the sound of agents; returns what it says of itself, and for them.

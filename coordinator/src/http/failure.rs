@@ -34,25 +34,23 @@ pub(crate) struct Subject {
 
 impl Subject {
     pub(crate) fn of(request: &Request) -> Self {
-        let worker = match request {
-            Request::CordonWorker { worker, .. } | Request::MoveRoom { to: Some(worker), .. } => worker.to_string(),
-            _ => String::new(),
-        };
-        let (room, peer) = match request {
-            Request::ListRooms { .. }
-            | Request::ListWorkers
-            | Request::ShowTotals
-            | Request::ShowHistory { .. }
-            | Request::CordonWorker { .. } => (String::new(), String::new()),
+        let nothing = String::new;
+        let (room, peer, worker) = match request {
+            Request::ListRooms { .. } | Request::ListWorkers | Request::ShowTotals | Request::ShowHistory { .. } => {
+                (nothing(), nothing(), nothing())
+            }
+            Request::CordonWorker { worker, .. } => (nothing(), nothing(), worker.to_string()),
+            Request::MoveRoom { room, to } => {
+                (room.to_string(), nothing(), to.as_ref().map(ToString::to_string).unwrap_or_default())
+            }
             Request::CreateRoom { room, .. }
             | Request::EditRoom { room, .. }
             | Request::DeleteRoom { room }
-            | Request::MoveRoom { room, .. }
-            | Request::ShowRoom { room } => (room.to_string(), String::new()),
+            | Request::ShowRoom { room } => (room.to_string(), nothing(), nothing()),
             Request::AddPeer { room, peer, .. }
             | Request::ShowPeer { room, peer }
             | Request::EditPeer { room, peer, .. }
-            | Request::DeletePeer { room, peer, .. } => (room.to_string(), peer.to_string()),
+            | Request::DeletePeer { room, peer, .. } => (room.to_string(), peer.to_string(), nothing()),
         };
         Self { room, peer, worker }
     }
