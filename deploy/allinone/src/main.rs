@@ -1,7 +1,8 @@
 //! Coordinator and workers in one process, over a bus and a store in memory.
 //!
 //! The same services as in a cluster; only the adapters and a few defaults are chosen here.
-//! Announcements, leases and commands happen all the same.
+//! Announcements, leases and commands happen all the same. A first word instead of a flag calls the
+//! operators' command line.
 
 mod config;
 mod fishjam;
@@ -16,8 +17,9 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use velella_bus::memory::MemoryBus;
 use velella_model::subject;
+use velella_ops::Deps;
+use velella_ops::config::{load_or_exit, parse_or_exit};
 use velella_ops::process::{self, Process};
-use velella_ops::{Deps, config::load_or_exit};
 use velella_store::memory::MemoryStore;
 
 use crate::config::Config;
@@ -29,6 +31,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const VERSION: &str = concat!("velella ", env!("CARGO_PKG_VERSION"));
 
 fn main() -> ExitCode {
+    if velella_cli::is_called(std::env::args_os().skip(1)) {
+        return velella_cli::run(&parse_or_exit());
+    }
     let loaded = load_or_exit::<Config>(fishjam::settings);
     let settings = loaded.config.process.clone();
     process::run(VERSION, loaded, &settings, run)
