@@ -15,6 +15,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use velella_bus::Subscription;
 use velella_bus::memory::MemoryBus;
 use velella_model::subject;
 use velella_ops::Deps;
@@ -65,8 +66,7 @@ async fn run(config: Config, process: Process) -> anyhow::Result<()> {
         let worker = velella_worker::build(config.worker(number)?, deps).await?;
         services.spawn(worker.run());
     }
-    // The first announces itself as soon as it runs; without one, every room would be refused.
-    announcements.next().await.context("the bus closed")?;
+    until_ready(&mut announcements, &deps).await?;
     drop((announcements, started));
     if let Err(error) = welcome::write(&mut io::stdout().lock(), listening, config.is_development()) {
         tracing::debug!(%error, "nobody reads the welcome");
@@ -77,4 +77,18 @@ async fn run(config: Config, process: Process) -> anyhow::Result<()> {
         ended.context("a service panicked")??;
     }
     Ok(())
+}
+
+/// Until only the caller's latch is left, and a worker has announced itself: without one, every room would be
+/// refused. Announcements come again and again, so each is a moment to look.
+async fn until_ready(announcements: &mut Subscription, deps: &Deps) -> anyhow::Result<()> {
+    loop {
+        tokio::select! {
+            heard = announcements.next() => heard.context("the bus closed").map(drop)?,
+            () = deps.shutdown.cancelled() => return Ok(()),
+        }
+        if deps.readiness.waiting().len() <= 1 {
+            return Ok(());
+        }
+    }
 }
