@@ -41,7 +41,7 @@ must_not_reach velella-worker-core 'opus.*' "codecs are the shell's"
 # spelled_only_in FILE TEXT: a string literal that starts with TEXT stands in no other Rust file.
 spelled_only_in() {
     local file=$1 text=$2 others
-    others=$(grep -rlF --include='*.rs' --exclude-dir=node_modules "\"$text" coordinator worker shared deploy tests ingest-gateway | grep -vxF "$file" || true)
+    others=$(grep -rlF --include='*.rs' --exclude-dir=node_modules "\"$text" cli coordinator worker shared deploy tests ingest-gateway | grep -vxF "$file" || true)
     for other in $others; do violation "$other spells \"$text…\": only $file does"; done
 }
 spelled_only_in shared/model/src/subject.rs 'velella.v1.'

@@ -14,12 +14,14 @@ pub(crate) const DEVELOPMENT_TOKEN: &str = "development";
 /// Workers in one process; each has its own port and threads.
 const WORKERS_MAX: u16 = 64;
 
+const COMMANDS: &str = "A cluster that runs is looked into and steered with commands: `velella help` lists them.";
+
 /// Velella in one process: a coordinator, workers, and a bus and store in memory.
 ///
 /// Everything is forgotten when it ends.
 #[derive(Debug, clap::Parser)]
 #[command(name = "velella", version, mut_arg("demo", on_by_default), mut_arg("worker_id", |arg| arg.hide(true)))]
-#[command(mut_arg("drain_deadline", |arg| arg.hide(true)))]
+#[command(mut_arg("drain_deadline", |arg| arg.hide(true)), after_help = COMMANDS)]
 pub(crate) struct Config {
     /// Workers to start; the first takes the media port, the others the next ones
     #[arg(long, env = "VELELLA_WORKERS", help_heading = "Workers", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=i64::from(WORKERS_MAX)))]

@@ -1,7 +1,8 @@
 //! Coordinator and workers in one process, over a bus and a store in memory.
 //!
 //! The same services as in a cluster; only the adapters and a few defaults are chosen here.
-//! Announcements, leases and commands happen all the same.
+//! Announcements, leases and commands happen all the same. A first word instead of a flag calls the
+//! operators' command line.
 
 mod config;
 mod fishjam;
@@ -14,10 +15,12 @@ use std::sync::Arc;
 use anyhow::Context;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use velella_bus::Subscription;
 use velella_bus::memory::MemoryBus;
 use velella_model::subject;
+use velella_ops::Deps;
+use velella_ops::config::{load_or_exit, parse_or_exit};
 use velella_ops::process::{self, Process};
-use velella_ops::{Deps, config::load_or_exit};
 use velella_store::memory::MemoryStore;
 
 use crate::config::Config;
@@ -29,6 +32,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const VERSION: &str = concat!("velella ", env!("CARGO_PKG_VERSION"));
 
 fn main() -> ExitCode {
+    if velella_cli::is_called(std::env::args_os().skip(1)) {
+        return velella_cli::run(&parse_or_exit());
+    }
     let loaded = load_or_exit::<Config>(fishjam::settings);
     let settings = loaded.config.process.clone();
     process::run(VERSION, loaded, &settings, run)
@@ -60,8 +66,7 @@ async fn run(config: Config, process: Process) -> anyhow::Result<()> {
         let worker = velella_worker::build(config.worker(number)?, deps).await?;
         services.spawn(worker.run());
     }
-    // The first announces itself as soon as it runs; without one, every room would be refused.
-    announcements.next().await.context("the bus closed")?;
+    until_ready(&mut announcements, &deps).await?;
     drop((announcements, started));
     if let Err(error) = welcome::write(&mut io::stdout().lock(), listening, config.is_development()) {
         tracing::debug!(%error, "nobody reads the welcome");
@@ -72,4 +77,18 @@ async fn run(config: Config, process: Process) -> anyhow::Result<()> {
         ended.context("a service panicked")??;
     }
     Ok(())
+}
+
+/// Until only the caller's latch is left, and a worker has announced itself: without one, every room would be
+/// refused. Announcements come again and again, so each is a moment to look.
+async fn until_ready(announcements: &mut Subscription, deps: &Deps) -> anyhow::Result<()> {
+    loop {
+        tokio::select! {
+            heard = announcements.next() => heard.context("the bus closed").map(drop)?,
+            () = deps.shutdown.cancelled() => return Ok(()),
+        }
+        if deps.readiness.waiting().len() <= 1 {
+            return Ok(());
+        }
+    }
 }

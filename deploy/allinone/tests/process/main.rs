@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 mod admin;
+mod commands;
 mod config;
 mod logs;
 mod metrics;

@@ -39,7 +39,12 @@ pub(crate) struct Velella {
 impl Velella {
     /// Starts with these flags on top, and waits until it serves.
     pub(crate) fn start(flags: &[&str]) -> Self {
-        let ports = ["--listen", "127.0.0.1:0", "--udp", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--workers", "1"];
+        Self::start_workers("1", flags)
+    }
+
+    /// The same, with so many workers.
+    pub(crate) fn start_workers(count: &str, flags: &[&str]) -> Self {
+        let ports = ["--listen", "127.0.0.1:0", "--udp", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--workers", count];
         let token = ["--management-token", MANAGEMENT_TOKEN];
         let mut command = command();
         command.args(ports).args(token).args(["--log-format", "json"]).args(flags);
