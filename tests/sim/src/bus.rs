@@ -29,24 +29,24 @@ pub(crate) fn carry(from: Node, publish: Publish, ctx: &mut Ctx) {
     match publish {
         Publish::Announce(announce) => {
             for to in ctx.coordinators() {
-                ctx.from_hub(to, Hub::Bus, Mail::Announced(Box::new(announce.clone())));
+                ctx.send(to, Hub::Bus, Mail::Announced(Box::new(announce.clone())));
             }
         }
         Publish::Holding(holding) => {
             for to in ctx.coordinators() {
-                ctx.from_hub(to, Hub::Bus, Mail::Holds(holding.clone()));
+                ctx.send(to, Hub::Bus, Mail::Holds(holding.clone()));
             }
         }
         Publish::ToCoordinator(to, message) => {
-            ctx.from_hub(Node::Coordinator(to), Hub::Bus, Mail::Signalled(Box::new(message)));
+            ctx.send(Node::Coordinator(to), Hub::Bus, Mail::Signalled(Box::new(message)));
         }
-        Publish::ToWorker(to) => ctx.from_hub(Node::Worker(to), Hub::Bus, Mail::Signal),
+        Publish::ToWorker(to) => ctx.send(Node::Worker(to), Hub::Bus, Mail::Signal),
         Publish::Request { boot, id, worker, command } => {
             let to = Node::Worker(worker);
             if ctx.net.is_subscribed(to, ctx.now) {
-                ctx.from_hub(to, Hub::Bus, Mail::Ordered { from, boot, id, command: Box::new(command) });
+                ctx.send(to, Hub::Bus, Mail::Ordered { from, boot, id, command: Box::new(command) });
             } else {
-                ctx.to_boot(from, boot, Hub::Bus, Mail::Answered(id, CommandOutcome::NoResponders));
+                ctx.send_to_boot(from, boot, Hub::Bus, Mail::Answered(id, CommandOutcome::NoResponders));
             }
         }
         Publish::Reply { to, boot, id, reply } => {
@@ -54,7 +54,7 @@ pub(crate) fn carry(from: Node, publish: Publish, ctx: &mut Ctx) {
                 CommandReply::Done => CommandOutcome::Done,
                 CommandReply::Refused { reason } => CommandOutcome::Refused(reason),
             };
-            ctx.to_boot(to, boot, Hub::Bus, Mail::Answered(id, outcome));
+            ctx.send_to_boot(to, boot, Hub::Bus, Mail::Answered(id, outcome));
         }
     }
 }

@@ -257,7 +257,7 @@ impl Process {
     fn execute(&mut self, output: Output, ctx: &mut Ctx) {
         match output {
             Output::Write { op, fact, expect } => {
-                let id = ctx.ask(self.node, self.boot, Call::Write(fact, expect), STORE_TIMEOUT);
+                let id = ctx.ask(self.node, self.boot, Call::Write(Box::new(fact), expect), STORE_TIMEOUT);
                 self.calls.insert(id, Pending::Write(op));
             }
             Output::Load { op, room } => {

@@ -96,13 +96,13 @@ impl Ctx {
         id
     }
 
-    pub(crate) fn from_hub(&mut self, to: Node, hub: Hub, mail: Mail) {
+    pub(crate) fn send(&mut self, to: Node, hub: Hub, mail: Mail) {
         if let Some(boot) = self.net.up.get(&to).copied() {
-            self.to_boot(to, boot, hub, mail);
+            self.send_to_boot(to, boot, hub, mail);
         }
     }
 
-    pub(crate) fn to_boot(&mut self, to: Node, boot: u32, hub: Hub, mail: Mail) {
+    pub(crate) fn send_to_boot(&mut self, to: Node, boot: u32, hub: Hub, mail: Mail) {
         self.answer(to, boot, (hub, Lane::From(hub)), mail);
     }
 

@@ -1,8 +1,10 @@
 //! `velella-sim`: searches seeds, and shows what happens in one.
 
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
 
 /// Simulates a cluster under faults
@@ -22,6 +24,9 @@ enum Command {
         /// The first one.
         #[arg(long, default_value_t = 0)]
         from: u64,
+        /// A file that names more, one a line.
+        #[arg(long)]
+        and: Option<PathBuf>,
         /// Go on after failures, and list them
         #[arg(long)]
         all: bool,
@@ -36,15 +41,25 @@ enum Command {
 fn main() -> anyhow::Result<ExitCode> {
     let mut out = std::io::stdout().lock();
     match Arguments::parse().command {
-        Command::Sweep { seeds, from, all } => sweep(from..from + seeds, all, &mut out),
+        Command::Sweep { seeds, from, and, all } => {
+            let mut named = and.as_deref().map_or_else(|| Ok(Vec::new()), named)?;
+            named.extend(from..from + seeds);
+            sweep(&named, all, &mut out)
+        }
         Command::Show { seed } => show(seed, &mut out),
     }
 }
 
-fn sweep(seeds: std::ops::Range<u64>, all: bool, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+fn named(file: &Path) -> anyhow::Result<Vec<u64>> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    let numbers = text.lines().filter_map(|line| line.split('#').next()).map(str::trim).filter(|n| !n.is_empty());
+    numbers.map(|number| number.parse().with_context(|| format!("{number} is no seed"))).collect()
+}
+
+fn sweep(seeds: &[u64], all: bool, out: &mut impl Write) -> anyhow::Result<ExitCode> {
     let mut failed = 0_u64;
     let (mut moved, mut comings, mut strays, mut dead) = (0, 0, 0, 0);
-    for seed in seeds.clone() {
+    for &seed in seeds {
         match velella_sim::run(seed, None) {
             Ok(report) => {
                 moved += report.moved;
@@ -64,7 +79,7 @@ fn sweep(seeds: std::ops::Range<u64>, all: bool, out: &mut impl Write) -> anyhow
     writeln!(
         out,
         "{} seeds, {failed} failed; {moved} moves, {comings} sockets, {strays} strays closed, {dead} declared dead",
-        seeds.end - seeds.start
+        seeds.len()
     )?;
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

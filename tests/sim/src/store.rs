@@ -19,7 +19,7 @@ use crate::queue::Event;
 /// What is asked of the store.
 #[derive(Clone, Debug)]
 pub(crate) enum Call {
-    Write(Fact, Expect),
+    Write(Box<Fact>, Expect),
     /// A room and its peers.
     Load(RoomId),
     Room(RoomId),
@@ -116,7 +116,7 @@ pub(crate) fn serve(from: Node, boot: u32, id: u64, call: Call, ctx: &mut Ctx) {
         return;
     }
     let answer = match call {
-        Call::Write(fact, expect) => Answer::Written(write(from, fact, expect, ctx)),
+        Call::Write(fact, expect) => Answer::Written(write(from, *fact, expect, ctx)),
         Call::Load(room) => {
             let found = ctx.store.entries.get(&key::room(&room)).and_then(Stored::entry);
             Answer::Loaded(found.into_iter().chain(ctx.store.under(&key::peers_of(&room))).collect())

@@ -283,7 +283,7 @@ impl Process {
         ctx.publish(self.node, Publish::Announce(announce));
     }
 
-    fn tell_holding(&mut self, ctx: &mut Ctx) {
+    fn tell_holding(&self, ctx: &mut Ctx) {
         ctx.remind(self.node, self.boot, ctx.now + Duration::from_millis(HOLDING_INTERVAL_MS), Timer::Hold);
         if ctx.has(Bug::NoCloses) {
             return;
