@@ -1,4 +1,4 @@
-//! Keeps a leased key by asking the store what the real [`Tenure`] wants.
+//! Keeps a leased key by asking the store what the real tenure wants.
 
 use std::time::Duration;
 

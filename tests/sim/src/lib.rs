@@ -1,9 +1,9 @@
 //! A Velella cluster in virtual time: the real cores of coordinators and workers and the real tenure of
 //! leased keys, in shells that are imitated, over a store and a bus that are simulated.
 //!
-//! A seed decides everything. One idea a file: [`queue`] (what happens when), [`net`] (who reaches whom),
-//! [`store`], [`bus`], [`coordinator`], [`worker`], [`keeping`] (a leased key), [`peer`], [`users`] (of the
-//! management API), [`faults`], [`oracle`] (what must hold), [`world`] (all of it together), [`bugs`] (that
+//! A seed decides everything. One idea a file: `queue` (what happens when), `net` (who reaches whom),
+//! `store`, `bus`, `coordinator`, `worker`, `keeping` (a leased key), `peer`, `users` (of the
+//! management API), `faults`, `oracle` (what must hold), `world` (all of it together), `bugs` (that
 //! can be planted).
 
 #![warn(missing_docs)]
