@@ -78,6 +78,19 @@ load: ## Build the load generator and show how it is used
 	cargo build --locked --release --package velella-load
 	@$(TARGET)/release/velella-load --help
 
+# Passed seeds of about two virtual minutes; those that once failed are named in tests/sim/seeds.txt.
+SIM_SEEDS := 300
+
+.PHONY: sim
+sim: ## Simulate clusters under faults in virtual time, with the committed seeds
+	cargo build --locked --package velella-sim
+	$(TARGET)/debug/velella-sim sweep $(SIM_SEEDS) --and tests/sim/seeds.txt
+
+.PHONY: sim-sweep
+sim-sweep: ## Search SEEDS=10000 simulated clusters, and show the first that fails
+	cargo build --locked --release --package velella-sim
+	$(TARGET)/release/velella-sim sweep $(or $(SEEDS),10000)
+
 .PHONY: bench-control
 bench-control: web ## Measure the control plane: 1000 subscribers at 1000 events a second, 10 000 rooms
 	cargo build --locked --release --package velella-bench-control

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use velella_model::record::{PeerKind, PeerRecord, RoomRecord};
 use velella_model::wire::command::Order;
-use velella_model::{Incarnation, PeerId, RoomId, SessionId, WorkerId};
+use velella_model::{Generation, Incarnation, PeerId, RoomId, SessionId, WorkerId};
 
 use crate::Coordinator;
 use crate::close::Close;
@@ -37,16 +37,26 @@ pub(crate) enum WriteStep {
 #[derive(Debug)]
 pub(crate) enum CommandStep {
     Assigned(RoomId),
-    SessionOpened(SessionId, Site),
+    SessionOpened(SessionId, Site, Generation),
     Freed { worker: WorkerId, incarnation: Incarnation, order: Box<Order>, tries: u32 },
 }
 
 /// Who goes on when a room was read from the store.
 #[derive(Debug)]
 pub(crate) enum Parked {
-    Request { ticket: Ticket, request: Request },
-    Socket { session: SessionId, room: RoomId, peer: PeerId, kind: PeerKind, pass: Pass },
-    Nobody,
+    Request {
+        ticket: Ticket,
+        request: Request,
+    },
+    Socket {
+        session: SessionId,
+        room: RoomId,
+        peer: PeerId,
+        kind: PeerKind,
+        pass: Pass,
+    },
+    /// The worker knows the placement of this generation as over.
+    Refused(RoomId, Generation),
 }
 
 impl Coordinator {
@@ -108,7 +118,9 @@ impl Coordinator {
         match self.commands.remove(&op) {
             None => {}
             Some(CommandStep::Assigned(room)) => self.room_assigned(&room, outcome, now),
-            Some(CommandStep::SessionOpened(session, site)) => self.session_opened(&session, site, outcome, now),
+            Some(CommandStep::SessionOpened(session, site, generation)) => {
+                self.session_opened(&session, (site, generation), outcome, now);
+            }
             Some(CommandStep::Freed { worker, incarnation, order, tries }) => {
                 if outcome == CommandOutcome::NoResponders {
                     self.probe_now(&worker, now);
@@ -135,7 +147,8 @@ impl Coordinator {
             }
         }
         match self.loads.remove(&op) {
-            None | Some(Parked::Nobody) => {}
+            None => {}
+            Some(Parked::Refused(room, generation)) => self.placement_refused(&room, generation, now),
             Some(Parked::Request { ticket, request }) => self.requested(ticket, request, true, now),
             Some(Parked::Socket { session, room, peer, kind, pass }) => {
                 self.socket_authenticated((session, room, peer), (kind, pass), true, now);

@@ -85,8 +85,10 @@ impl Coordinator {
             self.evacuation.rest_until(now + EVACUATE_EVERY);
             self.evacuation.wake(now);
         }
-        for (_, _, room, worker) in leaving.into_iter().take(handful) {
-            self.move_room(&room, Some(worker), now);
+        for (why, _, room, worker) in leaving.into_iter().take(handful) {
+            // What died may have come back as another boot, and be the only one there is.
+            let left_out = (why == Why::Draining).then_some(worker);
+            self.move_room(&room, left_out, now);
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use velella_model::record::{PeerKind, PeerRecord};
 use velella_model::wire::command::{Client, OpenSession, Order, Refusal};
-use velella_model::{Json, PeerId, RoomId, SessionId};
+use velella_model::{Generation, Json, PeerId, RoomId, SessionId};
 
 use crate::close::Close;
 use crate::edits::Change;
@@ -118,6 +118,7 @@ impl Coordinator {
             server_metadata: peer_record.server_metadata.clone(),
             subscriptions: peer_record.subscriptions.clone(),
         });
+        let generation = record.placement.generation;
         let order = Order::OpenSession {
             session: OpenSession {
                 assignment: assignment(&room, record),
@@ -131,7 +132,8 @@ impl Coordinator {
                 peer,
             },
         };
-        self.command(CommandStep::SessionOpened(id.clone(), site.clone()), site.worker, site.incarnation, order);
+        let step = CommandStep::SessionOpened(id.clone(), site.clone(), generation);
+        self.command(step, site.worker, site.incarnation, order);
     }
 
     pub(crate) fn open_waiting(&mut self, room: &RoomId, now: Instant) {
@@ -142,7 +144,13 @@ impl Coordinator {
 
     /// What came of `OpenSession`. The session may be open already: its first events can
     /// overtake the answer.
-    pub(crate) fn session_opened(&mut self, id: &SessionId, site: Site, outcome: CommandOutcome, now: Instant) {
+    pub(crate) fn session_opened(
+        &mut self,
+        id: &SessionId,
+        (site, generation): (Site, Generation),
+        outcome: CommandOutcome,
+        now: Instant,
+    ) {
         let Some(session) = self.sessions.get_mut(id) else {
             if matches!(outcome, CommandOutcome::Done | CommandOutcome::TimedOut) {
                 self.close_at_worker(id, site);
@@ -168,7 +176,7 @@ impl Coordinator {
             CommandOutcome::Refused(Refusal::StaleGeneration) => {
                 opening.asked = None;
                 opening.retry_at = Some(now + OPEN_RETRY);
-                self.load(room.clone(), Parked::Nobody);
+                self.load(room.clone(), Parked::Refused(room.clone(), generation));
             }
             CommandOutcome::Refused(Refusal::Full | Refusal::Malformed | Refusal::Fenced)
             | CommandOutcome::TimedOut => {
@@ -177,6 +185,14 @@ impl Coordinator {
             }
         }
         tracing::debug!(session = %id, %room, ?outcome, "session not opened, will try again");
+    }
+
+    /// The room's worker refuses a placement as over. If the store still names that one, it was given up
+    /// half-way, and the worker will never take the room under it.
+    pub(crate) fn placement_refused(&mut self, room: &RoomId, generation: Generation, now: Instant) {
+        if self.records.room(room).is_some_and(|record| record.placement.generation == generation) {
+            self.move_room(room, None, now);
+        }
     }
 
     /// Sessions whose next attempt is due, or whose patience ended.

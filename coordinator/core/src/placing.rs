@@ -53,6 +53,10 @@ impl Coordinator {
             let reply = self.existing_room(&room, reuse);
             return self.reply(ticket, reply);
         }
+        if !self.telling.knows_rooms() {
+            // Without a listing the generation could fall below one of the room's former life.
+            return self.deny(ticket, Denial::StoreDown);
+        }
         let generation = Generation(self.records.newest().0 + 1);
         let goal = Goal::Create { ticket, also: Vec::new(), reuse };
         self.decide(room, Draft { goal, spec, revision: None, refused_by: BTreeSet::new(), tries: 0, generation }, now);
@@ -174,14 +178,15 @@ impl Coordinator {
     }
 
     fn finish(&mut self, room: &RoomId, placing: Placing, now: Instant) {
-        let Placement { worker, generation, .. } = &placing.placement;
+        let Placement { worker, incarnation, generation, .. } = &placing.placement;
         tracing::info!(%room, %worker, generation = generation.0, "room placed");
         match &placing.goal {
             Goal::Create { .. } => self.stats.rooms_placed += 1,
             Goal::Move { from, .. } => {
                 self.stats.rooms_moved += 1;
                 // A worker that is only thought dead looks after its rooms itself before it returns.
-                if self.fleet.life(from, now) != Life::Dead {
+                let stays = (worker, incarnation) == (&from.worker, &from.incarnation);
+                if !stays && self.fleet.life(from, now) != Life::Dead {
                     self.close_room_at(room, from);
                 }
             }

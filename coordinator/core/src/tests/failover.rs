@@ -47,6 +47,20 @@ fn a_call_moves_at_once_when_its_worker_dies_whoever_leads() {
 }
 
 #[test]
+fn a_worker_that_comes_back_takes_the_rooms_of_its_former_boot_if_it_is_the_only_one() {
+    let mut world = World::with_peer();
+    world.input(Input::Leads(true));
+    world.written_by_another(dead("w1"));
+    world.boot("w1", 2);
+    world.pass(Duration::ZERO);
+    let placement = |entry: &Entry| {
+        if let Fact::Room(_, Some(room)) = &entry.fact { Some(room.placement.incarnation) } else { None }
+    };
+    let placed = world.store.get(&velella_model::key::room(&room("r"))).and_then(placement);
+    assert_eq!(placed, Some(Incarnation(2)));
+}
+
+#[test]
 fn empty_rooms_of_a_dead_worker_are_moved_by_the_leader() {
     let mut world = World::with_peer();
     world.boot("w2", 1);

@@ -62,6 +62,20 @@ fn a_second_socket_of_a_peer_keeps_the_first_one_out() {
 }
 
 #[test]
+fn a_placement_that_its_worker_knows_as_over_is_replaced_by_a_newer_one() {
+    let mut world = World::with_peer();
+    world.obedient = false;
+    world.join("s1");
+    let (op, _, _, Order::OpenSession { session: open }) = world.command() else { panic!("open") };
+    world.answer(op, CommandOutcome::Refused(Refusal::StaleGeneration));
+    let (op, to, _, Order::AssignRoom { assignment }) = world.command() else { panic!("assign") };
+    assert_eq!((to, assignment.generation.0), (worker("w1"), open.assignment.generation.0 + 1));
+    world.answer(op, CommandOutcome::Done);
+    let (.., Order::OpenSession { session: again }) = world.command() else { panic!("open again") };
+    assert_eq!(again.assignment, assignment);
+}
+
+#[test]
 fn a_takeover_at_another_replica_closes_the_socket_here() {
     let mut world = World::with_session();
     let (r, p) = room_p();

@@ -133,3 +133,15 @@ fn generation(world: &mut World) -> Generation {
 fn create(id: &str) -> Request {
     Request::CreateRoom { room: room(id), spec: RoomSpec::default(), reuse: false }
 }
+
+#[test]
+fn no_room_is_made_before_the_store_was_read() {
+    let mut world = World::unlisted(&["w1"]);
+    let create = || Request::CreateRoom { room: room("r"), spec: RoomSpec::default(), reuse: false };
+    let ticket = world.request(create());
+    assert_eq!(world.reply(ticket), Reply::Denied(Denial::StoreDown));
+    world.revision = 70;
+    world.input(Input::Listed { noun: Noun::Rooms, entries: Vec::new(), revision: Revision(70) });
+    world.request(create());
+    assert_eq!(world.place_of("r").1, 71, "above all that the room may have had in a former life");
+}

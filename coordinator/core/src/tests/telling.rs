@@ -45,7 +45,7 @@ fn a_session_that_a_bug_ended_crashed_before_it_disconnected() {
 
 #[test]
 fn what_stood_in_the_store_before_the_start_is_no_news_and_later_listings_tell_the_difference() {
-    let mut world = World::new(&["w1"]);
+    let mut world = World::unlisted(&["w1"]);
     world.input(listed(Noun::Peers, vec![a_peer("p", 2)], 3));
     world.input(listed(Noun::Rooms, vec![a_room("r", 1)], 3));
     assert_eq!(told(&mut world), [""; 0]);
@@ -56,7 +56,7 @@ fn what_stood_in_the_store_before_the_start_is_no_news_and_later_listings_tell_t
 
 #[test]
 fn a_room_that_is_read_by_its_key_before_the_first_listing_is_no_news() {
-    let mut world = World::new(&["w1"]);
+    let mut world = World::unlisted(&["w1"]);
     world.put(Fact::Room(room("r"), Some(room_record("w1"))));
     world.put(Fact::Peer(room("r"), peer("p"), Some(peer_record())));
     world.authenticate("s1");

@@ -53,6 +53,15 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(workers: &[&str]) -> Self {
+        let mut world = Self::unlisted(workers);
+        for noun in [Noun::Rooms, Noun::Peers] {
+            world.input(Input::Listed { noun, entries: Vec::new(), revision: Revision(0) });
+        }
+        world
+    }
+
+    /// Before the store was read for the first time.
+    pub(crate) fn unlisted(workers: &[&str]) -> Self {
         let core = Coordinator::new(coordinator_id(), String::new());
         let store = BTreeMap::new();
         let mut world = Self {

@@ -1,0 +1,58 @@
+//! What happens when, in virtual time: earliest first, and in the order of scheduling at the same time.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use velella_store::LeaseId;
+
+use crate::bus::Publish;
+use crate::faults::Healing;
+use crate::mail::{Mail, PeerMail};
+use crate::net::{Hub, Node};
+use crate::store::Call;
+
+/// Something that happens.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// A process is reached, over a hub or from within.
+    Mail { to: Node, boot: u32, via: Option<Hub>, mail: Mail },
+    /// The store is reached.
+    AtStore { from: Node, boot: u32, id: u64, call: Box<Call> },
+    /// The bus is reached.
+    AtBus { from: Node, publish: Box<Publish> },
+    /// A lease may have run out.
+    LeaseEnds(LeaseId),
+    /// A peer is reached.
+    Peer(usize, PeerMail),
+    /// Users of the management API get an answer, or `None`: it went down with its coordinator.
+    Replied(u64, Option<Box<velella_coordinator_core::Reply>>),
+    /// Users do something.
+    Users,
+    /// Something breaks.
+    Break,
+    /// Something is repaired.
+    Heal(Healing),
+    /// Everything is repaired; nothing breaks any more.
+    Quiet,
+    /// Operators leave at most one worker drained.
+    Settle,
+    /// All must be well.
+    Judge,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    events: BTreeMap<(Duration, u64), Event>,
+    next: u64,
+}
+
+impl Queue {
+    pub(crate) fn at(&mut self, at: Duration, event: Event) {
+        self.next += 1;
+        self.events.insert((at, self.next), event);
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<(Duration, Event)> {
+        self.events.pop_first().map(|((at, _), event)| (at, event))
+    }
+}
