@@ -114,6 +114,15 @@ impl Fleet {
         self.workers.get(worker).map(|record| record.incarnation)
     }
 
+    /// Whether nothing speaks against it that this boot lives. Who announces itself has claimed its key, so
+    /// the watch need not have shown it yet.
+    pub(crate) fn may_live(&self, worker: &WorkerId, incarnation: Incarnation) -> bool {
+        match self.lives(worker) {
+            Some(living) => living <= incarnation,
+            None => self.dead.get(worker).is_none_or(|dead| *dead < incarnation),
+        }
+    }
+
     pub(crate) fn revision_of(&self, worker: &WorkerId) -> Option<Revision> {
         self.workers.revision(worker)
     }
@@ -177,6 +186,8 @@ mod tests {
         assert_eq!(fleet.life(&room_record("w1").placement, t0), Life::Lives);
         fleet.watched(FleetFact::Worker(worker("w1"), None), Revision(2));
         assert_eq!(fleet.life(&room_record("w1").placement, t0), Life::Dead);
+        let may_live = |n| fleet.may_live(&worker("w1"), Incarnation(n));
+        assert_eq!([may_live(1), may_live(2)], [false, true], "a later boot is another matter");
     }
 
     #[test]

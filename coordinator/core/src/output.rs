@@ -162,7 +162,7 @@ pub struct WorkerView {
     pub effective_load_permille: u32,
     /// Rooms that the records place there.
     pub rooms_placed: u32,
-    /// Its key stands: nobody has declared it dead.
+    /// Nobody has declared it dead.
     pub lives: bool,
     /// What an operator wants of it.
     pub cordon: Option<Cordon>,

@@ -25,7 +25,7 @@ pub struct Contender {
     pub region: String,
     /// What it says of itself.
     pub state: WorkerState,
-    /// Its key stands in the store.
+    /// Nobody has declared it dead.
     pub lives: bool,
     /// Not heard of for too long.
     pub silent: bool,
@@ -133,7 +133,7 @@ fn exclusion(wish: Wish<'_>, contender: &Contender) -> Option<&'static str> {
         WorkerState::Ready => {}
     }
     let rules = [
-        (!contender.lives, "no lease"),
+        (!contender.lives, "dead"),
         (wish.only.is_some_and(|only| *only != contender.worker), "not asked for"),
         (contender.silent, "silent"),
         (wish.refused_by.contains(&contender.worker), "refused"),

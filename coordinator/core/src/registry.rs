@@ -114,7 +114,7 @@ impl Registry {
             suspect: known.is_silent(now),
             effective_load_permille: known.load_permille(now),
             rooms_placed: placed(&known.announce.worker),
-            lives: fleet.lives(&known.announce.worker) == Some(known.announce.incarnation),
+            lives: fleet.may_live(&known.announce.worker, known.announce.incarnation),
             cordon: fleet.cordon(&known.announce.worker),
             announce: known.announce.clone(),
         };
@@ -197,7 +197,7 @@ impl Known {
                 Some(Cordon { drain: false }) if *state == WorkerState::Ready => WorkerState::Cordoned,
                 Some(_) | None => *state,
             },
-            lives: fleet.lives(worker) == Some(*incarnation),
+            lives: fleet.may_live(worker, *incarnation),
             silent: self.is_silent(now),
             load_permille: self.load_permille(now),
             rooms: load.rooms.max(placed(worker)).saturating_add(self.reservations.pending()),

@@ -103,9 +103,10 @@ fn nothing_moves_while_the_keys_stand_however_silent_everybody_is() {
 }
 
 #[test]
-fn a_worker_that_only_announces_gets_no_rooms() {
-    let mut world = World::new(&[]);
-    world.input(Input::Announced(announce("w1", 1, 1)));
+fn a_worker_that_was_declared_dead_gets_no_rooms_though_it_still_announces_itself() {
+    let mut world = World::new(&["w1"]);
+    world.written_by_another(dead("w1"));
+    world.input(Input::Announced(announce("w1", 1, 2)));
     let ticket = world.request(Request::CreateRoom { room: room("r"), spec: RoomSpec::default(), reuse: false });
     assert!(matches!(world.reply(ticket), Reply::Denied(Denial::NoWorker(_))));
 }
