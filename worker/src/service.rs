@@ -12,7 +12,7 @@ use velella_model::record::WorkerRecord;
 use velella_model::wire::agent::Heard;
 use velella_model::wire::announce::WorkerState;
 use velella_model::wire::encode;
-use velella_model::wire::signal::VoiceChanged;
+use velella_model::wire::signal::{ToCoordinator, VoiceChanged};
 use velella_model::{CoordinatorId, Generation, Incarnation, key, subject};
 use velella_ops::{Deps, Latch};
 use velella_store::Keeper;
@@ -57,30 +57,8 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Service> {
     let (voices, voice_receiver) = mpsc::channel(voices::VOICES_MAX);
     let (agents, agent_news) = mpsc::channel(agents::NEWS_MAX);
     let (failure, failures) = mpsc::channel(shards + 1);
-    let (stray_senders, stray_receivers): (Vec<_>, Vec<_>) =
-        (0..shards).map(|_| mpsc::channel(MAILBOX_STRAYS_MAX)).unzip();
-    let mut inputs = Vec::new();
-    let mut reports = Vec::new();
-    for ((index, socket), strays) in sockets.into_iter().enumerate().zip(stray_receivers) {
-        let (input, input_receiver) = mpsc::channel::<Input>(MAILBOX_INPUTS_MAX);
-        let (report, watched) = watch::channel(Report::default());
-        inputs.push(input);
-        reports.push(watched);
-        let wiring = Wiring {
-            index,
-            span: tracing::error_span!("shard", worker = %config.worker_id, shard = index),
-            socket,
-            advertised: advertised.clone(),
-            inputs: input_receiver,
-            strays,
-            shards: stray_senders.clone(),
-            signals: signals.clone(),
-            voices: voices.clone(),
-            agents: agents.clone(),
-            report,
-        };
-        start_thread(format!("shard-{index}"), move || shard_thread::run(wiring), failure.clone())?;
-    }
+    let outlets = Outlets { signals, voices, agents, failure: failure.clone() };
+    let (inputs, reports) = start_shards(&config, sockets, &advertised, &outlets)?;
     let (agent_report, heard) = start_agents(&deps, &config, agent_news, inputs.clone(), failure).await?;
     metrics::register(&deps.registry, config.worker_id.as_str(), reports.clone(), agent_report)?;
     let ledger = Ledger::new(incarnation, config.capacity(), shards);
@@ -191,6 +169,51 @@ impl Ending {
         let rooms_left = self.standing.borrow().rooms;
         tracing::info!(drained, rooms_left, "draining has ended");
     }
+}
+
+/// Where shards send what they have to say.
+struct Outlets {
+    signals: mpsc::Sender<(CoordinatorId, ToCoordinator)>,
+    voices: mpsc::Sender<VoiceChanged>,
+    agents: mpsc::Sender<(usize, AgentNews)>,
+    failure: mpsc::Sender<anyhow::Error>,
+}
+
+/// Where shards take inputs, and what they report.
+type Shards = (Vec<mpsc::Sender<Input>>, Vec<watch::Receiver<Report>>);
+
+/// Starts a thread for each socket.
+fn start_shards(
+    config: &Config,
+    sockets: Vec<std::net::UdpSocket>,
+    advertised: &[SocketAddr],
+    outlets: &Outlets,
+) -> anyhow::Result<Shards> {
+    let (stray_senders, stray_receivers): (Vec<_>, Vec<_>) =
+        sockets.iter().map(|_| mpsc::channel(MAILBOX_STRAYS_MAX)).unzip();
+    let mut inputs = Vec::new();
+    let mut reports = Vec::new();
+    for ((index, socket), strays) in sockets.into_iter().enumerate().zip(stray_receivers) {
+        let (input, input_receiver) = mpsc::channel::<Input>(MAILBOX_INPUTS_MAX);
+        let (report, watched) = watch::channel(Report::default());
+        inputs.push(input);
+        reports.push(watched);
+        let wiring = Wiring {
+            index,
+            span: tracing::error_span!("shard", worker = %config.worker_id, shard = index),
+            socket,
+            advertised: advertised.to_vec(),
+            inputs: input_receiver,
+            strays,
+            shards: stray_senders.clone(),
+            signals: outlets.signals.clone(),
+            voices: outlets.voices.clone(),
+            agents: outlets.agents.clone(),
+            report,
+        };
+        start_thread(format!("shard-{index}"), move || shard_thread::run(wiring), outlets.failure.clone())?;
+    }
+    Ok((inputs, reports))
 }
 
 /// Starts the thread that turns the sound of agents; returns what it says of itself, and for them.

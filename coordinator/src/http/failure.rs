@@ -34,9 +34,11 @@ pub(crate) struct Subject {
 
 impl Subject {
     pub(crate) fn of(request: &Request) -> Self {
-        let worker = match request {
-            Request::CordonWorker { worker, .. } | Request::MoveRoom { to: Some(worker), .. } => worker.to_string(),
-            _ => String::new(),
+        let worker = if let Request::CordonWorker { worker, .. } | Request::MoveRoom { to: Some(worker), .. } = request
+        {
+            worker.to_string()
+        } else {
+            String::new()
         };
         let (room, peer) = match request {
             Request::ListRooms { .. }
