@@ -16,7 +16,7 @@ const VERSION: &str = concat!("velella-coordinator ", env!("CARGO_PKG_VERSION"))
 /// Velella's coordinator: the public door of a cluster, which places rooms on workers.
 #[derive(Debug, clap::Parser)]
 #[command(name = "velella-coordinator", version)]
-#[command(mut_arg("management_token", required), mut_arg("token_secret", required))]
+#[command(mut_args(shared_secrets_required))]
 struct Config {
     #[command(flatten)]
     coordinator: velella_coordinator::Config,
@@ -43,7 +43,8 @@ async fn run(config: Config, process: Process) -> anyhow::Result<()> {
     coordinator.run().await
 }
 
-/// All coordinators of a cluster share it, so none can make one up.
-fn required(secret: Arg) -> Arg {
-    secret.required(true)
+/// All coordinators of a cluster share them, so none can make them up.
+fn shared_secrets_required(argument: Arg) -> Arg {
+    let is_shared = ["management_token", "token_secret"].contains(&argument.get_id().as_str());
+    if is_shared { argument.required(true) } else { argument }
 }

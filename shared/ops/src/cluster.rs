@@ -37,7 +37,8 @@ impl ClusterConfig {
             drop(etcd);
             Ok::<_, Mistake>(store)
         };
-        let joined = async { tokio::try_join!(bus, store) };
+        // Once a process, and large.
+        let joined = Box::pin(async { tokio::try_join!(bus, store) });
         let (bus, store) = tokio::select! {
             joined = joined => joined?,
             () = process.shutdown.cancelled() => return Ok(None),
@@ -100,7 +101,7 @@ mod tests {
     async fn a_lost_connection_shows_in_a_gauge() {
         let (registry, (sender, receiver)) = (Registry::new(), watch::channel(true));
         show(&registry, "velella_test", "Shows.", receiver).unwrap();
-        let shown = || registry.gather()[0].get_metric()[0].get_gauge().value();
+        let shown = || registry.gather()[0].get_metric()[0].get_gauge().get_value();
         assert_eq!(shown(), 1.0);
         sender.send(false).unwrap();
         while shown() != 0.0 {
