@@ -22,6 +22,16 @@ help: ## List what can be made
 run: build ## Install what is missing, build, and start everything in one process
 	@VELELLA_ADMIN=$${VELELLA_ADMIN-127.0.0.1:9568} exec $(TARGET)/debug/velella
 
+.PHONY: cluster
+cluster: deps-test web ## Start NATS, etcd, two coordinators and three workers, and watch them
+	cargo build --locked --package velella-coordinator --package velella-worker
+	@scripts/cluster.sh up
+	@trap 'exit 0' INT; scripts/cluster-table.mjs $(if $(ONCE),--once)
+
+.PHONY: cluster-down
+cluster-down: ## End what `make cluster` has started
+	@scripts/cluster.sh down
+
 .PHONY: test
 test: $(TEST) ## Install what is missing, and run every test
 
@@ -54,7 +64,7 @@ deps-test:
 	@scripts/install-deps.sh build test
 
 .PHONY: unit
-unit: web ## Run the Rust tests
+unit: deps-test web ## Run the Rust tests
 	if cargo nextest --version >/dev/null 2>&1; \
 	then cargo nextest run --locked --workspace; \
 	else cargo test --locked --workspace --all-targets; fi

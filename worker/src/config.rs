@@ -41,7 +41,7 @@ pub struct Config {
     pub sessions_max: u32,
 
     /// How long a worker that shall end waits for its rooms to be moved away (for example 30s); 0s ends it at once
-    #[arg(long, env = "VELELLA_DRAIN_DEADLINE", default_value = "60s", value_parser = duration)]
+    #[arg(long, env = "VELELLA_DRAIN_DEADLINE", default_value = "60s", value_parser = drain_deadline)]
     pub drain_deadline: Duration,
 
     /// Load of the busiest shard beyond which no more rooms are taken, in permille of a core
@@ -91,9 +91,21 @@ impl Config {
     }
 }
 
+/// A length of time, or none at all.
+fn drain_deadline(text: &str) -> Result<Duration, String> {
+    if text == "0s" { Ok(Duration::ZERO) } else { duration(text) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_drain_may_take_no_time() {
+        assert_eq!(drain_deadline("0s"), Ok(Duration::ZERO));
+        assert_eq!(drain_deadline("2m"), Ok(Duration::from_secs(120)));
+        assert!(drain_deadline("0").is_err());
+    }
 
     #[test]
     fn a_probe_goes_to_an_address_that_means_this_machine_to_others() {

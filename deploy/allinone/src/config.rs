@@ -111,14 +111,17 @@ fn random_secret() -> anyhow::Result<Secret> {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
+    use clap::builder::Resettable;
+    use clap::{CommandFactory, Parser};
+    use velella_ops::ClusterConfig;
+    use velella_ops::config::reference;
 
     use super::*;
 
     const PAGE_HEAD: &str = "\
 # Configuration
 
-<!-- Made from the flags of `velella`; a test says when it is stale, and how it is made anew. -->
+<!-- Made from the flags of the binaries; a test says when it is stale, and how it is made anew. -->
 
 A setting is looked for in this order; the first place that has it wins:
 
@@ -129,13 +132,19 @@ A setting is looked for in this order; the first place that has it wins:
 5. the file that `--config` or `VELELLA_CONFIG` names: TOML, with the names of the flags as keys (`listen = \"0.0.0.0:80\"`),
 6. the default.
 
+| binary | what it is | takes |
+|---|---|---|
+| `velella` | everything in one process | all sections but the last three |
+| `velella-coordinator` | a coordinator of a cluster | Coordinator, Process, Config, NATS, etcd; its two secrets have to be set, and `--demo` is off |
+| `velella-worker` | a worker of a cluster | Workers without `--workers`, A worker of a cluster, Process, Config, NATS, etcd; `--worker-id` has to be set, and `--shutdown-deadline` counts from the end of the drain |
+
 A mistake in any of them ends the process before it starts, with one sentence and exit code 64. `--check-config` finds it
 without starting anything, `--print-config` prints what results and where each value comes from, without secrets.
 
 ## Variables of Fishjam and Jellyfish
 
 With `FJ_` in front, or else `JF_`, so that a compose file runs with another image. Those not named here are listed in the
-log and set nothing.
+log and set nothing. Only `velella` understands them.
 
 | variable | sets |
 |---|---|
@@ -150,6 +159,27 @@ log and set nothing.
 | `LOG_LEVEL`, `STRUCTURED_LOGGING` | `--log`, `--log-format` |
 
 ";
+
+    const WORKER_OF_A_CLUSTER: &str = "A worker of a cluster";
+
+    /// What only processes of a cluster take.
+    #[derive(Debug, Parser)]
+    struct InCluster {
+        #[command(flatten)]
+        _worker: velella_worker::Config,
+        #[command(flatten)]
+        _cluster: ClusterConfig,
+    }
+
+    fn unless_shown_above(argument: Arg) -> Arg {
+        let is_shown = Config::command().get_arguments().any(|a| a.get_id() == argument.get_id() && !a.is_hide_set());
+        let is_workers = argument.get_help_heading() == Some("Workers");
+        let argument = argument.hide(is_shown);
+        if argument.get_id() == "worker_id" {
+            return argument.default_value(Resettable::Reset).help_heading(WORKER_OF_A_CLUSTER);
+        }
+        if is_workers { argument.help_heading(WORKER_OF_A_CLUSTER) } else { argument }
+    }
 
     fn config(arguments: &[&str]) -> Config {
         Config::try_parse_from([&["velella"], arguments].concat()).unwrap()
@@ -184,7 +214,9 @@ log and set nothing.
     #[test]
     fn the_page_about_settings_is_fresh() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/configuration.md");
-        let page = format!("{PAGE_HEAD}{}", velella_ops::config::reference::<Config>());
+        let everywhere = reference(&velella_ops::config::command::<Config>());
+        let in_cluster = reference(&InCluster::command().mut_args(unless_shown_above));
+        let page = format!("{PAGE_HEAD}{everywhere}\n{in_cluster}");
         if std::env::var_os("UPDATE_DOCS").is_some() {
             std::fs::write(path, &page).unwrap();
         }

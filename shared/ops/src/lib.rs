@@ -6,6 +6,7 @@
 #![warn(missing_docs)]
 
 pub mod admin;
+mod cluster;
 pub mod config;
 mod deps;
 mod etcd;
@@ -17,6 +18,7 @@ mod readiness;
 mod secret;
 pub mod shutdown;
 
+pub use cluster::ClusterConfig;
 pub use deps::Deps;
 pub use etcd::EtcdConfig;
 pub use nats::NatsConfig;

@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use clap::{Arg, Parser};
+use clap::{Arg, Command};
 
-/// All settings of a process as Markdown, a table for each heading.
-pub fn reference<C: Parser>() -> String {
-    let command = super::command::<C>();
+/// All settings of a command as Markdown, a table for each heading.
+pub fn reference(command: &Command) -> String {
     let mut headings: Vec<&str> = Vec::new();
     let mut tables: BTreeMap<&str, String> = BTreeMap::new();
     for argument in command.get_arguments().filter(|argument| argument.get_long().is_some() && !argument.is_hide_set())
