@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use velella_model::record::{Connection, PeerKind, PeerRecord, Placement, RoomRecord, RoomSpec};
+use velella_model::record::{Connection, CoordinatorRecord, PeerKind, PeerRecord, Placement, RoomRecord, RoomSpec};
 use velella_model::wire::command::SubscribeMode;
 use velella_model::wire::encode;
 use velella_model::{Generation, Id, Incarnation, Json, PeerId, RoomId, key};
@@ -39,6 +39,8 @@ impl Producer {
         store.put(&key::room(&room), encode(&RoomRecord { spec, placement }).into(), Expect::Any, None).await?;
         let mut record = PeerRecord::new(PeerKind::Webrtc, Json::null(), SubscribeMode::Auto);
         let (coordinator, session) = (Id::parse("elsewhere")?, Id::parse("session")?);
+        // It lives: the peers of a dead one would be disconnected.
+        store.put(&key::coordinator(&coordinator), encode(&CoordinatorRecord {}).into(), Expect::Any, None).await?;
         record.connection = Some(Connection { coordinator, session, joined: true });
         let mut producer = Self { store, room, peer, record };
         producer.change(0).await?;
