@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use clap::Args;
 use hdrhistogram::Histogram;
-use velella_model::record::{PeerKind, PeerRecord, Placement, RoomRecord, RoomSpec};
+use velella_model::record::{PeerKind, PeerRecord, Placement, RoomRecord, RoomSpec, WorkerRecord};
 use velella_model::wire::command::SubscribeMode;
 use velella_model::wire::encode;
-use velella_model::{Generation, Id, Incarnation, Json, key};
+use velella_model::{Generation, Id, Incarnation, Json, WorkerId, key};
 use velella_store::memory::MemoryStore;
 use velella_store::{Expect, Store};
 
@@ -19,6 +19,9 @@ use crate::{TOKEN, coordinator};
 
 /// Largest answer that is read.
 const ANSWER_BYTES_MAX: u64 = 1 << 30;
+
+/// Workers that hold the rooms.
+const WORKERS: u32 = 100;
 
 /// Time for the coordinator to have taken what was written.
 const SETTLE: Duration = Duration::from_secs(2);
@@ -43,6 +46,9 @@ pub(crate) async fn measure(config: Rooms) -> Result<bool> {
     let store = MemoryStore::new();
     let (addr, _running) = coordinator(store.clone()).await?;
     let before = Memory::now()?;
+    for worker in 0..WORKERS {
+        live(&store, worker).await?;
+    }
     for room in 0..config.rooms {
         fill(&store, room, config.peers).await?;
     }
@@ -51,11 +57,22 @@ pub(crate) async fn measure(config: Rooms) -> Result<bool> {
     tokio::task::spawn_blocking(move || report(addr, &config, weight)).await?
 }
 
-/// A room as a coordinator of a hundred workers would have placed it.
+/// The key of a worker: the rooms of one without are moved away.
+async fn live(store: &MemoryStore, n: u32) -> Result<()> {
+    let record = WorkerRecord { incarnation: Incarnation(1) };
+    store.put(&key::worker(&worker(n)?), encode(&record).into(), Expect::Any, None).await?;
+    Ok(())
+}
+
+fn worker(n: u32) -> Result<WorkerId> {
+    Ok(Id::parse(&format!("worker-{n}"))?)
+}
+
+/// A room as a coordinator of so many workers would have placed it.
 async fn fill(store: &MemoryStore, n: u32, peers: u32) -> Result<()> {
     let room = Id::parse(&format!("room-{n:05}"))?;
     let placement = Placement {
-        worker: Id::parse(&format!("worker-{}", n % 100))?,
+        worker: worker(n % WORKERS)?,
         incarnation: Incarnation(1),
         generation: Generation(1),
         endpoints: vec!["192.0.2.1:10000".parse()?],
