@@ -57,9 +57,12 @@ impl Records {
         self.peers.revision(&(room.clone(), peer.clone()))
     }
 
-    pub(crate) fn members(&self, room: &RoomId) -> impl Iterator<Item = (&PeerId, &PeerRecord)> {
-        let members = self.members.get(room).into_iter().flatten();
-        members.filter_map(|peer| Some((peer, self.peer(room, peer)?)))
+    pub(crate) fn members<'a>(&'a self, room: &'a RoomId) -> impl Iterator<Item = (&'a PeerId, &'a PeerRecord)> {
+        // They stand side by side: one look for the first, not one for each.
+        let first = self.members.get(room).and_then(BTreeSet::first).map(|peer| (room.clone(), peer.clone()));
+        let from = first.map(|first| self.peers.range(Bound::Included(&first)));
+        let of_room = move |key: &&(RoomId, PeerId)| key.0 == *room;
+        from.into_iter().flatten().take_while(move |(key, _)| of_room(key)).map(|((_, peer), record)| (peer, record))
     }
 
     pub(crate) fn rooms_len(&self) -> usize {

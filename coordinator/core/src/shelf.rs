@@ -33,7 +33,7 @@ impl<K: Ord + Clone, V> Shelf<K, V> {
     }
 
     /// All whose keys follow `from`, in order.
-    pub(crate) fn range(&self, from: Bound<&K>) -> impl Iterator<Item = (&K, &V)> {
+    pub(crate) fn range<'a>(&'a self, from: Bound<&K>) -> impl Iterator<Item = (&'a K, &'a V)> + use<'a, K, V> {
         self.held.range((from, Bound::Unbounded)).map(|(key, (value, _))| (key, value))
     }
 
