@@ -110,7 +110,7 @@ pub enum Reason {
     Evacuate,
     /// A worker was silent for so long that it is suspect.
     ProbeWorker,
-    /// The leader tidies up.
+    /// Connections without sockets are looked for.
     Sweep,
     /// A worker was silent for so long that it is forgotten.
     ForgetWorker,
@@ -169,6 +169,7 @@ impl Coordinator {
                 }
             }
             Input::Listed { noun, entries, revision } => {
+                self.sweep.begin(now);
                 let telling = self.telling.listed(noun);
                 for news in self.records.listed(noun, entries, revision) {
                     self.react(news, telling, now);

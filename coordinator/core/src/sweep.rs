@@ -1,5 +1,6 @@
-//! What the leader tidies up: sockets of coordinators that are gone, and rooms that workers hold though
-//! the store places them elsewhere.
+//! What is tidied up: connections whose sockets are gone, and rooms that workers hold though the store
+//! places them elsewhere. Each coordinator looks after the connections of its own former boots, the leader
+//! after everything else.
 //!
 //! Both are seen from a lagging watch, so each must be found twice before anything is done about it.
 
@@ -29,7 +30,13 @@ pub(crate) struct Sweep {
 
 impl Sweep {
     pub(crate) fn lead(&mut self, leads: bool, now: Instant) {
-        *self = Self { next: leads.then_some(now + SWEEP_EVERY), ..Self::default() };
+        let next = self.next.or(leads.then_some(now + SWEEP_EVERY));
+        *self = Self { next, ..Self::default() };
+    }
+
+    /// The peers are known.
+    pub(crate) fn begin(&mut self, now: Instant) {
+        self.next = self.next.or(Some(now + SWEEP_EVERY));
     }
 
     pub(crate) fn next(&self) -> Option<Instant> {
@@ -61,7 +68,7 @@ impl Coordinator {
             if connection.coordinator == self.id {
                 return self.sessions.get(&connection.session).is_none();
             }
-            self.fleet.is_orphaned(&connection.coordinator)
+            self.leads && self.fleet.is_orphaned(&connection.coordinator)
         });
         orphaned.map(|(room, peer, connection)| (room.clone(), peer.clone(), connection.session.clone())).collect()
     }

@@ -141,6 +141,17 @@ fn peers_of_a_dead_coordinator_are_disconnected_unless_they_return() {
 }
 
 #[test]
+fn connections_of_a_former_boot_of_this_coordinator_end_whoever_leads() {
+    let mut world = World::with_peer();
+    world.input(Input::Listed { noun: Noun::Peers, entries: Vec::new(), revision: Revision(0) });
+    world.written_by_another(Fact::Peer(room("r"), peer("p"), Some(connected("c1", "before"))));
+    world.pass(SWEEP_EVERY);
+    assert!(connection(&mut world).is_some(), "seen once");
+    world.pass(SWEEP_EVERY);
+    assert_eq!(connection(&mut world), None);
+}
+
+#[test]
 fn a_room_that_a_worker_holds_in_vain_is_closed_there() {
     let mut world = World::new(&["w1"]);
     world.input(Input::Leads(true));
