@@ -47,7 +47,9 @@ pub(crate) struct Control {
     wiring: Wiring,
     ledger: Ledger,
     audits: JoinSet<Audited>,
-    /// The claim of the worker's key after which its rooms were looked after.
+    /// The claim of the worker's key whose audit was begun last; 0 before the first, and after one that failed.
+    auditing: u64,
+    /// The claim after which its rooms were looked after.
     audited: u64,
     late_orders: VecDeque<(usize, Input)>,
 }
@@ -68,7 +70,7 @@ impl Ears {
 
 impl Control {
     pub(crate) fn new(wiring: Wiring, ledger: Ledger) -> Self {
-        Self { wiring, ledger, audits: JoinSet::new(), audited: 0, late_orders: VecDeque::new() }
+        Self { wiring, ledger, audits: JoinSet::new(), auditing: 0, audited: 0, late_orders: VecDeque::new() }
     }
 
     /// Runs until the bus closes; lets people in while the worker's key in the store is its own.
@@ -123,8 +125,11 @@ impl Control {
     fn tenure_changed(&mut self, standing: tenure::Standing) {
         match standing {
             tenure::Standing::Held { claim, until } if claim == self.audited => self.ledger.admit_until(Some(until)),
+            // A renewal is no reason to begin anew: with a slow store the audit would never end.
+            tenure::Standing::Held { claim, .. } if claim == self.auditing => {}
             tenure::Standing::Held { claim, .. } => {
                 self.audits.abort_all();
+                self.auditing = claim;
                 let Wiring { worker, incarnation, store, .. } = &self.wiring;
                 let rooms = self.ledger.rooms().map(|(room, generation)| (room.clone(), generation)).collect();
                 let (store, worker, incarnation) = (store.clone(), worker.clone(), *incarnation);
@@ -140,7 +145,15 @@ impl Control {
     }
 
     fn audited(&mut self, audited: Result<Audited, JoinError>, standing: tenure::Standing) {
-        let Ok(Audited { claim, superseded }) = audited else { return };
+        let Audited { claim, superseded } = match audited {
+            Ok(audited) => audited,
+            Err(error) if error.is_cancelled() => return,
+            Err(error) => {
+                tracing::error!(%error, "an audit ended in a panic; the next renewal begins another");
+                self.auditing = 0;
+                return;
+            }
+        };
         for (room, generation) in superseded {
             tracing::warn!(%room, generation = generation.0, "the room is elsewhere by now: closed here");
             self.close_superseded(room, generation);
@@ -220,11 +233,11 @@ impl Control {
     /// An order that frees something: waits for room in the mailbox.
     fn order_surely(&mut self, shard: usize, input: Input) {
         let Some(mailbox) = self.wiring.shards.get(shard) else { return };
-        if let Err(mpsc::error::TrySendError::Full(input)) = mailbox.try_send(input)
-            && self.late_orders.len() < LATE_ORDERS_MAX
-        {
-            self.late_orders.push_back((shard, input));
+        let Err(mpsc::error::TrySendError::Full(input)) = mailbox.try_send(input) else { return };
+        if self.late_orders.len() >= LATE_ORDERS_MAX {
+            return tracing::error!(shard, "too many orders wait for a shard: one that frees something is lost");
         }
+        self.late_orders.push_back((shard, input));
     }
 
     fn retry_orders(&mut self) {

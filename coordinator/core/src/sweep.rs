@@ -30,7 +30,7 @@ pub(crate) struct Sweep {
 
 impl Sweep {
     pub(crate) fn lead(&mut self, leads: bool, now: Instant) {
-        let next = self.next.or(leads.then_some(now + SWEEP_EVERY));
+        let next = self.next.or_else(|| leads.then(|| now + SWEEP_EVERY));
         *self = Self { next, ..Self::default() };
     }
 
