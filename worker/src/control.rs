@@ -14,12 +14,14 @@ use velella_model::wire::holding::{HOLDING_INTERVAL_MS, HOLDING_ROOMS_MAX, Holdi
 use velella_model::wire::signal::{SessionEvent, ToCoordinator, ToWorker};
 use velella_model::wire::{decode, encode};
 use velella_model::{CoordinatorId, Generation, Incarnation, RoomId, WorkerId, subject};
+use velella_ops::Question;
 use velella_store::{Store, tenure};
 use velella_worker_core::{Input, Ledger, Routed};
 
 use crate::announce::Standing;
 use crate::audit::{Audit, Audited};
 use crate::engine::Engine;
+use crate::state::State;
 
 /// Signals from shards waiting to be sent.
 pub(crate) const SIGNALS_MAX: usize = 16_384;
@@ -40,6 +42,8 @@ pub(crate) struct Wiring {
     pub(crate) standing: watch::Sender<Standing>,
     /// Cancelled when the worker shall give its rooms away.
     pub(crate) drain: CancellationToken,
+    /// From the admin port.
+    pub(crate) questions: mpsc::Receiver<Question>,
 }
 
 /// The control task.
@@ -102,6 +106,7 @@ impl Control {
                     self.tenure_changed(standing);
                 }
                 Some(audited) = self.audits.join_next() => self.audited(audited, *tenure.borrow()),
+                Some(question) = self.wiring.questions.recv() => self.tell_state(question),
                 _ = retry.tick() => self.retry_orders(),
                 _ = holding.tick() => self.tell_holding().await,
                 () = drain.cancelled(), if !draining => {
@@ -119,6 +124,13 @@ impl Control {
         let state = self.ledger.state(Instant::now());
         let standing = Standing { state, rooms, sessions, generation, assigned_total };
         self.wiring.standing.send_if_modified(|old| std::mem::replace(old, standing) != standing);
+    }
+
+    fn tell_state(&self, question: Question) {
+        let Wiring { worker, incarnation, .. } = &self.wiring;
+        let state = State::of(worker, *incarnation, self.audited, &self.ledger, Instant::now());
+        // Whoever asked may have hung up meanwhile.
+        let _ = question.send(state.to_json());
     }
 
     /// A renewed claim lets people in for longer; a new one only after the audit.

@@ -76,6 +76,7 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Service> {
         signals: signal_receiver,
         standing,
         drain: drain.clone(),
+        questions: deps.inquiries.open(),
     };
     let control = Control::new(wiring, ledger);
     tracing::info!(worker = %config.worker_id, udp = %bound, ?advertised, shards, "worker ready");

@@ -68,7 +68,7 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     use super::*;
-    use crate::Readiness;
+    use crate::{Inquiries, Readiness};
 
     #[derive(Debug, Parser)]
     struct Cli {
@@ -86,6 +86,7 @@ mod tests {
             registry: Registry::new(),
             admin: None,
             readiness: readiness.clone(),
+            inquiries: Inquiries::new(),
             shutdown: shutdown.clone(),
         };
         let joining = tokio::spawn(async move { cluster.join("test", process).await });
