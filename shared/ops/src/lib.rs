@@ -8,6 +8,7 @@
 pub mod admin;
 mod cluster;
 pub mod config;
+mod counted;
 mod deps;
 mod etcd;
 mod inquiry;
