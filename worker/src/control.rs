@@ -56,6 +56,9 @@ pub(crate) struct Control {
     /// The claim after which its rooms were looked after.
     audited: u64,
     late_orders: VecDeque<(usize, Input)>,
+    bad_messages: u64,
+    /// Another process holds the worker's key.
+    taken: bool,
 }
 
 /// The worker's ears on the bus.
@@ -74,7 +77,16 @@ impl Ears {
 
 impl Control {
     pub(crate) fn new(wiring: Wiring, ledger: Ledger) -> Self {
-        Self { wiring, ledger, audits: JoinSet::new(), auditing: 0, audited: 0, late_orders: VecDeque::new() }
+        Self {
+            wiring,
+            ledger,
+            audits: JoinSet::new(),
+            auditing: 0,
+            audited: 0,
+            late_orders: VecDeque::new(),
+            bad_messages: 0,
+            taken: false,
+        }
     }
 
     /// Runs until the bus closes; lets people in while the worker's key in the store is its own.
@@ -122,7 +134,8 @@ impl Control {
         let (rooms, sessions) = self.ledger.held();
         let (generation, assigned_total) = self.ledger.newest();
         let state = self.ledger.state(Instant::now());
-        let standing = Standing { state, rooms, sessions, generation, assigned_total };
+        let (bad_messages, taken) = (self.bad_messages, self.taken);
+        let standing = Standing { state, rooms, sessions, generation, assigned_total, bad_messages, taken };
         self.wiring.standing.send_if_modified(|old| std::mem::replace(old, standing) != standing);
     }
 
@@ -135,6 +148,7 @@ impl Control {
 
     /// A renewed claim lets people in for longer; a new one only after the audit.
     fn tenure_changed(&mut self, standing: tenure::Standing) {
+        self.taken = standing == tenure::Standing::Taken;
         match standing {
             tenure::Standing::Held { claim, until } if claim == self.audited => self.ledger.admit_until(Some(until)),
             // A renewal is no reason to begin anew: with a slow store the audit would never end.
@@ -198,6 +212,7 @@ impl Control {
                 Err(reason) => CommandReply::Refused { reason },
             },
             Err(error) => {
+                self.bad_messages += 1;
                 tracing::warn!(%error, "command not understood");
                 CommandReply::Refused { reason: Refusal::Malformed }
             }
@@ -261,7 +276,10 @@ impl Control {
     fn take_signal(&mut self, delivery: &Delivery) {
         let signal = match decode::<ToWorker>(&delivery.payload) {
             Ok(signal) => signal,
-            Err(error) => return tracing::warn!(%error, "signal not understood"),
+            Err(error) => {
+                self.bad_messages += 1;
+                return tracing::warn!(%error, "signal not understood");
+            }
         };
         let session = signal.session.clone();
         // A session that is gone: its coordinator learns that from `Closed`.
