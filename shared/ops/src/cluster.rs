@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use prometheus::{IntGauge, Registry};
 use tokio::sync::watch;
+use velella_bus::Bus;
 use velella_bus::nats::{NatsBus, NatsStats};
 use velella_store::etcd::{EtcdStats, EtcdStore};
 
