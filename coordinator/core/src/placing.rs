@@ -197,12 +197,13 @@ impl Coordinator {
 
     /// Somebody else wrote the room meanwhile: what stands there counts.
     fn finish_by_another(&mut self, room: &RoomId, placing: Option<Placing>, now: Instant) {
-        match placing.map(|placing| placing.goal) {
-            Some(Goal::Create { ticket, also, reuse }) => {
+        match placing {
+            Some(Placing { goal: Goal::Create { ticket, also, reuse }, revision: None, .. }) => {
                 let reply = self.existing_room(room, reuse);
                 also.into_iter().chain([ticket]).for_each(|ticket| self.reply(ticket, reply.clone()));
             }
-            Some(goal @ Goal::Move { .. }) => self.show_to_all(room, goal),
+            // Also one that was made here: its worker died, and whoever moves its rooms was quicker.
+            Some(Placing { goal, .. }) => self.show_to_all(room, goal),
             None => {}
         }
         self.open_waiting(room, now);
