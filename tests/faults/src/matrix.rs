@@ -66,15 +66,17 @@ pub(crate) const ROWS: &[Row] = &[
     row("nats_is_refused", Fault::Cut(REJECT), Victim::Nats, 6, Rooms::Stay, Media::NoGap),
     quick("coordinator_is_killed", Fault::Kill, Victim::Coordinator, 3, Rooms::Stay, Media::Back),
     row("coordinator_is_stopped_3s", Fault::Pause, Victim::Coordinator, 3, Rooms::Stay, Media::NoGap),
-    quick("coordinator_is_stopped_12s", Fault::Pause, Victim::Coordinator, 12, Rooms::Stay, Media::Back),
+    row("coordinator_is_stopped_12s", Fault::Pause, Victim::Coordinator, 12, Rooms::Stay, Media::Back),
     row("coordinator_is_cut_off", Fault::Cut(DROP), Victim::Coordinator, 12, Rooms::Stay, Media::Back),
     row("coordinator_is_refused", Fault::Cut(REJECT), Victim::Coordinator, 6, Rooms::Stay, Media::Back),
     row("all_coordinators_are_stopped", Fault::Pause, Victim::Coordinators, 12, Rooms::Stay, Media::Back),
     quick("etcd_is_killed", Fault::Kill, Victim::Etcd, 3, Rooms::Stay, Media::NoGap),
-    row("etcd_is_stopped_3s", Fault::Pause, Victim::Etcd, 3, Rooms::Stay, Media::NoGap),
+    // A lease may be a second old when the outage begins, and etcd is found again after a wait: three seconds are
+    // the edge, and beyond it leases end in an etcd that lives, though no worker has died.
+    row("etcd_is_stopped_3s", Fault::Pause, Victim::Etcd, 3, Rooms::May, Media::Back),
     quick("etcd_is_stopped_12s", Fault::Pause, Victim::Etcd, 12, Rooms::May, Media::Back),
     row("etcd_is_cut_off", Fault::Cut(DROP), Victim::Etcd, 12, Rooms::May, Media::Back),
-    row("etcd_is_refused", Fault::Cut(REJECT), Victim::Etcd, 3, Rooms::Stay, Media::NoGap),
+    row("etcd_is_refused", Fault::Cut(REJECT), Victim::Etcd, 3, Rooms::May, Media::Back),
     quick("worker_is_killed", Fault::Kill, Victim::Worker, 8, Rooms::Leave, Media::Back),
     quick("worker_is_stopped_3s", Fault::Pause, Victim::Worker, 3, Rooms::Stay, Media::Back),
     quick("worker_is_stopped_12s", Fault::Pause, Victim::Worker, 12, Rooms::Leave, Media::Back),
@@ -140,7 +142,8 @@ impl Break {
             Fault::Kill => cluster.process(name)?.restart(),
             Fault::Pause => cluster.process(name)?.resume(),
             Fault::Cut(_) | Fault::Deafen(_) | Fault::CutFrom(..) => {
-                ensure!(cluster.process(name)?.host.stopped()? > 0, "the wall has stopped nothing");
+                let stopped = cluster.hosts().map(Host::stopped).sum::<anyhow::Result<u64>>()?;
+                ensure!(stopped > 0, "the walls have stopped nothing");
                 cluster.heal()
             }
         }
