@@ -1,8 +1,9 @@
 //! Giving a room to a worker: decide → write the placement → tell the worker.
 //!
 //! A worker that refuses or does not answer is left out and the next one is tried under a higher
-//! generation. Generations of a room start above the newest known revision of the store, so a room
-//! that is deleted and made again under the same id never meets commands of its former life.
+//! generation. The generation is the revision of the write that places the room: so it grows whoever
+//! writes and whatever that one has not seen yet, and a room that is deleted and made again under the same
+//! id never meets commands of its former life.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -19,6 +20,9 @@ use crate::{CommandStep, Coordinator, WriteStep};
 
 /// Workers that are asked to take one room before it is given up.
 pub(crate) const ASSIGN_TRIES_MAX: u32 = 3;
+
+/// Generation of a placement that is not written yet.
+const OF_THE_WRITE: Generation = Generation(0);
 
 /// A room on its way to a worker.
 #[derive(Debug)]
@@ -53,13 +57,8 @@ impl Coordinator {
             let reply = self.existing_room(&room, reuse);
             return self.reply(ticket, reply);
         }
-        if !self.telling.knows_rooms() {
-            // Without a listing the generation could fall below one of the room's former life.
-            return self.deny(ticket, Denial::StoreDown);
-        }
-        let generation = Generation(self.records.newest().0 + 1);
         let goal = Goal::Create { ticket, also: Vec::new(), reuse };
-        self.decide(room, Draft { goal, spec, revision: None, refused_by: BTreeSet::new(), tries: 0, generation }, now);
+        self.decide(room, Draft { goal, spec, revision: None, refused_by: BTreeSet::new(), tries: 0 }, now);
     }
 
     fn existing_room(&self, room: &RoomId, reuse: bool) -> Reply {
@@ -92,7 +91,6 @@ impl Coordinator {
             revision: self.records.room_revision(room),
             refused_by: gone.into_iter().collect(),
             tries: 0,
-            generation: Generation(record.placement.generation.0 + 1),
         };
         self.decide(room.clone(), draft, now);
     }
@@ -108,7 +106,7 @@ impl Coordinator {
         let placement = Placement {
             worker: decision.worker,
             incarnation: decision.incarnation,
-            generation: draft.generation,
+            generation: OF_THE_WRITE,
             endpoints: decision.endpoints,
             candidates: decision.candidates,
         };
@@ -132,6 +130,8 @@ impl Coordinator {
             WriteOutcome::Done(revision) => {
                 placing.revision = Some(revision);
                 let record = RoomRecord { spec: placing.spec.clone(), placement: placing.placement.clone() };
+                let record = record.read_at(revision.0);
+                placing.placement.generation = record.placement.generation;
                 let order = Order::AssignRoom { assignment: assignment(room, &record) };
                 let Placement { worker, incarnation, .. } = placing.placement.clone();
                 self.answered(Fact::Room(room.clone(), Some(record)), revision, now);
@@ -169,7 +169,6 @@ impl Coordinator {
         }
         draft.refused_by.insert(former.worker);
         draft.tries += 1;
-        draft.generation = Generation(former.generation.0 + 1);
         if draft.tries >= ASSIGN_TRIES_MAX {
             let candidates = self.choose(&draft, now).map_or_else(|n| n.candidates, |d| d.candidates);
             return self.give_up(room, draft, Denial::NoWorker(candidates), now);
@@ -250,7 +249,6 @@ struct Draft {
     revision: Option<Revision>,
     refused_by: BTreeSet<WorkerId>,
     tries: u32,
-    generation: Generation,
 }
 
 impl Goal {
@@ -270,8 +268,7 @@ impl Placing {
     /// Back to the choice, with the placement that did not work.
     fn into_draft(self) -> (Draft, Placement) {
         let Self { goal, spec, placement, revision, refused_by, tries } = self;
-        let generation = placement.generation;
-        (Draft { goal, spec, revision, refused_by, tries, generation }, placement)
+        (Draft { goal, spec, revision, refused_by, tries }, placement)
     }
 }
 
