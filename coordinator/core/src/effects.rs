@@ -37,7 +37,7 @@ pub(crate) enum WriteStep {
 #[derive(Debug)]
 pub(crate) enum CommandStep {
     Assigned(RoomId),
-    SessionOpened(SessionId, Site, Generation),
+    SessionOpened(SessionId, Site),
     Freed { worker: WorkerId, incarnation: Incarnation, order: Box<Order>, tries: u32 },
 }
 
@@ -118,9 +118,7 @@ impl Coordinator {
         match self.commands.remove(&op) {
             None => {}
             Some(CommandStep::Assigned(room)) => self.room_assigned(&room, outcome, now),
-            Some(CommandStep::SessionOpened(session, site, generation)) => {
-                self.session_opened(&session, (site, generation), outcome, now);
-            }
+            Some(CommandStep::SessionOpened(session, site)) => self.session_opened(&session, site, outcome, now),
             Some(CommandStep::Freed { worker, incarnation, order, tries }) => {
                 if outcome == CommandOutcome::NoResponders {
                     self.probe_now(&worker, now);

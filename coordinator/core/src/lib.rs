@@ -248,7 +248,7 @@ impl Coordinator {
             Heard::Stale | Heard::TooMany => self.stats.announcements_ignored += 1,
             Heard::Restarted { before } => {
                 tracing::warn!(%worker, "a worker restarted; its sessions join again");
-                for session in self.sessions.at(&Site { worker, incarnation: before }) {
+                for session in self.sessions.at(&worker, before) {
                     self.close(&session, Close::WorkerRestarted, now);
                 }
             }
@@ -321,12 +321,11 @@ impl Coordinator {
         self.schedule_room_purge(&room, now);
     }
 
-    /// Sessions that another worker holds than the record says are over: the room moved.
+    /// Sessions of another placement than the record's are over: the room moved, perhaps away and back.
     fn room_stands(&mut self, room: &RoomId, now: Instant) {
         let Some(record) = self.records.room(room) else { return };
-        let (worker, incarnation) = (record.placement.worker.clone(), record.placement.incarnation);
-        self.registry.record(&worker, room, record.spec.room_type, now);
-        let here = Site { worker, incarnation };
+        let here = Site::of(&record.placement);
+        self.registry.record(&here.worker, room, record.spec.room_type, now);
         // Whoever placed it may not have known what is known here.
         if self.has_to_leave(room, now) {
             self.evacuation.wake(now);

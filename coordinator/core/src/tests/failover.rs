@@ -47,6 +47,16 @@ fn a_call_moves_at_once_when_its_worker_dies_whoever_leads() {
 }
 
 #[test]
+fn a_session_ends_when_its_room_left_its_worker_and_came_back_unseen() {
+    let mut world = World::with_session();
+    let (at, generation) = world.place_of("r");
+    let mut back = room_record(at.as_str());
+    back.placement.generation = Generation(generation + 2);
+    world.written_by_another(Fact::Room(room("r"), Some(back)));
+    assert!(world.take().contains(&Seen::Closed(session("s1"), Close::WorkerRestarted)), "the worker closed it");
+}
+
+#[test]
 fn a_worker_that_comes_back_takes_the_rooms_of_its_former_boot_if_it_is_the_only_one() {
     let mut world = World::with_peer();
     world.input(Input::Leads(true));
