@@ -156,7 +156,7 @@ impl Coordinator {
     pub fn handle_input(&mut self, input: Input, now: Instant) {
         match input {
             Input::Announced(announce) => self.announced(announce, now),
-            Input::Holds(holding) => self.held_by(holding),
+            Input::Holds(holding) => self.held_by(holding, now),
             Input::Probed { worker, incarnation, dead } => self.probed(worker, incarnation, dead),
             Input::Leads(leads) => self.lead(leads, now),
             Input::Listed { noun: noun @ (Noun::Workers | Noun::Cordons | Noun::Coordinators), entries, revision } => {

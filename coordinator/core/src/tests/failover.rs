@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use velella_model::record::{Connection, CoordinatorRecord, PeerRecord, RoomSpec};
 use velella_model::wire::command::Order;
-use velella_model::wire::holding::Holding;
+use velella_model::wire::holding::{HOLDING_INTERVAL_MS, Holding};
 use velella_model::{CoordinatorId, Generation, Incarnation};
 
 use super::world::{Seen, World};
 use crate::evacuation::{EVACUATE_EVERY, EVACUATE_ROOMS, NOBODY_RETRY};
 use crate::registry::SUSPECT_AFTER;
 use crate::sweep::SWEEP_EVERY;
-use crate::testing::{announce, dead, peer, peer_record, room, session, worker};
+use crate::testing::{announce, dead, peer, peer_record, room, room_record, session, worker};
 use crate::*;
 
 #[test]
@@ -174,6 +174,10 @@ fn a_room_that_a_worker_holds_in_vain_is_closed_there() {
     };
     world.input(holds());
     assert_eq!(world.take(), [], "seen once: it may be new");
+    world.input(holds());
+    assert_eq!(world.take(), [], "the same message twice tells no more");
+    world.pass(Duration::from_millis(HOLDING_INTERVAL_MS));
+    world.take();
     world.input(holds());
     let (_, to, _, order) = world.command();
     assert_eq!((to, order), (worker("w1"), Order::CloseRoom { room: room("gone"), generation: Generation(3) }));
