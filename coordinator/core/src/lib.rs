@@ -327,9 +327,7 @@ impl Coordinator {
         let here = Site::of(&record.placement);
         self.registry.record(&here.worker, room, record.spec.room_type, now);
         // Whoever placed it may not have known what is known here.
-        if self.has_to_leave(room, now) {
-            self.evacuation.wake(now);
-        }
+        self.wake_for(room, now);
         let members: Vec<PeerId> = self.records.members(room).map(|(peer, _)| peer.clone()).collect();
         members.iter().for_each(|peer| self.schedule_peer_purge(room, peer, now));
         for session in self.sessions.of_room(room) {

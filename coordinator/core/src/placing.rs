@@ -1,7 +1,8 @@
 //! Giving a room to a worker: decide → write the placement → tell the worker.
 //!
 //! A worker that refuses or does not answer is left out and the next one is tried under a higher
-//! generation. The generation is the revision of the write that places the room: so it grows whoever
+//! generation; whoever may have taken it is told to close it once the store says that it is elsewhere, not
+//! before. The generation is the revision of the write that places the room: so it grows whoever
 //! writes and whatever that one has not seen yet, and a room that is deleted and made again under the same
 //! id never meets commands of its former life.
 
@@ -34,6 +35,8 @@ pub(crate) struct Placing {
     /// What the next write of the record expects; `None` while the room is new.
     revision: Option<Revision>,
     refused_by: BTreeSet<WorkerId>,
+    /// Former placements that did not answer: their workers may hold the room.
+    unsure: Vec<Placement>,
     tries: u32,
 }
 
@@ -58,7 +61,8 @@ impl Coordinator {
             return self.reply(ticket, reply);
         }
         let goal = Goal::Create { ticket, also: Vec::new(), reuse };
-        self.decide(room, Draft { goal, spec, revision: None, refused_by: BTreeSet::new(), tries: 0 }, now);
+        let (refused_by, unsure) = (BTreeSet::new(), Vec::new());
+        self.decide(room, Draft { goal, spec, revision: None, refused_by, unsure, tries: 0 }, now);
     }
 
     fn existing_room(&self, room: &RoomId, reuse: bool) -> Reply {
@@ -90,6 +94,7 @@ impl Coordinator {
             spec: record.spec.clone(),
             revision: self.records.room_revision(room),
             refused_by: gone.into_iter().collect(),
+            unsure: Vec::new(),
             tries: 0,
         };
         self.decide(room.clone(), draft, now);
@@ -114,8 +119,8 @@ impl Coordinator {
         let record = RoomRecord { spec: draft.spec.clone(), placement: placement.clone() };
         let expect = draft.revision.map_or(Expect::Absent, Expect::Revision);
         self.write(WriteStep::PlacementWritten(room.clone()), Fact::Room(room.clone(), Some(record)), expect);
-        let Draft { goal, spec, revision, refused_by, tries, .. } = draft;
-        self.placings.insert(room, Placing { goal, spec, placement, revision, refused_by, tries });
+        let Draft { goal, spec, revision, refused_by, unsure, tries } = draft;
+        self.placings.insert(room, Placing { goal, spec, placement, revision, refused_by, unsure, tries });
     }
 
     fn choose(&self, draft: &Draft, now: Instant) -> Result<Decision, NoWorker> {
@@ -134,16 +139,19 @@ impl Coordinator {
                 placing.placement.generation = record.placement.generation;
                 let order = Order::AssignRoom { assignment: assignment(room, &record) };
                 let Placement { worker, incarnation, .. } = placing.placement.clone();
+                let unsure = std::mem::take(&mut placing.unsure);
                 self.answered(Fact::Room(room.clone(), Some(record)), revision, now);
+                self.close_room_at_all(room, &unsure);
                 self.command(CommandStep::Assigned(room.clone()), worker, incarnation, order);
             }
             WriteOutcome::Conflict(standing) => {
                 self.stats.write_conflicts += 1;
-                let placing = self.take_placing(room);
+                let Some(placing) = self.take_placing(room) else { return };
                 if let Some(entry) = standing {
                     self.answered(entry.fact, entry.revision, now);
                 }
-                self.finish_by_another(room, placing, now);
+                self.close_room_at_all(room, &placing.unsure);
+                self.finish_by_another(room, placing.goal, now);
             }
             WriteOutcome::Failed => {
                 self.stats.writes_lost += 1;
@@ -164,10 +172,10 @@ impl Coordinator {
         let Some(placing) = self.take_placing(room) else { return };
         let (mut draft, former) = placing.into_draft();
         tracing::warn!(%room, worker = %former.worker, ?outcome, "a worker did not take a room");
+        draft.refused_by.insert(former.worker.clone());
         if outcome == CommandOutcome::TimedOut {
-            self.close_room_at(room, &former);
+            draft.unsure.push(former);
         }
-        draft.refused_by.insert(former.worker);
         draft.tries += 1;
         if draft.tries >= ASSIGN_TRIES_MAX {
             let candidates = self.choose(&draft, now).map_or_else(|n| n.candidates, |d| d.candidates);
@@ -191,19 +199,21 @@ impl Coordinator {
             }
         }
         self.show_to_all(room, placing.goal);
+        // While it was on its way nobody moved it, whatever became of its new worker.
+        self.wake_for(room, now);
         self.open_waiting(room, now);
     }
 
     /// Somebody else wrote the room meanwhile: what stands there counts.
-    fn finish_by_another(&mut self, room: &RoomId, placing: Option<Placing>, now: Instant) {
-        match placing.map(|placing| placing.goal) {
-            Some(Goal::Create { ticket, also, reuse }) => {
+    fn finish_by_another(&mut self, room: &RoomId, goal: Goal, now: Instant) {
+        match goal {
+            Goal::Create { ticket, also, reuse } => {
                 let reply = self.existing_room(room, reuse);
                 also.into_iter().chain([ticket]).for_each(|ticket| self.reply(ticket, reply.clone()));
             }
-            Some(goal @ Goal::Move { .. }) => self.show_to_all(room, goal),
-            None => {}
+            Goal::Move { .. } => self.show_to_all(room, goal),
         }
+        self.wake_for(room, now);
         self.open_waiting(room, now);
     }
 
@@ -212,17 +222,28 @@ impl Coordinator {
         goal.into_tickets().into_iter().for_each(|ticket| self.reply(ticket, reply.clone()));
     }
 
-    /// A new room is withdrawn; a room that should move keeps its record, and its sessions ask
-    /// again until their patience ends.
+    /// A new room is withdrawn; a room that should move keeps its record, which its worker may yet take when
+    /// its sessions ask again.
     fn give_up(&mut self, room: &RoomId, draft: Draft, denial: Denial, now: Instant) {
         tracing::warn!(%room, %denial, "room not placed");
         if let Goal::Move { .. } = draft.goal {
             self.evacuation.nobody_fits(now);
         } else if let Some(revision) = draft.revision {
-            self.write(WriteStep::Withdrawn(room.clone()), Fact::Room(room.clone(), None), Expect::Revision(revision));
+            let step = WriteStep::Withdrawn(room.clone(), draft.unsure);
+            self.write(step, Fact::Room(room.clone(), None), Expect::Revision(revision));
         }
         let reply = Reply::Denied(denial);
         draft.goal.into_tickets().into_iter().for_each(|ticket| self.reply(ticket, reply.clone()));
+    }
+
+    /// The record of a new room that nobody took is gone, or somebody else changed it.
+    pub(crate) fn withdrawn(&mut self, room: RoomId, unsure: &[Placement], outcome: WriteOutcome, now: Instant) {
+        match outcome {
+            WriteOutcome::Done(revision) => self.answered(Fact::Room(room.clone(), None), revision, now),
+            WriteOutcome::Conflict(_) => {}
+            WriteOutcome::Failed => return,
+        }
+        self.close_room_at_all(&room, unsure);
     }
 
     fn take_placing(&mut self, room: &RoomId) -> Option<Placing> {
@@ -231,9 +252,15 @@ impl Coordinator {
         Some(placing)
     }
 
+    /// For a placement that the store no longer names: so whoever misses the end of a session there sees it
+    /// from the record.
     pub(crate) fn close_room_at(&mut self, room: &RoomId, placement: &Placement) {
         let order = Order::CloseRoom { room: room.clone(), generation: placement.generation };
         self.command_surely(placement.worker.clone(), placement.incarnation, order);
+    }
+
+    fn close_room_at_all(&mut self, room: &RoomId, placements: &[Placement]) {
+        placements.iter().for_each(|placement| self.close_room_at(room, placement));
     }
 
     fn reply(&mut self, ticket: Ticket, reply: Reply) {
@@ -248,6 +275,7 @@ struct Draft {
     spec: RoomSpec,
     revision: Option<Revision>,
     refused_by: BTreeSet<WorkerId>,
+    unsure: Vec<Placement>,
     tries: u32,
 }
 
@@ -267,8 +295,8 @@ impl Goal {
 impl Placing {
     /// Back to the choice, with the placement that did not work.
     fn into_draft(self) -> (Draft, Placement) {
-        let Self { goal, spec, placement, revision, refused_by, tries } = self;
-        (Draft { goal, spec, revision, refused_by, tries }, placement)
+        let Self { goal, spec, placement, revision, refused_by, unsure, tries } = self;
+        (Draft { goal, spec, revision, refused_by, unsure, tries }, placement)
     }
 }
 

@@ -42,6 +42,33 @@ fn a_worker_that_refuses_is_left_out_and_the_generation_rises() {
 }
 
 #[test]
+fn a_worker_that_did_not_answer_closes_the_room_once_it_is_elsewhere() {
+    let mut world = World::new(&["w1", "w2"]);
+    world.obedient = false;
+    world.request(create("r"));
+    let (op, _, _, Order::AssignRoom { assignment: before }) = world.command() else { panic!("assignment") };
+    world.answer(op, CommandOutcome::TimedOut);
+    let [Seen::Command(_, at, _, closed), Seen::Command(_, next, _, Order::AssignRoom { .. })] = &world.take()[..]
+    else {
+        panic!("the old place is closed, the new one assigned")
+    };
+    assert_eq!((at, next), (&worker("w1"), &worker("w2")));
+    assert_eq!(*closed, Order::CloseRoom { room: room("r"), generation: before.generation });
+}
+
+#[test]
+fn a_worker_that_did_not_answer_and_is_the_only_one_may_keep_the_room_that_the_store_places_there() {
+    let mut world = World::with_peer();
+    world.boot("w2", 1);
+    world.obedient = false;
+    world.request(Request::MoveRoom { room: room("r"), to: Some(worker("w2")) });
+    let (op, ..) = world.command();
+    world.answer(op, CommandOutcome::TimedOut);
+    assert!(!world.take().iter().any(|seen| matches!(seen, Seen::Command(..))), "nobody is told to close it");
+    assert_eq!(world.place_of("r").0, worker("w2"));
+}
+
+#[test]
 fn after_three_refusals_the_room_is_withdrawn() {
     let mut world = World::new(&["w1", "w2", "w3", "w4"]);
     world.obedient = false;
