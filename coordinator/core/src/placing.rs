@@ -159,6 +159,8 @@ impl Coordinator {
                     let (draft, _) = placing.into_draft();
                     self.give_up(room, Draft { revision: None, ..draft }, Denial::StoreDown, now);
                 }
+                // It may have happened nevertheless, and its worker may have died since.
+                self.wake_for(room, now);
             }
         }
     }

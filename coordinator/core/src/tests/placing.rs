@@ -1,6 +1,7 @@
 //! Rooms on their way to a worker.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use proptest::prelude::*;
 use velella_model::record::{RoomSpec, Verdict};
@@ -112,6 +113,22 @@ fn rooms_that_are_only_expected_to_cost_something_fill_no_worker() {
     let ticket = world.request(Request::ListWorkers);
     let Reply::Workers(workers) = world.reply(ticket) else { panic!("workers") };
     assert_eq!(workers[0].effective_load_permille, 1_000, "more than it may have, were it real");
+}
+
+#[test]
+fn a_room_that_was_made_though_the_store_did_not_say_so_moves_when_its_worker_died_meanwhile() {
+    let mut world = World::new(&["w1", "w2"]);
+    world.input(Input::Leads(true));
+    world.silent_store = true;
+    world.request(create("r"));
+    world.silent_store = false;
+    world.written_by_another(Fact::Room(room("r"), Some(testing::room_record("w1"))));
+    world.written_by_another(testing::dead("w1"));
+    world.pass(Duration::ZERO);
+    assert_eq!(world.place_of("r").0, worker("w1"), "it is on its way");
+    world.input(Input::Written { op: OpId(1), outcome: WriteOutcome::Failed });
+    world.pass(Duration::ZERO);
+    assert_eq!(world.place_of("r").0, worker("w2"));
 }
 
 #[test]
