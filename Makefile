@@ -107,6 +107,11 @@ bench-control: web ## Measure the control plane: 1000 subscribers at 1000 events
 	$(TARGET)/release/velella-bench-control notices
 	$(TARGET)/release/velella-bench-control rooms
 
+.PHONY: bench-placement
+bench-placement: ## Compare how evenly policies spread rooms over 10 and 200 workers
+	cargo build --locked --release --package velella-sim
+	$(TARGET)/release/velella-sim placement
+
 .PHONY: fresh-check
 fresh-check: ## Try `make run` and `make test` on a fresh minimal Debian (root; long)
 	scripts/fresh-check.sh

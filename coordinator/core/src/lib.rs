@@ -51,6 +51,7 @@ use velella_model::wire::announce::WorkerState;
 use velella_model::{CoordinatorId, PeerId, RoomId};
 
 pub use crate::close::Close;
+pub use crate::fleet::Fleet;
 pub use crate::history::{HistoryView, SAMPLE_EVERY, SAMPLES_MAX, Tick, Totals, WorkerHistory};
 pub use crate::input::{
     CommandOutcome, Entry, Fact, FleetFact, HistoryQuery, Input, Noun, OpId, Pass, PeerEdit, PeerSpec, Request,
@@ -58,19 +59,17 @@ pub use crate::input::{
 };
 pub use crate::notice::{Hook, Notice, Peer as PeerTold, Told, Track as TrackTold};
 pub use crate::output::{Denial, Expect, Output, Reply, RoomView, WorkerView};
-pub use crate::registry::{FORGET_AFTER, SUSPECT_AFTER, WORKERS_MAX};
+pub use crate::registry::{FORGET_AFTER, Heard, Registry, SUSPECT_AFTER, WORKERS_MAX};
 pub use crate::stats::Stats;
 pub use crate::subscriptions::SUBSCRIPTIONS_MAX;
 
 use crate::edits::Edits;
 use crate::effects::{CommandStep, Parked, WriteStep};
 use crate::evacuation::Evacuation;
-use crate::fleet::Fleet;
 use crate::history::History;
 use crate::placing::Placing;
 use crate::purge::Purge;
 use crate::records::{News, Records};
-use crate::registry::{Heard, Registry};
 use crate::sessions::{Sessions, Site};
 use crate::sweep::Sweep;
 use crate::telling::Telling;

@@ -101,7 +101,7 @@ impl Coordinator {
     }
 
     fn decide(&mut self, room: RoomId, draft: Draft, now: Instant) {
-        let decision = match self.choose(&draft, now) {
+        let decision = match self.choose(&room, &draft, now) {
             Ok(decision) => decision,
             Err(nobody) => {
                 self.stats.no_worker += 1;
@@ -123,10 +123,10 @@ impl Coordinator {
         self.placings.insert(room, Placing { goal, spec, placement, revision, refused_by, unsure, tries });
     }
 
-    fn choose(&self, draft: &Draft, now: Instant) -> Result<Decision, NoWorker> {
+    fn choose(&self, room: &RoomId, draft: &Draft, now: Instant) -> Result<Decision, NoWorker> {
         let contenders = self.registry.contenders(&self.fleet, |worker| self.records.placed_at(worker), now);
         let only = if let Goal::Move { to, .. } = &draft.goal { to.as_ref() } else { None };
-        placement::place(Wish { region: &self.region, refused_by: &draft.refused_by, only }, &contenders)
+        placement::place(Wish { room, region: &self.region, refused_by: &draft.refused_by, only }, &contenders)
     }
 
     pub(crate) fn placement_written(&mut self, room: &RoomId, outcome: WriteOutcome, now: Instant) {
@@ -180,7 +180,7 @@ impl Coordinator {
         }
         draft.tries += 1;
         if draft.tries >= ASSIGN_TRIES_MAX {
-            let candidates = self.choose(&draft, now).map_or_else(|n| n.candidates, |d| d.candidates);
+            let candidates = self.choose(room, &draft, now).map_or_else(|n| n.candidates, |d| d.candidates);
             return self.give_up(room, draft, Denial::NoWorker(candidates), now);
         }
         self.decide(room.clone(), draft, now);

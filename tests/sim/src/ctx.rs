@@ -14,7 +14,7 @@ use crate::store::{Call, Store};
 pub(crate) struct Ctx {
     base: Instant,
     pub(crate) now: Duration,
-    pub(crate) queue: Queue,
+    pub(crate) queue: Queue<Event>,
     pub(crate) dice: Dice,
     pub(crate) net: Net,
     pub(crate) store: Store,
