@@ -44,7 +44,7 @@ enum Command {
     /// one and a half times what a video room is expected to. Workers report every 1, 5 or 15 s.
     Placement {
         /// Seeds of each row.
-        #[arg(long, default_value_t = 10)]
+        #[arg(long, default_value_t = 3)]
         seeds: u64,
         /// How to tell it.
         #[arg(short, long, value_enum, default_value_t = Form::Table)]
