@@ -109,6 +109,11 @@ bench-control: deps-test web ## Measure the control plane: many subscribers, man
 	$(TARGET)/release/velella-bench-control rooms
 	scripts/bench-cluster.sh
 
+.PHONY: bench-placement
+bench-placement: ## Compare how evenly policies spread rooms over 10 and 200 workers
+	cargo build --locked --release --package velella-sim
+	$(TARGET)/release/velella-sim placement
+
 .PHONY: fresh-check
 fresh-check: ## Try `make run` and `make test` on a fresh minimal Debian (root; long)
 	scripts/fresh-check.sh

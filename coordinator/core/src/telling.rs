@@ -38,11 +38,6 @@ impl Telling {
         std::mem::replace(listed, true)
     }
 
-    /// Whether all rooms that there were at the start are known.
-    pub(crate) fn knows_rooms(&self) -> bool {
-        self.rooms_listed
-    }
-
     /// Whether a record that was read by its key, and was not known, is news.
     pub(crate) fn of_loads(&self) -> bool {
         self.rooms_listed && self.peers_listed

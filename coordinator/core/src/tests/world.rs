@@ -48,6 +48,8 @@ pub(crate) struct World {
     pub(crate) obedient: bool,
     /// Whether the store fails.
     pub(crate) store_down: bool,
+    /// Whether the store does not answer writes.
+    pub(crate) silent_store: bool,
     next_ticket: u64,
 }
 
@@ -73,6 +75,7 @@ impl World {
             told: Vec::new(),
             obedient: true,
             store_down: false,
+            silent_store: false,
             next_ticket: 0,
         };
         for id in workers {
@@ -199,6 +202,7 @@ impl World {
 
     fn execute(&mut self, output: Output) {
         let seen = match output {
+            Output::Write { .. } if self.silent_store => return,
             Output::Write { op, fact, expect } => {
                 let outcome = self.write(fact, expect);
                 return self.core.handle_input(Input::Written { op, outcome }, self.now);
