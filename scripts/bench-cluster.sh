@@ -13,8 +13,7 @@ URLS=http://127.0.0.1:5002,http://127.0.0.1:5003
 export PROFILE=release ETCD_NODES=3
 
 # Two cores carry the bots as well: little traffic, many calls.
-ROOMS=20
-BOTS=(--publishers 1 --subscribers 9 --bitrate 64k --fps 20 --join-rate 40/s --warmup 3s --reconnect)
+BOTS=(--publishers 1 --bitrate 64k --fps 20 --join-rate 40/s --warmup 3s --reconnect)
 WARMUP_S=3
 # From the opening of the window to the fault.
 CALM_S=5
@@ -48,6 +47,7 @@ etcd-leader-killed() {
     for n in 1 2 3; do
         if curl --silent "http://127.0.0.1:$((12379 + n))/metrics" | grep -q '^etcd_server_is_leader 1'; then
             kill -KILL "$(pid "etcd-$n")"
+            break
         fi
     done
     recovered
@@ -74,15 +74,15 @@ import json, sys
 print(max(json.load(sys.stdin), key=lambda worker: worker["rooms_placed"])["worker"])'
 }
 
-# trial FAULT SECONDS [ROOMS [BOT OPTION...]]: bots join, the fault happens, the figures are printed.
+# trial FAULT SECONDS [ROOMS SUBSCRIBERS]: bots join, the fault happens, the figures are printed.
 trial() {
-    local fault=$1 seconds=$2 rooms=${3:-$ROOMS} log
+    local fault=$1 seconds=$2 rooms=${3:-20} subscribers=${4:-9} log
     log=$(mktemp)
     echo "== $fault"
     scripts/cluster.sh up >/dev/null
-    "$BIN/velella-load" --rooms "$rooms" "${BOTS[@]}" "${@:4}" --duration "${seconds}s" --url "$URLS" >"$log" 2>"$log.progress" &
+    "$BIN/velella-load" --rooms "$rooms" --subscribers "$subscribers" "${BOTS[@]}" --duration "${seconds}s" --url "$URLS" >"$log" 2>"$log.progress" &
     local load=$!
-    until grep -q '^warm-up' "$log.progress"; do
+    until grep -q '^warm-up' "$log.progress" 2>/dev/null; do
         kill -0 $load 2>/dev/null || { cat "$log.progress" >&2; exit 1; }
         sleep 0.1
     done
@@ -109,7 +109,7 @@ drain() {
     scripts/cluster.sh up >/dev/null
     "$BIN/velella" cordon worker-2 >/dev/null
     "$BIN/velella" cordon worker-3 >/dev/null
-    trial drained 40 100 --subscribers 1
+    trial drained 40 100 1
 }
 
 creation() {

@@ -86,6 +86,9 @@ fn gaps(of: &Interruptions) -> Vec<String> {
         row("gaps", format!("{interrupted} of {streams} streams, {open} not ended; peers came back {returns} times")),
         row("longest gap", format!("p50 {}  p95 {}  p99 {}  max {}", at(500), at(950), at(990), at(1000))),
     ];
+    let began =
+        of.began_ms.map(|(first, last)| row("longest gap began", format!("{first} to {last} ms into the window")));
+    rows.extend(began);
     let mut above = 0;
     for step in GAP_STEPS_MS {
         let count = longest_ms.iter().filter(|ms| (above..step).contains(*ms)).count();
