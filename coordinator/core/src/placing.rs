@@ -53,7 +53,7 @@ impl Coordinator {
             let reply = self.existing_room(&room, reuse);
             return self.reply(ticket, reply);
         }
-        if !self.telling.knows_rooms() {
+        if !self.records.knows_rooms() {
             // Without a listing the generation could fall below one of the room's former life.
             return self.deny(ticket, Denial::StoreDown);
         }

@@ -14,6 +14,8 @@ use crate::shelf::Shelf;
 #[derive(Debug)]
 pub(crate) struct Records {
     rooms: Shelf<RoomId, RoomRecord>,
+    /// All rooms that there were at the start are known.
+    rooms_listed: bool,
     peers: Shelf<(RoomId, PeerId), PeerRecord>,
     members: BTreeMap<RoomId, BTreeSet<PeerId>>,
     placed: BTreeMap<WorkerId, BTreeSet<RoomId>>,
@@ -34,6 +36,7 @@ impl Records {
     pub(crate) fn new() -> Self {
         Self {
             rooms: Shelf::new(),
+            rooms_listed: false,
             peers: Shelf::new(),
             members: BTreeMap::new(),
             placed: BTreeMap::new(),
@@ -63,6 +66,10 @@ impl Records {
         let from = first.map(|first| self.peers.range(Bound::Included(&first)));
         let of_room = move |key: &&(RoomId, PeerId)| key.0 == *room;
         from.into_iter().flatten().take_while(move |(key, _)| of_room(key)).map(|((_, peer), record)| (peer, record))
+    }
+
+    pub(crate) fn knows_rooms(&self) -> bool {
+        self.rooms_listed
     }
 
     pub(crate) fn rooms_len(&self) -> usize {
@@ -173,7 +180,10 @@ impl Records {
         let gone = gone.into_iter().map(|fact| Entry { fact, revision });
         let news = gone.chain(entries).filter_map(|entry| self.watched(entry)).collect();
         match noun {
-            Noun::Rooms => self.rooms.pass(revision),
+            Noun::Rooms => {
+                self.rooms_listed = true;
+                self.rooms.pass(revision);
+            }
             Noun::Peers => self.peers.pass(revision),
             Noun::Workers | Noun::Cordons | Noun::Coordinators => {}
         }

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::wire::Message;
 use crate::wire::command::{Rights, SubscribeMode};
 use crate::{
-    CoordinatorId, Generation, Incarnation, Json, MediaKind, PeerId, RoomId, RoomType, SessionId, TrackId, VideoCodec, WorkerId,
+    CoordinatorId, Generation, Incarnation, Json, MediaKind, PeerId, RoomId, RoomType, SessionId, TrackId, VideoCodec,
+    WorkerId,
 };
 
 /// A room: what was asked for and where it lives.

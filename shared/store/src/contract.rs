@@ -10,7 +10,8 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 
 use crate::{
-    Change, Expect, LeaseId, Listing, Revision, Store, StoreError, VALUE_BYTES_MAX, Versioned, WATCH_CHANGES_MAX, Watch, Written,
+    Change, Expect, LeaseId, Listing, Revision, Store, StoreError, VALUE_BYTES_MAX, Versioned, WATCH_CHANGES_MAX,
+    Watch, Written,
 };
 
 /// How long anything that must happen may take.

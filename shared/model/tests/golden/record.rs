@@ -10,7 +10,8 @@ use velella_model::record::{
 };
 use velella_model::wire::command::{Rights, SubscribeMode};
 use velella_model::{
-    CoordinatorId, Generation, Incarnation, Json, MediaKind, PeerId, RoomId, RoomType, SessionId, TrackId, VideoCodec, WorkerId,
+    CoordinatorId, Generation, Incarnation, Json, MediaKind, PeerId, RoomId, RoomType, SessionId, TrackId, VideoCodec,
+    WorkerId,
 };
 
 #[test]
