@@ -73,12 +73,18 @@ struct Shared {
     demo_rate: Mutex<Rate>,
     /// Whose turn it is to enter a room of the page.
     demo_turn: tokio::sync::Mutex<()>,
-    ledger: Mutex<Ledger>,
+    ledger: Ledger,
     started: Instant,
 }
 
 impl Api {
-    pub(crate) fn new(sockets: Sockets, management_token: Secret, public_url: Option<String>, demo: bool) -> Self {
+    pub(crate) fn new(
+        sockets: Sockets,
+        management_token: Secret,
+        ledger: Ledger,
+        public_url: Option<String>,
+        demo: bool,
+    ) -> Self {
         let started = Instant::now();
         Self(Arc::new(Shared {
             sockets,
@@ -87,7 +93,7 @@ impl Api {
             demo,
             demo_rate: Mutex::new(demo::rate(started)),
             demo_turn: tokio::sync::Mutex::default(),
-            ledger: Mutex::default(),
+            ledger,
             started,
         }))
     }
@@ -321,6 +327,7 @@ mod tests {
 
     use tokio_util::sync::CancellationToken;
     use velella_bus::memory::MemoryBus;
+    use velella_store::memory::MemoryStore;
 
     use super::*;
     use crate::driver::Mailbox;
@@ -365,6 +372,7 @@ mod tests {
             reports: Reports::default(),
             shutdown: CancellationToken::new(),
         };
-        Api::new(sockets, secret, None, true)
+        let ledger = Ledger::new(Arc::new(MemoryStore::new()), &secret);
+        Api::new(sockets, secret, ledger, None, true)
     }
 }

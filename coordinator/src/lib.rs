@@ -13,6 +13,7 @@ mod lobby;
 mod metrics;
 mod notices;
 mod rate;
+mod seal;
 mod socket;
 mod sounds;
 mod tokens;
@@ -38,6 +39,7 @@ pub use config::{Config, TOKEN_SECRET_BYTES_MIN};
 use crate::driver::Driver;
 use crate::effects::Effects;
 use crate::http::Api;
+use crate::ledger::Ledger;
 use crate::lobby::Lobby;
 use crate::metrics::Metrics;
 use crate::notices::Notices;
@@ -102,7 +104,8 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Service> {
         reports,
         shutdown: deps.shutdown.clone(),
     };
-    let api = Api::new(sockets, management_token, config.public_url, config.demo);
+    let ledger = Ledger::new(Arc::clone(&deps.store), &secret);
+    let api = Api::new(sockets, management_token, ledger, config.public_url, config.demo);
     let allowed_origins = config.allowed_origins;
     let (store, shutdown) = (deps.store, deps.shutdown);
     Ok(Service { id, store, listener, driver, post, log, api, allowed_origins, listed, founded, heard, shutdown })
