@@ -7,7 +7,7 @@ use velella_model::record::{Candidate, Cordon, PeerRecord, RoomRecord};
 use velella_model::wire::announce::Announce;
 use velella_model::wire::command::Order;
 use velella_model::wire::signal::{ServerEvent, ToWorker};
-use velella_model::{Incarnation, PeerId, RoomId, RoomType, SessionId, TrackId, WorkerId};
+use velella_model::{Incarnation, PeerId, RoomId, RoomType, SessionId, Shared, TrackId, WorkerId};
 
 use crate::close::Close;
 use crate::history::{HistoryView, Totals};
@@ -141,9 +141,9 @@ pub struct RoomView {
     /// Its id.
     pub room: RoomId,
     /// What is known of it.
-    pub record: RoomRecord,
+    pub record: Shared<RoomRecord>,
     /// Its peers.
-    pub peers: Vec<(PeerId, PeerRecord)>,
+    pub peers: Vec<(PeerId, Shared<PeerRecord>)>,
 }
 
 /// A worker as this coordinator sees it.

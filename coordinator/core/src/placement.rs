@@ -29,6 +29,8 @@ pub struct Contender {
     pub lives: bool,
     /// Not heard of for too long.
     pub silent: bool,
+    /// What it announced. This alone can make it full: rooms that are expected to cost something may stay empty.
+    pub announced_permille: u32,
     /// Announced load plus the expected cost of what was placed there since.
     pub load_permille: u32,
     /// Rooms it holds or was given.
@@ -137,7 +139,7 @@ fn exclusion(wish: Wish<'_>, contender: &Contender) -> Option<&'static str> {
         (wish.only.is_some_and(|only| *only != contender.worker), "not asked for"),
         (contender.silent, "silent"),
         (wish.refused_by.contains(&contender.worker), "refused"),
-        (contender.load_permille >= load_permille_max, "full: load"),
+        (contender.announced_permille >= load_permille_max, "full: load"),
         (contender.rooms >= rooms_max, "full: rooms"),
         (contender.sessions >= sessions_max, "full: sessions"),
     ];
@@ -226,7 +228,7 @@ mod tests {
     fn may_take(c: &Contender) -> bool {
         c.state == WorkerState::Ready
             && !c.silent
-            && c.load_permille < c.capacity.load_permille_max
+            && c.announced_permille < c.capacity.load_permille_max
             && c.rooms < c.capacity.rooms_max
             && c.sessions < c.capacity.sessions_max
     }
@@ -264,6 +266,7 @@ mod tests {
             state: WorkerState::Ready,
             lives: true,
             silent: false,
+            announced_permille: load_permille,
             load_permille,
             rooms,
             sessions: 0,

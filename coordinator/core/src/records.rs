@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
-use velella_model::record::{Connection, PeerRecord, Placement, RoomRecord};
-use velella_model::{PeerId, RoomId, WorkerId};
+use velella_model::record::{Connection, PeerRecord, RoomRecord};
+use velella_model::{PeerId, RoomId, Shared, WorkerId};
 
 use crate::input::{Entry, Fact, Noun, Revision, RoomQuery};
 use crate::output::RoomView;
@@ -26,10 +26,10 @@ pub(crate) struct Records {
 /// A change of what is known, with what stood there before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum News {
-    RoomPut(RoomId, Option<Box<RoomRecord>>),
-    RoomGone(RoomId, Box<RoomRecord>),
-    PeerPut(RoomId, PeerId, Option<Box<PeerRecord>>),
-    PeerGone(RoomId, PeerId, Option<Box<PeerRecord>>),
+    RoomPut(RoomId, Option<Shared<RoomRecord>>),
+    RoomGone(RoomId, Shared<RoomRecord>),
+    PeerPut(RoomId, PeerId, Option<Shared<PeerRecord>>),
+    PeerGone(RoomId, PeerId, Option<Shared<PeerRecord>>),
 }
 
 impl Records {
@@ -60,7 +60,10 @@ impl Records {
         self.peers.revision(&(room.clone(), peer.clone()))
     }
 
-    pub(crate) fn members<'a>(&'a self, room: &'a RoomId) -> impl Iterator<Item = (&'a PeerId, &'a PeerRecord)> {
+    pub(crate) fn members<'a>(
+        &'a self,
+        room: &'a RoomId,
+    ) -> impl Iterator<Item = (&'a PeerId, &'a Shared<PeerRecord>)> {
         // They stand side by side: one look for the first, not one for each.
         let first = self.members.get(room).and_then(BTreeSet::first).map(|peer| (room.clone(), peer.clone()));
         let from = first.map(|first| self.peers.range(Bound::Included(&first)));
@@ -114,9 +117,7 @@ impl Records {
     }
 
     pub(crate) fn view(&self, room: &RoomId) -> Option<RoomView> {
-        let record = self.room(room)?.clone();
-        let peers = self.members(room).map(|(id, record)| (id.clone(), record.clone())).collect();
-        Some(RoomView { room: room.clone(), record, peers })
+        Some(self.view_of(room, &self.rooms.share(room)?))
     }
 
     /// Whether somebody is connected.
@@ -135,23 +136,13 @@ impl Records {
         let from = query.after.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
         let mut found = self.rooms.range(from).filter(|(room, record)| wanted(room, record));
         let limit = query.limit.unwrap_or(usize::MAX);
-        let rooms = found.by_ref().take(limit).map(|(room, record)| self.listed_view(room, record)).collect();
+        let rooms = found.by_ref().take(limit).map(|(room, record)| self.view_of(room, record)).collect();
         (rooms, found.next().is_some())
     }
 
-    /// Without the candidates of the placement: a list of ten thousand rooms has no use for them.
-    fn listed_view(&self, room: &RoomId, record: &RoomRecord) -> RoomView {
-        let Placement { worker, incarnation, generation, endpoints, .. } = &record.placement;
-        let placement = Placement {
-            worker: worker.clone(),
-            incarnation: *incarnation,
-            generation: *generation,
-            endpoints: endpoints.clone(),
-            candidates: Vec::new(),
-        };
-        let record = RoomRecord { spec: record.spec.clone(), placement };
+    fn view_of(&self, room: &RoomId, record: &Shared<RoomRecord>) -> RoomView {
         let peers = self.members(room).map(|(id, record)| (id.clone(), record.clone())).collect();
-        RoomView { room: room.clone(), record, peers }
+        RoomView { room: room.clone(), record: record.clone(), peers }
     }
 
     /// Takes a step of the watch.
@@ -194,12 +185,12 @@ impl Records {
         let Entry { fact, revision } = entry;
         match fact {
             Fact::Room(room, record) => {
-                let before = self.rooms.get(&room).cloned();
+                let before = self.rooms.share(&room);
                 into_rooms(&mut self.rooms, &room, revision, record).then(|| self.index_room(room, before))?
             }
             Fact::Peer(room, peer, record) => {
                 let key = (room, peer);
-                let (connected, before) = (self.is_connected(&key), self.peers.get(&key).cloned().map(Box::new));
+                let (connected, before) = (self.is_connected(&key), self.peers.share(&key));
                 let news = into_peers(&mut self.peers, &key, revision, record);
                 self.connected = self.connected + self.is_connected(&key) - connected;
                 news.then(|| self.index_peer(key, before))
@@ -213,19 +204,19 @@ impl Records {
         self.peers.get(key).is_some_and(|record| record.connection.is_some()).into()
     }
 
-    fn index_room(&mut self, room: RoomId, before: Option<RoomRecord>) -> Option<News> {
+    fn index_room(&mut self, room: RoomId, before: Option<Shared<RoomRecord>>) -> Option<News> {
         if let Some(rooms) = before.as_ref().and_then(|b| self.placed.get_mut(&b.placement.worker)) {
             rooms.remove(&room);
         }
         self.placed.retain(|_, rooms| !rooms.is_empty());
         let Some(record) = self.rooms.get(&room) else {
-            return before.map(|before| News::RoomGone(room, Box::new(before)));
+            return before.map(|before| News::RoomGone(room, before));
         };
         self.placed.entry(record.placement.worker.clone()).or_default().insert(room.clone());
-        Some(News::RoomPut(room, before.map(Box::new)))
+        Some(News::RoomPut(room, before))
     }
 
-    fn index_peer(&mut self, (room, peer): (RoomId, PeerId), before: Option<Box<PeerRecord>>) -> News {
+    fn index_peer(&mut self, (room, peer): (RoomId, PeerId), before: Option<Shared<PeerRecord>>) -> News {
         if self.peer(&room, &peer).is_some() {
             self.members.entry(room.clone()).or_default().insert(peer.clone());
             return News::PeerPut(room, peer, before);
@@ -282,7 +273,7 @@ mod tests {
         records.watched(peer_entry("p1", 1));
         records.watched(peer_entry("p2", 2));
         let news = records.listed(Noun::Peers, vec![peer_entry("p2", 2), peer_entry("p3", 5)], Revision(6));
-        let before = Some(Box::new(peer_record()));
+        let before = Some(peer_record().into());
         let expected = [News::PeerGone(room("r"), peer("p1"), before), News::PeerPut(room("r"), peer("p3"), None)];
         assert_eq!(news, expected);
         assert_eq!(records.members(&room("r")).count(), 2);

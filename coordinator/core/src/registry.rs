@@ -199,6 +199,7 @@ impl Known {
             },
             lives: fleet.may_live(worker, *incarnation),
             silent: self.is_silent(now),
+            announced_permille: load.cpu_permille,
             load_permille: self.load_permille(now),
             rooms: load.rooms.max(placed(worker)).saturating_add(self.reservations.pending()),
             sessions: load.sessions,

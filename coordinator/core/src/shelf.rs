@@ -6,12 +6,14 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
+use velella_model::Shared;
+
 use crate::input::Revision;
 
 /// Records by key, each with the revision of its last write.
 #[derive(Debug)]
 pub(crate) struct Shelf<K, V> {
-    held: BTreeMap<K, (V, Revision)>,
+    held: BTreeMap<K, (Shared<V>, Revision)>,
     /// Keys that we deleted ourselves and whose deletion the watch has not shown yet; as many as
     /// deletions are in flight.
     buried: BTreeMap<K, Revision>,
@@ -25,7 +27,12 @@ impl<K: Ord + Clone, V> Shelf<K, V> {
     }
 
     pub(crate) fn get(&self, key: &K) -> Option<&V> {
-        self.held.get(key).map(|(value, _)| value)
+        self.held.get(key).map(|(value, _)| &**value)
+    }
+
+    /// The value to be kept.
+    pub(crate) fn share(&self, key: &K) -> Option<Shared<V>> {
+        self.held.get(key).map(|(value, _)| value.clone())
     }
 
     pub(crate) fn revision(&self, key: &K) -> Option<Revision> {
@@ -33,7 +40,7 @@ impl<K: Ord + Clone, V> Shelf<K, V> {
     }
 
     /// All whose keys follow `from`, in order.
-    pub(crate) fn range<'a>(&'a self, from: Bound<&K>) -> impl Iterator<Item = (&'a K, &'a V)> + use<'a, K, V> {
+    pub(crate) fn range<'a>(&'a self, from: Bound<&K>) -> impl Iterator<Item = (&'a K, &'a Shared<V>)> + use<'a, K, V> {
         self.held.range((from, Bound::Unbounded)).map(|(key, (value, _))| (key, value))
     }
 
@@ -68,8 +75,9 @@ impl<K: Ord + Clone, V> Shelf<K, V> {
     /// Takes a whole listing; returns the keys that it does not hold any more.
     pub(crate) fn vanished(&self, listed: &[K], revision: Revision) -> Vec<K> {
         let listed: std::collections::BTreeSet<&K> = listed.iter().collect();
-        let gone =
-            |(key, (_, at)): (&K, &(V, Revision))| (*at <= revision && !listed.contains(key)).then(|| key.clone());
+        let gone = |(key, (_, at)): (&K, &(Shared<V>, Revision))| {
+            (*at <= revision && !listed.contains(key)).then(|| key.clone())
+        };
         self.held.iter().filter_map(gone).collect()
     }
 
@@ -88,7 +96,7 @@ impl<K: Ord + Clone, V> Shelf<K, V> {
         }
         match value {
             Some(value) => {
-                self.held.insert(key.clone(), (value, revision));
+                self.held.insert(key.clone(), (value.into(), revision));
                 true
             }
             None => self.held.remove(key).is_some(),

@@ -73,11 +73,11 @@ pub(crate) async fn totals(State(api): State<Api>) -> Result<Json<Value>, Failur
 #[utoipa::path(get, path = "/rooms/{room}/placement", tag = "cluster", operation_id = "show_placement",
     params(RoomPath), responses((status = 200, body = Object), Failures))]
 pub(crate) async fn placement(State(api): State<Api>, Path(path): Path<RoomPath>) -> Result<Json<Value>, Failure> {
-    Ok(Json(placement_of(api.show_room(path.id()?).await?)))
+    Ok(Json(placement_of(&api.show_room(path.id()?).await?)))
 }
 
-fn placement_of(view: RoomView) -> Value {
-    let Placement { worker, incarnation, generation, endpoints, candidates } = view.record.placement;
+fn placement_of(view: &RoomView) -> Value {
+    let Placement { worker, incarnation, generation, endpoints, candidates } = &view.record.placement;
     json!({
         "room": view.room,
         "worker": worker,

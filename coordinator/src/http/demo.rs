@@ -118,7 +118,7 @@ pub(crate) async fn join(
         room: room.into(),
         peer: peer.into(),
         moderator: record.scopes.admin,
-        worker: view.record.placement.worker.into(),
+        worker: view.record.placement.worker.clone().into(),
     }))
 }
 

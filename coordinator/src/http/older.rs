@@ -16,7 +16,7 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, StatusCode, Uri};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use serde_json::{Value, json};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -28,7 +28,7 @@ use crate::http::body::object;
 use crate::http::failure::{Failure, Failures};
 use crate::http::peers::PeerPath;
 use crate::http::rooms::RoomPath;
-use crate::http::view::Data;
+use crate::http::view::{Data, room_list};
 use crate::http::{API_CLIENT, Api, peer_config, public, room_config};
 
 /// What wants the management token.
@@ -96,7 +96,7 @@ pub(crate) async fn health(State(api): State<Api>) -> Json<Value> {
 pub(crate) async fn list_rooms(State(api): State<Api>) -> Result<Response, Failure> {
     let rooms = api.list_rooms(RoomQuery::default()).await?;
     // Not by way of a JSON value: there may be ten thousand.
-    Ok(Json(Data { data: rooms.iter().map(view::room).collect::<Vec<_>>() }).into_response())
+    room_list(rooms.len(), &Data { data: rooms.iter().map(view::room).collect::<Vec<_>>() })
 }
 
 /// Create a room

@@ -122,7 +122,7 @@ pub(crate) async fn list(
     let next = rooms.last().filter(|_| more).map(|view| view.room.as_str());
     let link = next.map(|next| (header::LINK, format!("<{}?{}>; rel=\"next\"", uri.path(), query.after(next))));
     let data = rooms.iter().map(view::room).collect();
-    let body = Json(Rooms { data, next: query.limit.map(|_| next) }).into_response();
+    let body = view::room_list(rooms.len(), &Rooms { data, next: query.limit.map(|_| next) })?;
     Ok((axum::response::AppendHeaders(link), body).into_response())
 }
 

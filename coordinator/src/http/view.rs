@@ -3,6 +3,8 @@
 //! `Peer` has exactly these keys: the published Python SDK compares peers with all their keys.
 //! Metadata goes through as the text that it is.
 
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -10,6 +12,18 @@ use velella_coordinator_core::RoomView;
 use velella_model::record::{PeerKind, PeerRecord, RoomSpec};
 use velella_model::wire::command::SubscribeMode;
 use velella_model::{Json, MediaKind, PeerId, RoomType, TrackId, VideoCodec};
+
+use crate::http::failure::Failure;
+
+/// What a room of a list takes as JSON, about: one allocation instead of twenty that each copy.
+const LISTED_ROOM_BYTES: usize = 768;
+
+/// A list of so many rooms as an answer.
+pub(crate) fn room_list(rooms: usize, list: &impl Serialize) -> Result<Response, Failure> {
+    let mut body = Vec::with_capacity((rooms + 1) * LISTED_ROOM_BYTES);
+    serde_json::to_writer(&mut body, list).map_err(|_| Failure::INTERNAL)?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
+}
 
 /// `{"data":…}`, as nearly every answer is wrapped.
 #[derive(Serialize, ToSchema)]

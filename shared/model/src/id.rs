@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -9,10 +10,10 @@ use serde::{Deserialize, Serialize};
 /// with the published clients; the bound leaves room for rooms named by people.
 pub const ID_BYTES_MAX: usize = 200;
 
-/// A name of one noun. Two kinds of id never mix: `Id<kind::Room>` is not `Id<kind::Peer>`.
+/// A name of one noun. Two kinds of id never mix: `Id<kind::Room>` is not `Id<kind::Peer>`. Cheap to clone.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String", bound = "K: Clone")]
-pub struct Id<K>(Box<str>, PhantomData<K>);
+pub struct Id<K>(Arc<str>, PhantomData<K>);
 
 /// The nouns that have ids.
 pub mod kind {
@@ -91,7 +92,7 @@ impl<K> std::str::FromStr for Id<K> {
 
 impl<K> From<Id<K>> for String {
     fn from(id: Id<K>) -> Self {
-        id.0.into()
+        id.0.as_ref().into()
     }
 }
 

@@ -10,9 +10,11 @@ pub mod json;
 pub mod key;
 mod media;
 pub mod record;
+mod shared;
 pub mod subject;
 pub mod wire;
 
 pub use id::{CoordinatorId, Generation, Id, IdError, Incarnation, PeerId, RoomId, SessionId, TrackId, WorkerId, kind};
 pub use json::{Json, JsonError};
 pub use media::{MediaKind, RoomType, Variant, VideoCodec};
+pub use shared::Shared;

@@ -13,11 +13,15 @@ use crate::publication::Traffic;
 const PACKET_BYTES_MAX: i64 = 1150;
 const PACKET_BYTES_MIN: i64 = 100;
 
+const ROOMS_MAX: i64 = 10_000;
+
 const EXAMPLES: &str = "Examples:
   One speaker, 200 viewers, 1 Mbit/s, against a local server:
     velella-load --publishers 1 --subscribers 200 --bitrate 1M --duration 20s --server-pid $(pidof velella)
   A meeting of eight, everyone with camera and microphone:
     velella-load --peers 8 --audio --bitrate 500k
+  What a fault costs those who watch, in ten rooms on a cluster of two coordinators:
+    velella-load --rooms 10 --peers 4 --reconnect --url http://127.0.0.1:5002,http://127.0.0.1:5003
   Mostly audio for two minutes, figures as JSON:
     velella-load --subscribers 50 --bitrate 64k --audio --duration 2m --json load.json
 
@@ -25,6 +29,7 @@ Reading the figures:
   delay (arrival) ends when the kernel of this machine has put the packet into the receiver's
   socket. delay (read) ends when this program read it; when the two differ much, this program is
   the bottleneck, not the server. On one machine both share the CPU: look at the CPU lines too.
+  gaps are silences of at least 0.2 s of one source at one receiver, the longest of each.
 
 Exit code: 0 measured; 1 a peer failed to join, nothing arrived, or the server could not be used; 2 wrong usage.";
 
@@ -33,13 +38,17 @@ Exit code: 0 measured; 1 a peer failed to join, nothing arrived, or the server c
 #[derive(Debug, Clone, Parser)]
 #[command(version, after_help = EXAMPLES)]
 pub(crate) struct Config {
-    /// Base URL of the REST API, including the app
-    #[arg(long, default_value = "http://127.0.0.1:5002/api/v1/connect/load", value_parser = base_url)]
-    pub(crate) url: String,
+    /// Base URL of the REST API, including the app; several, with commas, are taken in turn by the peers
+    #[arg(long = "url", default_value = "http://127.0.0.1:5002/api/v1/connect/load", value_parser = base_url, value_delimiter = ',')]
+    pub(crate) urls: Vec<String>,
 
     /// Management token of the server
     #[arg(long, env = "VELELLA_MANAGEMENT_TOKEN", hide_env_values = true, default_value = "development")]
     pub(crate) token: String,
+
+    /// Rooms, each with the peers that the other options name
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=ROOMS_MAX))]
+    pub(crate) rooms: u32,
 
     /// Peers that publish
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
@@ -101,6 +110,10 @@ pub(crate) struct Config {
     #[arg(long)]
     pub(crate) server_pid: Option<u32>,
 
+    /// Come back with the same token when the socket closes, as the published client does: half a second later
+    #[arg(long)]
+    pub(crate) reconnect: bool,
+
     /// Also write the figures to this file, as JSON
     #[arg(long)]
     pub(crate) json: Option<PathBuf>,
@@ -147,7 +160,9 @@ impl Config {
     /// What was asked for, in one line.
     pub(crate) fn scenario(&self) -> String {
         let tracks: Vec<String> = self.traffic().iter().map(Traffic::to_string).collect();
-        format!("{} publishing ({}), {} receiving only", self.publishers(), tracks.join(" + "), self.subscribers())
+        let rooms = if self.rooms == 1 { String::new() } else { format!("{} rooms, each with ", self.rooms) };
+        let (publishers, subscribers) = (self.publishers(), self.subscribers());
+        format!("{rooms}{publishers} publishing ({}), {subscribers} receiving only", tracks.join(" + "))
     }
 
     /// Threads per role: half of the cores, so that a server on the same machine has the others.

@@ -6,6 +6,7 @@
 mod config;
 mod cpu;
 mod crew;
+mod gaps;
 mod negotiation;
 mod pattern;
 mod peer;

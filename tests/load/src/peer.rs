@@ -14,6 +14,7 @@ use str0m::config::DtlsCert;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep_until, timeout};
 
+use crate::gaps::Gap;
 use crate::record::{Arrival, Arrivals, Delays, Measurement, histogram};
 use crate::session::{Counts, Output, Part, Session};
 use crate::signal::Signal;
@@ -22,11 +23,22 @@ use crate::socket::{Buffers, PeerSocket};
 /// A peer that is not connected by then has failed to join.
 const JOIN_PATIENCE: Duration = Duration::from_secs(20);
 
+/// Wait before the first return, and so much more after each that failed.
+const RETURN_AFTER: Duration = Duration::from_millis(500);
+
+/// A peer that fails so often in a row stays away.
+const RETURNS_IN_VAIN_MAX: u32 = 20;
+
 /// Everything a peer needs to know to start.
 #[derive(Debug)]
 pub(crate) struct Launch {
     pub(crate) part: Part,
-    pub(crate) socket_url: String,
+    /// Which of the run's rooms.
+    pub(crate) room: u32,
+    /// Where to go first, and next when that one closes the socket.
+    pub(crate) socket_urls: Vec<String>,
+    /// Whether it comes back.
+    pub(crate) reconnect: bool,
     pub(crate) token: String,
     pub(crate) address: Ipv4Addr,
 }
@@ -66,8 +78,15 @@ impl Ledger {
 /// What became of one peer.
 #[derive(Debug, Default)]
 pub(crate) struct PeerReport {
+    pub(crate) room: u32,
     pub(crate) publishes: bool,
-    /// From opening the socket to connected media transport.
+    /// Times that it came back after its socket was closed.
+    pub(crate) returns: u64,
+    /// Its silences, in the measured window.
+    pub(crate) gaps: Vec<Gap>,
+    /// Its newest session has connected.
+    pub(crate) connected: bool,
+    /// From opening its first socket to connected media transport.
     pub(crate) join: Option<Duration>,
     /// From opening the socket to the first packet of someone else's track.
     pub(crate) first_packet: Option<Duration>,
@@ -79,8 +98,11 @@ pub(crate) struct PeerReport {
 /// Runs a peer to its end. Never fails: a failure is part of the report.
 pub(crate) async fn run(launch: Launch, around: Surroundings, ledger: Rc<RefCell<Ledger>>) -> PeerReport {
     let decided = around.decided.clone();
-    let mut report = PeerReport { publishes: !launch.part.publishes.is_empty(), ..PeerReport::default() };
-    let lived = live(launch, around, &ledger, &mut report).await;
+    let (room, publishes) = (launch.room, !launch.part.publishes.is_empty());
+    let mut report = PeerReport { room, publishes, ..PeerReport::default() };
+    let measurement = around.measurement.clone();
+    let lived = live(&launch, around, &ledger, &mut report).await;
+    report.gaps = report.arrivals.gaps(&measurement);
     if let Err(error) = lived {
         report.failure = Some(format!("{error:#}"));
     }
@@ -91,16 +113,51 @@ pub(crate) async fn run(launch: Launch, around: Surroundings, ledger: Rc<RefCell
     report
 }
 
-async fn live(launch: Launch, around: Surroundings, ledger: &RefCell<Ledger>, report: &mut PeerReport) -> Result<()> {
+/// One session after the other until the run ends; only the first must succeed.
+async fn live(launch: &Launch, around: Surroundings, ledger: &RefCell<Ledger>, report: &mut PeerReport) -> Result<()> {
+    let (mut former, mut failures) = (None, 0);
+    for url in launch.socket_urls.iter().cycle() {
+        let error = match visit(launch, url, &around, ledger, report, &mut former).await {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        failures = if report.connected { 1 } else { failures + 1 };
+        if !launch.reconnect || report.join.is_none() || failures > RETURNS_IN_VAIN_MAX {
+            return Err(error);
+        }
+        let mut finish = around.finish.clone();
+        let finished = finish.wait_for(|finished| *finished);
+        if timeout(RETURN_AFTER * failures, finished).await.is_ok() {
+            return Ok(());
+        }
+        report.returns += 1;
+    }
+    Ok(())
+}
+
+/// One session, from opening the socket to the end of the run or of the socket.
+async fn visit(
+    launch: &Launch,
+    url: &str,
+    around: &Surroundings,
+    ledger: &RefCell<Ledger>,
+    report: &mut PeerReport,
+    former: &mut Option<Box<Session>>,
+) -> Result<()> {
+    report.connected = false;
     let opened = Instant::now();
-    let signal = timeout(JOIN_PATIENCE, Signal::open(&launch.socket_url, &launch.token));
+    let signal = timeout(JOIN_PATIENCE, Signal::open(url, &launch.token));
     let signal = signal.await.context("no answer to authentication")??;
     let socket = PeerSocket::bind(launch.address).context("no UDP port")?;
-    let session =
-        Session::new(&launch.part, around.cert.clone(), socket.local, around.measurement.clone(), Instant::now())?;
-    let mut peer = Peer { session: Box::new(session), signal, socket, opened, ledger, report, around };
+    let (part, cert, local, now) = (&launch.part, around.cert.clone(), socket.local, Instant::now());
+    let session = match former.take() {
+        Some(former) => former.again(part, cert, local, now)?,
+        None => Session::new(part, cert, local, around.measurement.clone(), now)?,
+    };
+    let mut peer = Peer { session: Box::new(session), signal, socket, opened, ledger, report, around: around.clone() };
     let ended = peer.work().await;
     peer.report.counts = peer.session.counts();
+    *former = Some(peer.session);
     peer.signal.close().await;
     ended
 }
@@ -153,7 +210,7 @@ impl Peer<'_> {
 
     fn deadline(&self) -> Result<Instant> {
         let next = self.session.poll_timeout();
-        if self.report.join.is_some() {
+        if self.report.connected {
             return Ok(next);
         }
         let patience_ends = self.opened + JOIN_PATIENCE;
@@ -174,14 +231,19 @@ impl Peer<'_> {
                     let lateness_ns = u64::try_from(lateness.as_nanos()).unwrap_or(u64::MAX);
                     self.ledger.borrow_mut().lateness.saturating_record(lateness_ns);
                 }
-                Output::Connected => {
-                    self.report.join = Some(self.opened.elapsed());
-                    let port = Some(self.socket.local.port());
-                    let _ = self.around.decided.send(Decided { port }).await;
-                }
+                Output::Connected => self.connected().await,
             }
         }
         Ok(())
+    }
+
+    async fn connected(&mut self) {
+        self.report.connected = true;
+        if self.report.join.is_none() {
+            self.report.join = Some(self.opened.elapsed());
+            let port = Some(self.socket.local.port());
+            let _ = self.around.decided.send(Decided { port }).await;
+        }
     }
 
     fn receive(&mut self) -> Result<()> {
@@ -193,9 +255,10 @@ impl Peer<'_> {
 
     fn record(&mut self, payload: &[u8], arrived: Instant) {
         let measurement = &self.around.measurement;
-        let arrival = self.report.arrivals.record(measurement, payload);
+        let arrived_ns = measurement.ns(arrived);
+        let arrival = self.report.arrivals.record(measurement, payload, arrived_ns);
         if let Arrival::New(stamp) = arrival {
-            let (arrived_ns, read_ns) = (measurement.ns(arrived), measurement.ns(Instant::now()));
+            let read_ns = measurement.ns(Instant::now());
             self.ledger.borrow_mut().delays.record(stamp.sent_ns, arrived_ns, read_ns);
         }
         if arrival != Arrival::Foreign && self.report.first_packet.is_none() {

@@ -101,6 +101,11 @@ impl Publication {
         }
     }
 
+    /// The same track in a new session: its packets and frames are counted on.
+    pub(crate) fn again(self) -> Self {
+        Self { line: None, next_due: None, keyframe_wanted: true, ..self }
+    }
+
     /// The m-line and payload type that the answer gave this track.
     pub(crate) fn attach(&mut self, mid: Mid, pt: Pt) {
         self.line = Some((mid, pt));

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
+use crate::gaps::{Gap, Gaps};
 use crate::pattern::Stamp;
 
 /// A sequence number beyond this is a broken stamp, not 60 hours of 10 000 packets per second;
@@ -45,6 +46,11 @@ impl Measurement {
     pub(crate) fn counts(&self, sent_ns: u64) -> bool {
         self.window.get().is_some_and(|window| window.contains(sent_ns))
     }
+
+    /// When the window closes, in the nanoseconds of the run.
+    pub(crate) fn end_ns(&self) -> u64 {
+        self.window.get().map_or(0, |window| window.end_ns)
+    }
 }
 
 /// A half-open span of send times.
@@ -68,6 +74,7 @@ pub(crate) struct Arrivals {
     pub(crate) duplicates: u64,
     /// Packets without a stamp of this run: padding, or another room's media.
     pub(crate) foreign: u64,
+    gaps: Gaps,
 }
 
 /// What a packet turned out to be.
@@ -81,11 +88,14 @@ pub(crate) enum Arrival {
 }
 
 impl Arrivals {
-    pub(crate) fn record(&mut self, measurement: &Measurement, payload: &[u8]) -> Arrival {
+    pub(crate) fn record(&mut self, measurement: &Measurement, payload: &[u8], arrived_ns: u64) -> Arrival {
         let Some(stamp) = Stamp::parse(payload).filter(|s| s.run == measurement.run && s.seq < SEQ_MAX) else {
             self.foreign += 1;
             return Arrival::Foreign;
         };
+        if measurement.counts(arrived_ns) {
+            self.gaps.arrived(stamp.source, arrived_ns);
+        }
         if !measurement.counts(stamp.sent_ns) {
             return Arrival::Other;
         }
@@ -95,6 +105,11 @@ impl Arrivals {
         }
         self.bytes += payload.len() as u64;
         Arrival::New(stamp)
+    }
+
+    /// The silences of the window, once it has closed.
+    pub(crate) fn gaps(&mut self, measurement: &Measurement) -> Vec<Gap> {
+        self.gaps.close(measurement.end_ns())
     }
 
     pub(crate) fn received(&self, source: u32) -> u64 {
@@ -163,10 +178,10 @@ mod tests {
     #[test]
     fn only_packets_sent_inside_the_window_count() {
         let (measurement, mut arrivals) = measuring();
-        assert_eq!(arrivals.record(&measurement, &packet(0, 99)), Arrival::Other);
-        assert!(matches!(arrivals.record(&measurement, &packet(1, 100)), Arrival::New(_)));
-        assert!(matches!(arrivals.record(&measurement, &packet(2, 199)), Arrival::New(_)));
-        assert_eq!(arrivals.record(&measurement, &packet(3, 200)), Arrival::Other);
+        assert_eq!(arrivals.record(&measurement, &packet(0, 99), 0), Arrival::Other);
+        assert!(matches!(arrivals.record(&measurement, &packet(1, 100), 0), Arrival::New(_)));
+        assert!(matches!(arrivals.record(&measurement, &packet(2, 199), 0), Arrival::New(_)));
+        assert_eq!(arrivals.record(&measurement, &packet(3, 200), 0), Arrival::Other);
         assert_eq!(arrivals.received(SOURCE), 2);
         assert_eq!(arrivals.bytes, 200);
     }
@@ -174,14 +189,14 @@ mod tests {
     #[test]
     fn nothing_counts_before_the_window_is_known() {
         let measurement = Measurement::new(RUN, Instant::now());
-        assert_eq!(Arrivals::default().record(&measurement, &packet(0, 150)), Arrival::Other);
+        assert_eq!(Arrivals::default().record(&measurement, &packet(0, 150), 150), Arrival::Other);
     }
 
     #[test]
     fn a_second_copy_is_a_duplicate_and_order_does_not_matter() {
         let (measurement, mut arrivals) = measuring();
         for seq in [700, 3, 64, 63, 3, 700] {
-            arrivals.record(&measurement, &packet(seq, 150));
+            arrivals.record(&measurement, &packet(seq, 150), 0);
         }
         assert_eq!((arrivals.received(SOURCE), arrivals.duplicates), (4, 2));
     }
@@ -190,9 +205,9 @@ mod tests {
     fn other_runs_padding_and_absurd_numbers_are_foreign() {
         let (measurement, mut arrivals) = measuring();
         let other_run = Stamp { run: RUN + 1, source: SOURCE, seq: 1, sent_ns: 150 };
-        assert_eq!(arrivals.record(&measurement, &stamped(other_run)), Arrival::Foreign);
-        assert_eq!(arrivals.record(&measurement, &[]), Arrival::Foreign);
-        assert_eq!(arrivals.record(&measurement, &packet(SEQ_MAX, 150)), Arrival::Foreign);
+        assert_eq!(arrivals.record(&measurement, &stamped(other_run), 0), Arrival::Foreign);
+        assert_eq!(arrivals.record(&measurement, &[], 0), Arrival::Foreign);
+        assert_eq!(arrivals.record(&measurement, &packet(SEQ_MAX, 150), 0), Arrival::Foreign);
         assert_eq!((arrivals.foreign, arrivals.received(SOURCE)), (3, 0));
     }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use crate::cpu::Usage;
-use crate::summary::{Percentiles, Summary};
+use crate::summary::{Interruptions, Percentiles, Summary};
 
 /// A line about what is going on, on standard error so that the table can be redirected.
 pub(crate) fn progress(line: &str) -> io::Result<()> {
@@ -46,6 +46,7 @@ fn render(summary: &Summary) -> String {
         ),
         row("delay (arrival)", percentiles(&summary.delay_arrival)),
         row("delay (read)", percentiles(&summary.delay_read)),
+        row("gaps", gaps(&summary.gaps)),
         row("send loop lateness", percentiles(&publishers.lateness)),
         row("keyframe requests", publishers.keyframe_requests.to_string()),
         row("CPU of this program", usage(&summary.bot_cpu)),
@@ -66,6 +67,14 @@ fn render(summary: &Summary) -> String {
 
 fn row(name: &str, value: String) -> String {
     format!("{name:<22}{value}\n")
+}
+
+fn gaps(of: &Interruptions) -> String {
+    if of.interrupted == 0 && of.returns == 0 {
+        return "none".into();
+    }
+    let Interruptions { streams, interrupted, open, returns, longest, .. } = of;
+    format!("{interrupted} of {streams} streams, {open} for ever; {}; {returns} returns", percentiles(longest))
 }
 
 fn percentiles(of: &Percentiles) -> String {

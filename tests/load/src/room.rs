@@ -11,21 +11,22 @@ use ureq::http::Response;
 /// A coordinator that takes longer than this to answer does not serve.
 const REST_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The room of this run.
+/// A room of this run.
 #[derive(Debug, Clone)]
 pub(crate) struct Room {
     agent: Agent,
-    base: String,
+    /// Each coordinator answers for every room.
+    bases: Vec<String>,
     bearer: String,
     pub(crate) id: String,
 }
 
 impl Room {
-    pub(crate) fn create(base: &str, token: &str, video_codec: &str) -> Result<Self> {
+    pub(crate) fn create(bases: &[String], token: &str, video_codec: &str) -> Result<Self> {
         let config = Agent::config_builder().timeout_global(Some(REST_TIMEOUT)).http_status_as_error(false).build();
         let mut room = Self {
             agent: config.into(),
-            base: base.trim_end_matches('/').into(),
+            bases: bases.iter().map(|base| base.trim_end_matches('/').to_owned()).collect(),
             bearer: format!("Bearer {token}"),
             id: String::new(),
         };
@@ -41,19 +42,31 @@ impl Room {
         text(&self.post(&format!("/room/{}/peer", self.id), &peer)?, "/data/token")
     }
 
+    /// At the first coordinator that still answers.
     pub(crate) fn delete(&self) -> Result<()> {
-        let path = format!("{}/room/{}", self.base, self.id);
-        read(self.agent.delete(&path).header("Authorization", &self.bearer).call()?)?;
-        Ok(())
+        let at = |base: &String| {
+            let path = format!("{base}/room/{}", self.id);
+            read(self.agent.delete(&path).header("Authorization", &self.bearer).call()?)
+        };
+        let mut last = None;
+        for deleted in self.bases.iter().map(at) {
+            match deleted {
+                Ok(_) => return Ok(()),
+                Err(error) => last = Some(error),
+            }
+        }
+        last.map_or(Ok(()), Err)
     }
 
-    pub(crate) fn peer_socket_url(&self) -> String {
-        format!("{}/socket/peer/websocket", self.base.replacen("http", "ws", 1))
+    pub(crate) fn peer_socket_urls(&self) -> Vec<String> {
+        let url = |base: &String| format!("{}/socket/peer/websocket", base.replacen("http", "ws", 1));
+        self.bases.iter().map(url).collect()
     }
 
     fn post(&self, path: &str, body: &Value) -> Result<Value> {
-        let request = self.agent.post(format!("{}{path}", self.base)).header("Authorization", &self.bearer);
-        read(request.send_json(body).with_context(|| format!("no answer from {}", self.base))?)
+        let base = self.bases.first().context("a run has a URL")?;
+        let request = self.agent.post(format!("{base}{path}")).header("Authorization", &self.bearer);
+        read(request.send_json(body).with_context(|| format!("no answer from {base}"))?)
     }
 }
 

@@ -15,7 +15,6 @@ use crate::config::Config;
 use crate::cpu::{self, Sample, Usage};
 use crate::crew::{Crew, ThreadReport};
 use crate::peer::{Decided, Launch, Surroundings};
-use crate::publication::Traffic;
 use crate::record::Measurement;
 use crate::report;
 use crate::room::Room;
@@ -35,20 +34,31 @@ const DECIDED_LEN: usize = 1024;
 pub(crate) async fn run(config: &Config) -> Result<Summary> {
     // Before anyone joins: a wrong process id should not cost a run.
     server_sample(config)?;
-    let (url, token, codec) = (config.url.clone(), config.token.clone(), config.codec.name());
-    let room = spawn_blocking(move || Room::create(&url, &token, codec)).await?.context("cannot create a room")?;
-    report::progress(&format!("room {} at {}", room.id, config.url))?;
+    let rooms = create_rooms(config).await?;
     let summary = tokio::select! {
-        summary = conduct(config, &room) => summary,
+        summary = conduct(config, &rooms) => summary,
         interrupt = tokio::signal::ctrl_c() => interrupt.map_err(Into::into).and_then(|()| anyhow::bail!("interrupted")),
     };
-    if let Err(error) = spawn_blocking(move || room.delete()).await? {
-        report::progress(&format!("room not deleted: {error:#}"))?;
+    for room in rooms {
+        if let Err(error) = spawn_blocking(move || room.delete()).await? {
+            report::progress(&format!("room not deleted: {error:#}"))?;
+        }
     }
     summary
 }
 
-async fn conduct(config: &Config, room: &Room) -> Result<Summary> {
+async fn create_rooms(config: &Config) -> Result<Vec<Room>> {
+    let mut rooms = Vec::new();
+    for _ in 0..config.rooms {
+        let (urls, token, codec) = (config.urls.clone(), config.token.clone(), config.codec.name());
+        let room = spawn_blocking(move || Room::create(&urls, &token, codec)).await?.context("cannot create a room")?;
+        report::progress(&format!("room {}", room.id))?;
+        rooms.push(room);
+    }
+    Ok(rooms)
+}
+
+async fn conduct(config: &Config, rooms: &[Room]) -> Result<Summary> {
     let (finish, finishing) = watch::channel(false);
     let (deciding, decided) = mpsc::channel(DECIDED_LEN);
     let around = Surroundings {
@@ -57,11 +67,11 @@ async fn conduct(config: &Config, room: &Room) -> Result<Summary> {
         finish: finishing,
         decided: deciding,
     };
-    let mut stage = Stage { config, room, decided, ports: BTreeSet::new(), failed: 0 };
+    let mut stage = Stage { config, rooms, launched: 0, decided, ports: BTreeSet::new(), failed: 0 };
     let mut publishers = Crew::start("pub", config.threads(), &around)?;
     let mut subscribers = Crew::start("sub", config.threads(), &around)?;
     stage.join_all("publishers", &mut publishers, publishing_parts(config)).await?;
-    stage.join_all("subscribers", &mut subscribers, vec![receiving_part(config); size(config.subscribers())]).await?;
+    stage.join_all("subscribers", &mut subscribers, receiving_parts(config)).await?;
 
     let observed = stage.observe(&around.measurement).await?;
     finish.send_replace(true);
@@ -78,7 +88,8 @@ pub(crate) struct Observed {
 
 struct Stage<'a> {
     config: &'a Config,
-    room: &'a Room,
+    rooms: &'a [Room],
+    launched: usize,
     decided: mpsc::Receiver<Decided>,
     ports: BTreeSet<u16>,
     failed: usize,
@@ -86,7 +97,7 @@ struct Stage<'a> {
 
 impl Stage<'_> {
     /// Launches one peer per part at the join rate, then waits until each has joined or failed.
-    async fn join_all(&mut self, who: &str, crew: &mut Crew, parts: Vec<Part>) -> Result<()> {
+    async fn join_all(&mut self, who: &str, crew: &mut Crew, parts: Vec<(u32, Part)>) -> Result<()> {
         if parts.is_empty() {
             return Ok(());
         }
@@ -94,9 +105,9 @@ impl Stage<'_> {
         let mut pace = interval(Duration::from_secs_f64(1.0 / self.config.join_rate));
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut reported = Instant::now();
-        for part in parts {
+        for (room, part) in parts {
             pace.tick().await;
-            crew.launch(self.launch(part).await?).await?;
+            crew.launch(self.launch(room, part).await?).await?;
             while let Ok(decided) = self.decided.try_recv() {
                 self.note(decided);
             }
@@ -117,11 +128,16 @@ impl Stage<'_> {
         }
     }
 
-    async fn launch(&self, part: Part) -> Result<Launch> {
+    async fn launch(&mut self, at: u32, part: Part) -> Result<Launch> {
         let receives = part.publishes.is_empty() || self.config.publishers_receive;
-        let room = self.room.clone();
+        let room = self.rooms.get(size(at)).context("every part has a room")?.clone();
+        let mut socket_urls = room.peer_socket_urls();
+        let turn = self.launched % socket_urls.len().max(1);
+        socket_urls.rotate_left(turn);
+        self.launched += 1;
         let token = spawn_blocking(move || room.add_peer(receives)).await?.context("cannot add a peer")?;
-        Ok(Launch { part, socket_url: self.room.peer_socket_url(), token, address: self.config.bind })
+        let (reconnect, address) = (self.config.reconnect, self.config.bind);
+        Ok(Launch { part, room: at, socket_urls, reconnect, token, address })
     }
 
     fn note(&mut self, decided: Decided) {
@@ -158,15 +174,19 @@ fn server_sample(config: &Config) -> Result<Option<Sample>> {
     config.server_pid.map(sample).transpose()
 }
 
-fn publishing_parts(config: &Config) -> Vec<Part> {
+/// Who publishes, with their rooms; every track of the run has a source number of its own.
+fn publishing_parts(config: &Config) -> Vec<(u32, Part)> {
     let traffic = config.traffic();
     let per_peer = u32::try_from(traffic.len()).unwrap_or(u32::MAX);
-    let tracks = |peer: u32| -> Vec<(u32, Traffic)> { (peer * per_peer..).zip(traffic.iter().copied()).collect() };
-    (0..config.publishers()).map(|peer| Part { video: config.codec.shape(), publishes: tracks(peer) }).collect()
+    let tracks = |peer: u32| (peer * per_peer..).zip(traffic.iter().copied()).collect();
+    let part = |peer| Part { video: config.codec.shape(), publishes: tracks(peer) };
+    let publishers = config.publishers();
+    (0..config.rooms * publishers).map(|peer| (peer / publishers, part(peer))).collect()
 }
 
-fn receiving_part(config: &Config) -> Part {
-    Part { video: config.codec.shape(), publishes: Vec::new() }
+fn receiving_parts(config: &Config) -> Vec<(u32, Part)> {
+    let part = Part { video: config.codec.shape(), publishes: Vec::new() };
+    (0..config.rooms).flat_map(|room| vec![(room, part.clone()); size(config.subscribers())]).collect()
 }
 
 fn join_crews(crews: [Crew; 2]) -> Result<Vec<ThreadReport>> {

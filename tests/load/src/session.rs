@@ -77,6 +77,33 @@ impl Session {
         measurement: Arc<Measurement>,
         now: Instant,
     ) -> Result<Self, SessionError> {
+        let publications = part.publishes.iter();
+        let publications =
+            publications.map(|(source, traffic)| Publication::new(measurement.run, *source, *traffic)).collect();
+        let counts =
+            Counts { sent: part.publishes.iter().map(|(source, _)| (*source, 0)).collect(), ..Counts::default() };
+        Self::open(part, (cert, local), measurement, (publications, counts), now)
+    }
+
+    /// The next session of the same peer: counts on where this one ends.
+    pub(crate) fn again(
+        self,
+        part: &Part,
+        cert: DtlsCert,
+        local: SocketAddr,
+        now: Instant,
+    ) -> Result<Self, SessionError> {
+        let publications = self.publications.into_iter().map(Publication::again).collect();
+        Self::open(part, (cert, local), self.measurement, (publications, self.counts), now)
+    }
+
+    fn open(
+        part: &Part,
+        (cert, local): (DtlsCert, SocketAddr),
+        measurement: Arc<Measurement>,
+        (publications, counts): (Vec<Publication>, Counts),
+        now: Instant,
+    ) -> Result<Self, SessionError> {
         let mut rtc = Rtc::builder()
             .clear_codecs()
             .enable_opus(true, false)
@@ -87,13 +114,6 @@ impl Session {
             .build(now);
         let candidate = Candidate::host(local, "udp").map_err(|e| SessionError::Candidate(e.to_string()))?;
         rtc.add_local_candidate(candidate);
-        let publications: Vec<Publication> = part
-            .publishes
-            .iter()
-            .map(|(source, traffic)| Publication::new(measurement.run, *source, *traffic))
-            .collect();
-        let counts =
-            Counts { sent: part.publishes.iter().map(|(source, _)| (*source, 0)).collect(), ..Counts::default() };
         let mut session = Self {
             rtc,
             rtc_timeout: now,

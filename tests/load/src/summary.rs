@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::config::Config;
 use crate::cpu::Usage;
 use crate::crew::ThreadReport;
+use crate::gaps::Gap;
 use crate::peer::PeerReport;
 use crate::record::{Delays, histogram};
 use crate::run::Observed;
@@ -24,6 +25,7 @@ pub(crate) struct Summary {
     pub(crate) throughput: Throughput,
     pub(crate) delay_arrival: Percentiles,
     pub(crate) delay_read: Percentiles,
+    pub(crate) gaps: Interruptions,
     pub(crate) publishers: Publishers,
     pub(crate) bot_cpu: Usage,
     pub(crate) server_cpu: Option<Usage>,
@@ -51,6 +53,23 @@ pub(crate) struct Packets {
     pub(crate) duplicates: u64,
     pub(crate) foreign: u64,
     pub(crate) malformed: u64,
+}
+
+/// What broke off for those who watch. A stream is one source at one receiver.
+#[derive(Debug, Serialize)]
+pub(crate) struct Interruptions {
+    /// Streams that there should have been.
+    pub(crate) streams: u64,
+    /// Those that were silent at least once.
+    pub(crate) interrupted: u64,
+    /// Those that never came back.
+    pub(crate) open: u64,
+    /// Times that peers came back after their sockets were closed.
+    pub(crate) returns: u64,
+    /// Of the longest silence of each interrupted stream.
+    pub(crate) longest: Percentiles,
+    /// These, in milliseconds, shortest first.
+    pub(crate) longest_ms: Vec<u64>,
 }
 
 /// What receivers got, per second of the window.
@@ -101,6 +120,7 @@ impl Summary {
             throughput: throughput(&peers, ledger.received(&peers), seconds),
             delay_arrival: Percentiles::of(&delays.arrival),
             delay_read: Percentiles::of(&delays.read),
+            gaps: ledger.interruptions(&peers),
             publishers: Publishers {
                 lateness: Percentiles::of(&lateness),
                 skipped_frames: peers.iter().map(|peer| peer.counts.skipped_frames).sum(),
@@ -122,21 +142,56 @@ impl Summary {
 /// Who sent how much, and therefore what each receiver should have.
 struct Ledger {
     sent: BTreeMap<u32, u64>,
+    /// The room of each source.
+    room: BTreeMap<u32, u32>,
     publishers_receive: bool,
 }
 
 impl Ledger {
     fn new(peers: &[PeerReport], publishers_receive: bool) -> Self {
-        Self { sent: peers.iter().flat_map(|peer| peer.counts.sent.iter().copied()).collect(), publishers_receive }
+        let sources = |peer: &PeerReport| {
+            let (room, sent) = (peer.room, peer.counts.sent.clone());
+            sent.into_iter().map(move |(source, _)| (source, room))
+        };
+        Self {
+            sent: peers.iter().flat_map(|peer| peer.counts.sent.iter().copied()).collect(),
+            room: peers.iter().flat_map(sources).collect(),
+            publishers_receive,
+        }
     }
 
-    /// Packets of others' tracks that this peer should have got; none if it never joined.
-    fn expected(&self, peer: &PeerReport) -> u64 {
-        if peer.join.is_none() || peer.publishes && !self.publishers_receive {
-            return 0;
-        }
+    /// Others' tracks in its room that this peer should get; none if it never joined.
+    fn sources(&self, peer: &PeerReport) -> impl Iterator<Item = u32> {
+        let receives = peer.join.is_some() && (!peer.publishes || self.publishers_receive);
         let own: BTreeSet<u32> = peer.counts.sent.iter().map(|(source, _)| *source).collect();
-        self.sent.iter().filter(|(source, _)| !own.contains(source)).map(|(_, sent)| sent).sum()
+        let here =
+            self.room.iter().filter(move |(source, room)| receives && **room == peer.room && !own.contains(source));
+        here.map(|(source, _)| *source)
+    }
+
+    /// Packets of them.
+    fn expected(&self, peer: &PeerReport) -> u64 {
+        self.sources(peer).filter_map(|source| self.sent.get(&source)).sum()
+    }
+
+    fn interruptions(&self, peers: &[PeerReport]) -> Interruptions {
+        let mut longest: BTreeMap<(usize, u32), Gap> = BTreeMap::new();
+        let all = peers.iter().enumerate().flat_map(|(n, peer)| peer.gaps.iter().map(move |gap| (n, *gap)));
+        for (peer, gap) in all {
+            let stream = longest.entry((peer, gap.source)).or_insert(gap);
+            *stream = if gap.ns() > stream.ns() { gap } else { *stream };
+        }
+        let open = longest.values().filter(|gap| gap.open).count() as u64;
+        let mut longest_ms: Vec<u64> = longest.values().map(|gap| gap.ns() / 1_000_000).collect();
+        longest_ms.sort_unstable();
+        Interruptions {
+            streams: peers.iter().map(|peer| self.sources(peer).count() as u64).sum(),
+            interrupted: longest.len() as u64,
+            open,
+            returns: peers.iter().map(|peer| peer.returns).sum(),
+            longest: durations(longest.values().map(|gap| Duration::from_nanos(gap.ns()))),
+            longest_ms,
+        }
     }
 
     fn received_by(&self, peer: &PeerReport) -> u64 {
@@ -268,7 +323,7 @@ mod tests {
         for seq in seqs {
             let stamp = Stamp { run: 1, source: 0, seq: *seq, sent_ns: 30_000_000_000 };
             let place = Place { picture: 0, keyframe: false, first_of_frame: true };
-            peer.arrivals.record(&measurement, &payload(Shape::Vp8, place, 100, stamp));
+            peer.arrivals.record(&measurement, &payload(Shape::Vp8, place, 100, stamp), stamp.sent_ns);
         }
         peer
     }

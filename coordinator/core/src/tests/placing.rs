@@ -76,6 +76,18 @@ fn a_store_that_is_down_denies_and_leaves_no_reservation() {
 }
 
 #[test]
+fn rooms_that_are_only_expected_to_cost_something_fill_no_worker() {
+    let mut world = World::new(&["w1"]);
+    for n in 0..100 {
+        let ticket = world.request(create(&format!("r{n}")));
+        assert!(matches!(world.reply(ticket), Reply::Room(_)), "room {n} of a burst");
+    }
+    let ticket = world.request(Request::ListWorkers);
+    let Reply::Workers(workers) = world.reply(ticket) else { panic!("workers") };
+    assert_eq!(workers[0].effective_load_permille, 1_000, "more than it may have, were it real");
+}
+
+#[test]
 fn a_taken_id_is_refused_unless_an_existing_room_will_do() {
     let mut world = World::with_peer();
     let ticket = world.request(create("r"));

@@ -209,7 +209,7 @@ impl World {
     pub(crate) fn place_of(&mut self, id: &str) -> (WorkerId, u64) {
         let ticket = self.request(Request::ShowRoom { room: room(id) });
         let Reply::Room(view) = self.reply(ticket) else { panic!("a room") };
-        (view.record.placement.worker, view.record.placement.generation.0)
+        (view.record.placement.worker.clone(), view.record.placement.generation.0)
     }
 
     fn execute(&mut self, output: Output) {

@@ -83,7 +83,7 @@ pub(crate) async fn move_room(
         }
     };
     let room = room_of(api.ask(Request::MoveRoom { room: path.id()?, to }).await?)?;
-    Ok(Json(placement_of(room)))
+    Ok(Json(placement_of(&room)))
 }
 
 /// Where a room shall go.

@@ -91,8 +91,8 @@ mod tests {
         let spec = RoomSpec { video_codec_by_default: true, ..RoomSpec::default() };
         let view = RoomView {
             room: RoomId::parse("r").unwrap(),
-            record: RoomRecord { spec, placement },
-            peers: vec![(PeerId::parse("p").unwrap(), record)],
+            record: RoomRecord { spec, placement }.into(),
+            peers: vec![(PeerId::parse("p").unwrap(), record.into())],
         };
         let peer = json!({"id": "p", "type": "webrtc", "status": "disconnected", "tracks": [], "metadata": null});
         let config = json!({
