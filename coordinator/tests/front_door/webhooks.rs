@@ -11,9 +11,13 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use serde_json::json;
 use tokio::sync::mpsc;
+use velella_bus::memory::MemoryBus;
+use velella_model::{Id, key};
 use velella_proto::Message;
 use velella_proto::fishjam::ServerMessage;
 use velella_proto::fishjam::server_message::Content;
+use velella_store::memory::MemoryStore;
+use velella_store::{Expect, Store, WATCH_CHANGES_MAX};
 
 use crate::client::PATIENCE;
 use crate::cluster::Cluster;
@@ -97,6 +101,47 @@ async fn rooms_without_a_webhook_use_the_default_one() {
     assert_eq!(receiver.next().await.path, "default");
     receiver.room(&cluster, json!({})).await;
     assert_eq!(receiver.next().await.path, "own");
+}
+
+#[tokio::test]
+async fn what_happens_while_there_is_no_coordinator_is_delivered_by_the_next() {
+    let mut receiver = Receiver::start(&[]).await;
+    let (bus, store, room) = ended(&mut receiver).await;
+    store.delete(&key::room(&Id::parse(&room).unwrap()), Expect::Any).await.unwrap();
+    let _cluster = Cluster::join(bus, store, &[]).await;
+    assert_eq!(word(&receiver.next().await.message()), "room_deleted", "and what was delivered is not");
+}
+
+#[tokio::test]
+async fn when_the_store_has_forgotten_the_gap_is_counted_and_delivery_goes_on() {
+    let mut receiver = Receiver::start(&[]).await;
+    let (bus, store, room) = ended(&mut receiver).await;
+    store.delete(&key::room(&Id::parse(&room).unwrap()), Expect::Any).await.unwrap();
+    for _ in 0..=WATCH_CHANGES_MAX {
+        store.put("velella/v1/of no meaning", Bytes::new(), Expect::Any, None).await.unwrap();
+    }
+    let cluster = Cluster::join(bus, store, &[]).await;
+    while cluster.metric("velella_coordinator_webhook_gaps_total") < 1.0 {
+        tokio::task::yield_now().await;
+    }
+    let _worker = cluster.worker("w2", 1).await;
+    let room = receiver.room(&cluster, json!({})).await;
+    let Some(Content::RoomCreated(created)) = receiver.next().await.message().content else { panic!("another") };
+    assert_eq!(created.room_id, room);
+    assert_eq!(cluster.metric("velella_coordinator_webhook_gaps_total"), 1.0);
+}
+
+/// What a coordinator leaves behind that has made a room and delivered its webhook.
+async fn ended(receiver: &mut Receiver) -> (MemoryBus, MemoryStore, String) {
+    let cluster = start(&[]).await;
+    let room = receiver.room(&cluster, json!({})).await;
+    assert_eq!(word(&receiver.next().await.message()), "room_created");
+    let (bus, store) = (cluster.bus.clone(), cluster.store.clone());
+    drop(cluster);
+    while store.get(key::LEADER).await.unwrap().is_some() {
+        tokio::task::yield_now().await;
+    }
+    (bus, store, room)
 }
 
 /// With one worker that stays for as long as the test.
