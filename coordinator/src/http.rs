@@ -254,7 +254,7 @@ async fn agent_socket(
 /// The socket of a server
 ///
 /// A WebSocket of binary protobuf frames: the management token first, then subscriptions. What follows
-/// is numbered; a subscription may name rooms, and a position to go on after.
+/// is numbered; a subscription may name rooms, and a number to go on after.
 #[utoipa::path(get, path = "/socket/server/websocket", tag = "sockets", operation_id = "server_socket",
     responses((status = 101, description = "The socket is open"), failure::Failures))]
 async fn server_socket(

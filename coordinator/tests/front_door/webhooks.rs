@@ -118,7 +118,7 @@ async fn when_the_store_has_forgotten_the_gap_is_counted_and_delivery_goes_on() 
     let (bus, store, room) = ended(&mut receiver).await;
     store.delete(&key::room(&Id::parse(&room).unwrap()), Expect::Any).await.unwrap();
     for _ in 0..=WATCH_CHANGES_MAX {
-        store.put("velella/v1/of no meaning", Bytes::new(), Expect::Any, None).await.unwrap();
+        store.put(key::WORKERS, Bytes::new(), Expect::Any, None).await.unwrap();
     }
     let cluster = Cluster::join(bus, store, &[]).await;
     while cluster.metric("velella_coordinator_webhook_gaps_total") < 1.0 {
