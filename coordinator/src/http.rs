@@ -40,6 +40,7 @@ use tracing::Instrument;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use velella_bus::Bus;
 use velella_coordinator_core::{Reply, Request as Ask};
 use velella_ops::Secret;
 
@@ -100,6 +101,10 @@ impl Api {
 
     pub(crate) fn sounds(&self) -> Sounds {
         self.0.sockets.sounds.clone()
+    }
+
+    pub(crate) fn bus(&self) -> Arc<dyn Bus> {
+        Arc::clone(&self.0.sockets.bus)
     }
 
     pub(crate) fn metrics(&self) -> Arc<Metrics> {

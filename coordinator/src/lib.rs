@@ -8,6 +8,7 @@ mod config;
 mod driver;
 mod effects;
 mod http;
+mod leadership;
 mod ledger;
 mod lobby;
 mod metrics;
@@ -39,6 +40,7 @@ pub use config::{Config, TOKEN_SECRET_BYTES_MIN};
 use crate::driver::Driver;
 use crate::effects::Effects;
 use crate::http::Api;
+use crate::leadership::Leadership;
 use crate::ledger::Ledger;
 use crate::lobby::Lobby;
 use crate::metrics::Metrics;
@@ -122,7 +124,7 @@ impl Service {
         let Self { id, store, listener, driver, post, log, api, allowed_origins, listed, founded, heard, shutdown } =
             self;
         let presence = Keeper::start(store.clone(), key::coordinator(&id), encode(&CoordinatorRecord {}).into());
-        let leadership = Keeper::start(store, key::LEADER.into(), id.to_string().into());
+        let leadership = Leadership::seek(store, &id, api.bus().connected());
         let metrics = api.metrics();
         let sounds = api.sounds().run(heard, Arc::clone(&metrics));
         let serving = accept::serve(listener, http::router(api, &allowed_origins), metrics, shutdown.clone());

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 pub use subscription::Subscription;
+use tokio::sync::watch;
 
 /// Messages that one subscription may hold. A subscriber that falls further behind loses the newest
 /// messages, which its subscription counts.
@@ -37,6 +38,10 @@ pub trait Bus: Send + Sync {
     /// Sends and waits for one reply. Nobody subscribed is [`BusError::NoResponders`] at once,
     /// which callers read as "that process is gone".
     async fn request(&self, subject: &str, payload: Bytes, timeout: Duration) -> Result<Bytes, BusError>;
+
+    /// Whether the bus can be reached, and every change of that. A server that hangs is noticed within
+    /// about 6 s.
+    fn connected(&self) -> watch::Receiver<bool>;
 }
 
 /// One received message.

@@ -10,14 +10,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use tokio::sync::watch;
+
 use crate::subscription::subscription;
 use crate::{Bus, BusError, Delivery, Subscription, within_bound};
 use routes::Routes;
 
 /// A bus whose subscribers all live in this process.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct MemoryBus {
     shared: Arc<Mutex<Shared>>,
+    connected: Arc<watch::Sender<bool>>,
 }
 
 #[derive(Debug, Default)]
@@ -29,7 +32,12 @@ struct Shared {
 impl MemoryBus {
     /// A bus without subscribers.
     pub fn new() -> Self {
-        Self::default()
+        Self { shared: Arc::default(), connected: Arc::new(watch::Sender::new(true)) }
+    }
+
+    /// Lets its users believe that the bus went away or came back; for tests.
+    pub fn set_connected(&self, connected: bool) {
+        self.connected.send_replace(connected);
     }
 
     fn open(&self, subject: &str) -> Subscription {
@@ -58,8 +66,18 @@ impl MemoryBus {
     }
 }
 
+impl Default for MemoryBus {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 #[async_trait::async_trait]
 impl Bus for MemoryBus {
+    fn connected(&self) -> watch::Receiver<bool> {
+        self.connected.subscribe()
+    }
+
     async fn publish(&self, subject: &str, payload: Bytes) -> Result<(), BusError> {
         within_bound(&payload)?;
         self.deliver(subject, &Delivery { payload, reply: None });

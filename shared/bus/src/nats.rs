@@ -83,12 +83,6 @@ impl NatsBus {
         Ok(Self { link: Arc::new(link) })
     }
 
-    /// Whether the server can be reached, and every change of that. A server that hangs is noticed
-    /// within about 6 s.
-    pub fn connected(&self) -> watch::Receiver<bool> {
-        self.link.connected.clone()
-    }
-
     /// What happened so far.
     pub fn stats(&self) -> NatsStats {
         let connects = self.link.client.statistics().connects.load(Ordering::Relaxed);
@@ -171,6 +165,10 @@ impl fmt::Debug for NatsBus {
 
 #[async_trait::async_trait]
 impl Bus for NatsBus {
+    fn connected(&self) -> watch::Receiver<bool> {
+        self.link.connected.clone()
+    }
+
     async fn publish(&self, subject: &str, payload: Bytes) -> Result<(), BusError> {
         within_bound(&payload)?;
         self.up()?;

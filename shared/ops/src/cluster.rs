@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use prometheus::{IntGauge, Registry};
 use tokio::sync::watch;
+use velella_bus::Bus;
 
 use crate::config::Mistake;
 use crate::process::Process;
