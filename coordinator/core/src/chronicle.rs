@@ -48,6 +48,8 @@ pub struct Chronicle {
     /// Only tracks that the records know.
     speaking: BTreeSet<(RoomId, PeerId, TrackId)>,
     seen: Option<Revision>,
+    /// Only rooms with a webhook of their own are told of.
+    hooked_only: bool,
     numbering: Numbering,
     outputs: VecDeque<Notice>,
 }
@@ -75,6 +77,11 @@ impl Chronicle {
     /// Knows nothing yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The same, for who is only interested in rooms with a webhook of their own.
+    pub fn of_hooked_rooms() -> Self {
+        Self { hooked_only: true, ..Self::default() }
     }
 
     /// Takes the whole store. The first time it is where everything begins, and no news; later it
@@ -111,7 +118,7 @@ impl Chronicle {
     pub fn heard(&mut self, VoiceChanged { room, peer, track, voice }: VoiceChanged) {
         let is_known = |record: &PeerRecord| !record.kind.is_of_livestream() && record.tracks.contains_key(&track);
         let known = self.peers.get(&room).and_then(|members| members.get(&peer)).is_some_and(is_known);
-        let Some(hook) = self.rooms.get(&room).filter(|_| known).cloned() else { return };
+        let Some(hook) = self.rooms.get(&room).filter(|hook| known && self.wants(hook)).cloned() else { return };
         let id = (room.clone(), peer.clone(), track.clone());
         let is_news = match voice {
             Voice::Speech => self.speaking.insert(id),
@@ -161,7 +168,12 @@ impl Chronicle {
 
     fn room_stands(&mut self, room: RoomId, record: &RoomRecord) {
         let hook = Hook::of(&record.spec);
-        if self.rooms.insert(room.clone(), hook.clone()).is_some() {
+        let known = self.rooms.insert(room.clone(), hook.clone()).is_some();
+        if !self.wants(&hook) {
+            // The end of its tracks will not be told either.
+            self.speaking.retain(|(of, ..)| *of != room);
+        }
+        if known || !self.wants(&hook) {
             return;
         }
         let members = self.members(&room).flat_map(|(peer, record)| of_peer(peer, None, Some(record)));
@@ -170,28 +182,31 @@ impl Chronicle {
     }
 
     fn room_gone(&mut self, room: &RoomId) {
-        let Some(hook) = self.rooms.remove(room) else { return };
+        let Some(hook) = self.rooms.remove(room).filter(|hook| self.wants(hook)) else { return };
         let members = self.members(room).flat_map(|(peer, record)| of_peer(peer, Some(record), None));
         let told: Vec<Told> = members.chain([Told::RoomDeleted]).collect();
         self.tell(room, &hook, told);
     }
 
     fn peer_changed(&mut self, room: &RoomId, peer: PeerId, record: Option<PeerRecord>) {
+        let hook = self.rooms.get(room).filter(|hook| self.wants(hook)).cloned();
         let members = self.peers.entry(room.clone()).or_default();
         let before = members.remove(&peer);
-        let told = match (&before, &record) {
-            (None, None) => Vec::new(),
-            (_, after) => of_peer(&peer, before.as_ref(), after.as_ref()),
-        };
+        let is_change = before.is_some() || record.is_some();
+        let told = hook.filter(|_| is_change).map(|hook| (hook, of_peer(&peer, before.as_ref(), record.as_ref())));
         if let Some(record) = record {
             members.insert(peer, record);
         }
         if members.is_empty() {
             self.peers.remove(room);
         }
-        if let Some(hook) = self.rooms.get(room).cloned() {
+        if let Some((hook, told)) = told {
             self.tell(room, &hook, told);
         }
+    }
+
+    fn wants(&self, hook: &Hook) -> bool {
+        !self.hooked_only || hook.url.is_some()
     }
 
     fn members(&self, room: &RoomId) -> impl Iterator<Item = (&PeerId, &PeerRecord)> {
@@ -280,6 +295,18 @@ mod tests {
         chronicle.changed(gone("q", 8));
         assert_eq!(told(&mut chronicle), [("Deleted", Some(8 << 16))]);
         assert_eq!(chronicle.seen(), Some(Revision(8)));
+    }
+
+    #[test]
+    fn rooms_without_a_webhook_can_be_left_out_and_nobody_elses_number_changes() {
+        let mut chronicle = Chronicle::of_hooked_rooms();
+        let mut hooked = room_record("w1");
+        hooked.spec.webhook_url = Some("http://h/".into());
+        chronicle.listed(vec![a_room("r", 1), a_peer("p", 2)], Revision(2));
+        chronicle.changed(a_peer("q", 3));
+        chronicle.changed(Entry { fact: Fact::Room(room("r"), Some(hooked)), revision: Revision(4) });
+        chronicle.changed(gone("p", 5));
+        assert_eq!(told(&mut chronicle), [("Deleted", Some(5 << 16))]);
     }
 
     #[test]

@@ -17,14 +17,15 @@ use tokio::sync::watch::Receiver;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use velella_bus::{Delivery, Subscription};
-use velella_coordinator_core::outbox::{Event, Outbox};
+use velella_coordinator_core::chronicle::Chronicle;
+use velella_coordinator_core::outbox::{Event, Outbox, Progress};
 use velella_coordinator_core::{Notice, Told};
 use velella_model::CoordinatorId;
 use velella_model::wire;
 use velella_model::wire::signal::VoiceChanged;
 use velella_ops::{Latch, Secret};
-use velella_store::StoreError;
 use velella_store::tenure::Standing;
+use velella_store::{Revision, StoreError};
 
 use self::client::Client;
 use self::cursor::Cursor;
@@ -81,12 +82,15 @@ impl Post {
 
     async fn next_term(&mut self, leadership: &mut Receiver<Standing>, shutdown: &CancellationToken) -> Option<Term> {
         let mut begun = std::pin::pin!(begun(&self.cursor, &self.effects, leadership));
+        let chronicle = if self.default_url.is_some() { Chronicle::new } else { Chronicle::of_hooked_rooms };
         loop {
             tokio::select! {
                 () = shutdown.cancelled() => return None,
                 // Somebody else tells it.
                 _ = heard(&mut self.voices) => {}
-                term = &mut begun => return Some(term),
+                (from, written) = &mut begun => {
+                    return Some(Term::begin(self.effects.clone(), chronicle(), from, written));
+                }
             }
         }
     }
@@ -171,15 +175,15 @@ impl Post {
     }
 }
 
-/// A term, once this coordinator leads and has the cursor. Ending early costs nothing: who leads
-/// next takes the cursor over.
-async fn begun(cursor: &Cursor, effects: &Effects, leadership: &mut Receiver<Standing>) -> Term {
+/// Where to go on, and the revision of the cursor, once this coordinator leads and has it. Ending early
+/// costs nothing: who leads next takes the cursor over.
+async fn begun(cursor: &Cursor, effects: &Effects, leadership: &mut Receiver<Standing>) -> (Progress, Revision) {
     loop {
         if leadership.wait_for(|standing| leads(*standing)).await.is_err() {
             std::future::pending::<()>().await;
         }
         match begin(cursor, effects).await {
-            Ok(Some(term)) => return term,
+            Ok(Some(begun)) => return begun,
             Ok(None) => {}
             Err(error) => tracing::warn!(%error, "the cursor of webhooks cannot be taken over"),
         }
@@ -187,7 +191,7 @@ async fn begun(cursor: &Cursor, effects: &Effects, leadership: &mut Receiver<Sta
     }
 }
 
-async fn begin(cursor: &Cursor, effects: &Effects) -> Result<Option<Term>, StoreError> {
+async fn begin(cursor: &Cursor, effects: &Effects) -> Result<Option<(Progress, Revision)>, StoreError> {
     let Some(claimed) = cursor.claim().await? else { return Ok(None) };
     let from = match claimed.progress {
         Some(progress) => progress,
@@ -197,7 +201,7 @@ async fn begin(cursor: &Cursor, effects: &Effects) -> Result<Option<Term>, Store
             cursor.now().await?
         }
     };
-    Ok(Some(Term::begin(effects.clone(), from, claimed.written)))
+    Ok(Some((from, claimed.written)))
 }
 
 /// The next voice; never when the bus is closed.

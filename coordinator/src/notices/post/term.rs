@@ -47,14 +47,14 @@ pub(super) struct Term {
 
 impl Term {
     /// Goes on after `from`; `written` is the revision of the cursor.
-    pub(super) fn begin(effects: Effects, from: Progress, written: Revision) -> Self {
+    pub(super) fn begin(effects: Effects, chronicle: Chronicle, from: Progress, written: Revision) -> Self {
         let (steps_in, steps) = mpsc::channel(watch::CHANGES_MAX);
         let mut follower = JoinSet::new();
         follower.spawn(watch::follow(effects, Some(from.start()), steps_in));
         tracing::info!(after = from.start().0, behind = from.behind.len(), "this coordinator delivers webhooks");
         Self {
             from,
-            chronicle: Chronicle::new(),
+            chronicle,
             steps,
             calls: JoinSet::new(),
             moving: JoinSet::new(),
