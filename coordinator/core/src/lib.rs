@@ -52,6 +52,7 @@ use velella_model::wire::announce::WorkerState;
 use velella_model::{CoordinatorId, PeerId, RoomId};
 
 pub use crate::close::Close;
+pub use crate::fleet::Fleet;
 pub use crate::history::{HistoryView, SAMPLE_EVERY, SAMPLES_MAX, Tick, Totals, WorkerHistory};
 pub use crate::input::{
     CommandOutcome, Entry, Fact, FleetFact, HistoryQuery, Input, Noun, OpId, Pass, PeerEdit, PeerSpec, Request,
@@ -59,19 +60,17 @@ pub use crate::input::{
 };
 pub use crate::notice::{Hook, Notice, Peer as PeerTold, Told, Track as TrackTold};
 pub use crate::output::{Denial, Expect, Output, Reply, RoomView, WorkerView};
-pub use crate::registry::{FORGET_AFTER, SUSPECT_AFTER, WORKERS_MAX};
+pub use crate::registry::{FORGET_AFTER, Heard, Registry, SUSPECT_AFTER, WORKERS_MAX};
 pub use crate::stats::Stats;
 pub use crate::subscriptions::SUBSCRIPTIONS_MAX;
 
 use crate::edits::Edits;
 use crate::effects::{CommandStep, Parked, WriteStep};
 use crate::evacuation::Evacuation;
-use crate::fleet::Fleet;
 use crate::history::History;
 use crate::placing::Placing;
 use crate::purge::Purge;
 use crate::records::{News, Records};
-use crate::registry::{Heard, Registry};
 use crate::sessions::{Sessions, Site};
 use crate::sweep::Sweep;
 
@@ -154,7 +153,7 @@ impl Coordinator {
     pub fn handle_input(&mut self, input: Input, now: Instant) {
         match input {
             Input::Announced(announce) => self.announced(announce, now),
-            Input::Holds(holding) => self.held_by(holding),
+            Input::Holds(holding) => self.held_by(holding, now),
             Input::Probed { worker, incarnation, dead } => self.probed(worker, incarnation, dead),
             Input::Leads(leads) => self.lead(leads, now),
             Input::Listed { noun: noun @ (Noun::Workers | Noun::Cordons | Noun::Coordinators), entries, revision } => {
@@ -244,7 +243,7 @@ impl Coordinator {
             Heard::Stale | Heard::TooMany => self.stats.announcements_ignored += 1,
             Heard::Restarted { before } => {
                 tracing::warn!(%worker, "a worker restarted; its sessions join again");
-                for session in self.sessions.at(&Site { worker, incarnation: before }) {
+                for session in self.sessions.at(&worker, before) {
                     self.close(&session, Close::WorkerRestarted, now);
                 }
             }
@@ -313,16 +312,13 @@ impl Coordinator {
         self.schedule_room_purge(&room, now);
     }
 
-    /// Sessions that another worker holds than the record says are over: the room moved.
+    /// Sessions of another placement than the record's are over: the room moved, perhaps away and back.
     fn room_stands(&mut self, room: &RoomId, now: Instant) {
         let Some(record) = self.records.room(room) else { return };
-        let (worker, incarnation) = (record.placement.worker.clone(), record.placement.incarnation);
-        self.registry.record(&worker, room, record.spec.room_type, now);
-        let here = Site { worker, incarnation };
+        let here = Site::of(&record.placement);
+        self.registry.record(&here.worker, room, record.spec.room_type, now);
         // Whoever placed it may not have known what is known here.
-        if self.has_to_leave(room, now) {
-            self.evacuation.wake(now);
-        }
+        self.wake_for(room, now);
         let members: Vec<PeerId> = self.records.members(room).map(|(peer, _)| peer.clone()).collect();
         members.iter().for_each(|peer| self.schedule_peer_purge(room, peer, now));
         for session in self.sessions.of_room(room) {

@@ -14,8 +14,6 @@ use crate::shelf::Shelf;
 #[derive(Debug)]
 pub(crate) struct Records {
     rooms: Shelf<RoomId, RoomRecord>,
-    /// All rooms that there were at the start are known.
-    rooms_listed: bool,
     peers: Shelf<(RoomId, PeerId), PeerRecord>,
     members: BTreeMap<RoomId, BTreeSet<PeerId>>,
     placed: BTreeMap<WorkerId, BTreeSet<RoomId>>,
@@ -36,7 +34,6 @@ impl Records {
     pub(crate) fn new() -> Self {
         Self {
             rooms: Shelf::new(),
-            rooms_listed: false,
             peers: Shelf::new(),
             members: BTreeMap::new(),
             placed: BTreeMap::new(),
@@ -69,10 +66,6 @@ impl Records {
         let from = first.map(|first| self.peers.range(Bound::Included(&first)));
         let of_room = move |key: &&(RoomId, PeerId)| key.0 == *room;
         from.into_iter().flatten().take_while(move |(key, _)| of_room(key)).map(|((_, peer), record)| (peer, record))
-    }
-
-    pub(crate) fn knows_rooms(&self) -> bool {
-        self.rooms_listed
     }
 
     pub(crate) fn rooms_len(&self) -> usize {
@@ -109,11 +102,6 @@ impl Records {
     pub(crate) fn connections(&self) -> impl Iterator<Item = (&RoomId, &PeerId, &Connection)> {
         let peers = self.peers.range(Bound::Unbounded);
         peers.filter_map(|((room, peer), record)| Some((room, peer, record.connection.as_ref()?)))
-    }
-
-    /// The newest revision known of the store.
-    pub(crate) fn newest(&self) -> Revision {
-        self.rooms.seen().max(self.peers.seen())
     }
 
     pub(crate) fn view(&self, room: &RoomId) -> Option<RoomView> {
@@ -171,10 +159,7 @@ impl Records {
         let gone = gone.into_iter().map(|fact| Entry { fact, revision });
         let news = gone.chain(entries).filter_map(|entry| self.watched(entry)).collect();
         match noun {
-            Noun::Rooms => {
-                self.rooms_listed = true;
-                self.rooms.pass(revision);
-            }
+            Noun::Rooms => self.rooms.pass(revision),
             Noun::Peers => self.peers.pass(revision),
             Noun::Workers | Noun::Cordons | Noun::Coordinators => {}
         }
@@ -186,6 +171,7 @@ impl Records {
         match fact {
             Fact::Room(room, record) => {
                 let before = self.rooms.share(&room);
+                let record = record.map(|record| record.read_at(revision.0));
                 into_rooms(&mut self.rooms, &room, revision, record).then(|| self.index_room(room, before))?
             }
             Fact::Peer(room, peer, record) => {

@@ -48,6 +48,17 @@ pub struct RoomSpec {
     pub peer_purge_s: Option<u32>,
 }
 
+impl RoomRecord {
+    /// As it is to be understood when it was last written at this revision of the store.
+    #[must_use]
+    pub fn read_at(mut self, revision: u64) -> Self {
+        if self.placement.generation == Generation(0) {
+            self.placement.generation = Generation(revision);
+        }
+        self
+    }
+}
+
 /// Where a room lives, and why there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Placement {
@@ -55,7 +66,8 @@ pub struct Placement {
     pub worker: WorkerId,
     /// Its boot.
     pub incarnation: Incarnation,
-    /// Grows with every move of the room.
+    /// Grows with every move of the room. 0 in the write that places the room, whose revision it is to be;
+    /// see [`RoomRecord::read_at`].
     pub generation: Generation,
     /// Media addresses of the worker at that time.
     pub endpoints: Vec<SocketAddr>,

@@ -50,6 +50,8 @@ pub(crate) struct World {
     pub(crate) obedient: bool,
     /// Whether the store fails.
     pub(crate) store_down: bool,
+    /// Whether the store does not answer writes.
+    pub(crate) silent_store: bool,
     next_ticket: u64,
 }
 
@@ -76,6 +78,7 @@ impl World {
             chronicle: Chronicle::new(),
             obedient: true,
             store_down: false,
+            silent_store: false,
             next_ticket: 0,
         };
         world.chronicle.listed(Vec::new(), Revision(0));
@@ -214,6 +217,7 @@ impl World {
 
     fn execute(&mut self, output: Output) {
         let seen = match output {
+            Output::Write { .. } if self.silent_store => return,
             Output::Write { op, fact, expect } => {
                 let outcome = self.write(fact, expect);
                 return self.core.handle_input(Input::Written { op, outcome }, self.now);
