@@ -135,10 +135,9 @@ impl Coordinator {
     }
 
     pub(crate) fn loaded(&mut self, op: OpId, entries: Option<Vec<Entry>>, now: Instant) {
-        let telling = self.telling.of_loads();
         for entry in entries.into_iter().flatten() {
             if let Some(news) = self.records.answered(entry) {
-                self.react(news, telling, now);
+                self.react(news, now);
             }
         }
         match self.loads.remove(&op) {
@@ -154,7 +153,7 @@ impl Coordinator {
     /// Takes what an own write or read showed, ahead of the watch.
     pub(crate) fn answered(&mut self, fact: Fact, revision: Revision, now: Instant) {
         if let Some(news) = self.records.answered(Entry { fact, revision }) {
-            self.react(news, true, now);
+            self.react(news, now);
         }
     }
 

@@ -4,11 +4,13 @@
 //! the three doors and routes between the machines, one file each: [`placement`] (which worker),
 //! `placing` (a room on its way there), `joining` (a socket on its way into a room), `signalling`
 //! (an open session), `fleet` and `death` (which workers live), `evacuation` (rooms that have to leave their
-//! worker), `steering` (what operators want), `sweep` (what the leader tidies up), `edits` (peer records), `requests` and `removal` (the management API), `notice`
-//! (what is told to servers). [`outbox`] is a machine of its own: webhooks on their way.
+//! worker), `steering` (what operators want), `sweep` (what the leader tidies up), `edits` (peer records), `requests` and `removal` (the management API).
+//! Two are machines of their own: the [`chronicle`] (what is told to servers, with `notice`) and the
+//! [`outbox`] (webhooks on their way).
 
 #![warn(missing_docs)]
 
+pub mod chronicle;
 mod close;
 mod death;
 mod edits;
@@ -37,7 +39,6 @@ mod stats;
 mod steering;
 mod subscriptions;
 mod sweep;
-mod telling;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -72,7 +73,6 @@ use crate::purge::Purge;
 use crate::records::{News, Records};
 use crate::sessions::{Sessions, Site};
 use crate::sweep::Sweep;
-use crate::telling::Telling;
 
 /// The machine.
 #[derive(Debug)]
@@ -85,7 +85,6 @@ pub struct Coordinator {
     sessions: Sessions,
     placings: BTreeMap<RoomId, Placing>,
     edits: Edits,
-    telling: Telling,
     purge: Purge,
     evacuation: Evacuation,
     sweep: Sweep,
@@ -135,7 +134,6 @@ impl Coordinator {
             sessions: Sessions::default(),
             placings: BTreeMap::new(),
             edits: Edits::default(),
-            telling: Telling::default(),
             purge: Purge::default(),
             evacuation: Evacuation::default(),
             sweep: Sweep::default(),
@@ -169,14 +167,13 @@ impl Coordinator {
             }
             Input::Listed { noun, entries, revision } => {
                 self.sweep.begin(now);
-                let telling = self.telling.listed(noun);
                 for news in self.records.listed(noun, entries, revision) {
-                    self.react(news, telling, now);
+                    self.react(news, now);
                 }
             }
             Input::Changed(entry) => {
                 if let Some(news) = self.records.watched(entry) {
-                    self.react(news, true, now);
+                    self.react(news, now);
                 }
             }
             Input::Requested { ticket, request } => self.requested(ticket, request, false, now),
@@ -189,7 +186,6 @@ impl Coordinator {
             Input::SocketClosed { session } => self.leave(&session, now),
             Input::PeerSaid { session, said } => self.peer_said(&session, said, now),
             Input::Signalled(message) => self.signalled(message, now),
-            Input::Heard(voice) => self.heard(voice),
             Input::SignalFailed { session } => {
                 self.stats.signal_gaps += 1;
                 self.close(&session, Close::SignalLost, now);
@@ -296,12 +292,8 @@ impl Coordinator {
         }
     }
 
-    /// Everything that follows from a change of the records, whoever made it. `telling` is false
-    /// for what stood there before this coordinator started.
-    fn react(&mut self, news: News, telling: bool, now: Instant) {
-        if telling {
-            self.tell(&news);
-        }
+    /// Everything that follows from a change of the records, whoever made it.
+    fn react(&mut self, news: News, now: Instant) {
         let room = match news {
             News::RoomGone(room, record) => return self.room_gone(&room, &record, now),
             News::RoomPut(room, _) => {
