@@ -118,10 +118,17 @@ faults-soak: faults-build ## Do it N=20 times, to see what fails rarely
 	$(TARGET)/debug/velella-faults --times $(or $(N),20)
 
 .PHONY: bench-control
-bench-control: web ## Measure the control plane: 1000 subscribers at 1000 events a second, 10 000 rooms
-	cargo build --locked --release --package velella-bench-control
+bench-control: deps-test web ## Measure the control plane: many subscribers, many rooms, and what faults of a cluster cost
+	cargo build --locked --release --package velella-bench-control --package velella-load \
+		--package velella-coordinator --package velella-worker --package velella-allinone
 	$(TARGET)/release/velella-bench-control notices
 	$(TARGET)/release/velella-bench-control rooms
+	scripts/bench-cluster.sh
+
+.PHONY: bench-placement
+bench-placement: ## Compare how evenly policies spread rooms over 10 and 200 workers
+	cargo build --locked --release --package velella-sim
+	$(TARGET)/release/velella-sim placement
 
 .PHONY: fresh-check
 fresh-check: ## Try `make run` and `make test` on a fresh minimal Debian (root; long)

@@ -3,13 +3,14 @@
 # What runs already is left alone, so `up` also brings back what somebody has killed.
 #
 # usage: scripts/cluster.sh up|down
-#   ETCD_NODES=3  three members of etcd instead of one
+#   ETCD_NODES=3     three members of etcd instead of one
+#   PROFILE=release  the binaries of that profile instead of debug
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # Debian keeps servers where only root looks.
 PATH=$PATH:/usr/sbin
-BIN=${CARGO_TARGET_DIR:-target}/debug
+BIN=${CARGO_TARGET_DIR:-target}/${PROFILE:-debug}
 HERE=${CARGO_TARGET_DIR:-target}/cluster
 ETCD_NODES=${ETCD_NODES:-1}
 COORDINATORS=2

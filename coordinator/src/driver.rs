@@ -13,7 +13,10 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use velella_bus::{Delivery, Subscription};
-use velella_coordinator_core::{Close, Coordinator, Input, Noun, Output, Pass, Reply, Request, Said, Ticket};
+use velella_coordinator_core::chronicle::Chronicle;
+use velella_coordinator_core::{
+    Close, Coordinator, Entry, Fact, FleetFact, Input, Noun, Output, Pass, Reply, Request, Said, Ticket,
+};
 use velella_model::record::PeerKind;
 use velella_model::wire::{self, Message};
 use velella_model::{CoordinatorId, PeerId, RoomId, SessionId, subject};
@@ -24,7 +27,7 @@ use crate::effects::Effects;
 use crate::notices::Notices;
 use crate::notices::report::{self, Reports};
 use crate::socket::Outgoing;
-use crate::watch;
+use crate::watch::{self, Step};
 
 /// Letters of sockets and requests that wait for the driver; senders wait when it is full.
 const MAIL_MAX: usize = 4096;
@@ -35,7 +38,7 @@ const EFFECTS_MAX: usize = 512;
 /// A bus that takes longer for one message counts as having lost it.
 const PUBLISH_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What of the store is followed.
+/// What of the store the core looks at, in the order in which it wants to know it.
 const NOUNS: [Noun; 5] = [Noun::Workers, Noun::Cordons, Noun::Coordinators, Noun::Rooms, Noun::Peers];
 
 /// How often the core's counts become metrics.
@@ -95,6 +98,7 @@ impl Mailbox {
 /// The core with its ears and hands.
 pub(crate) struct Driver {
     core: Coordinator,
+    chronicle: Chronicle,
     effects: Effects,
     mail: mpsc::Receiver<Letter>,
     announcements: Subscription,
@@ -125,6 +129,7 @@ impl Driver {
         let (sender, mail) = mpsc::channel(MAIL_MAX);
         let driver = Self {
             core: Coordinator::new(id, region),
+            chronicle: Chronicle::new(),
             effects,
             mail,
             announcements,
@@ -149,12 +154,10 @@ impl Driver {
         listed: Latch,
         mut leadership: Receiver<Standing>,
     ) -> anyhow::Result<()> {
-        let (changes_in, mut changes) = mpsc::channel(watch::CHANGES_MAX);
-        let mut followers = JoinSet::new();
-        for noun in NOUNS {
-            followers.spawn(watch::follow(self.effects.clone(), noun, changes_in.clone()));
-        }
-        let mut listed = Some((listed, 1));
+        let (steps_in, mut steps) = mpsc::channel(watch::CHANGES_MAX);
+        let mut follower = JoinSet::new();
+        follower.spawn(watch::follow(self.effects.clone(), None, steps_in));
+        let mut listed = Some(listed);
         let mut observe = tokio::time::interval(OBSERVE_INTERVAL);
         loop {
             let timeout = self.core.poll_timeout().map(|(at, _)| at);
@@ -162,11 +165,9 @@ impl Driver {
             tokio::select! {
                 () = shutdown.cancelled() => break,
                 Some(done) = self.running.join_next() => self.effect_done(done).await,
-                Some(change) = changes.recv() => {
-                    if matches!(change, Input::Listed { .. }) {
-                        listed = listed.and_then(|(latch, n)| (n < NOUNS.len()).then_some((latch, n + 1)));
-                    }
-                    self.input(change).await;
+                Some(step) = steps.recv() => {
+                    self.followed(step).await;
+                    drop(listed.take());
                 }
                 delivery = self.signals.next() => self.delivered(delivery, "signal", Input::Signalled).await?,
                 delivery = self.announcements.next() => {
@@ -177,7 +178,12 @@ impl Driver {
                     let leads = leads(*leadership.borrow_and_update());
                     self.input(Input::Leads(leads)).await;
                 }
-                delivery = self.voices.next() => self.delivered(delivery, "voice", Input::Heard).await?,
+                delivery = self.voices.next() => {
+                    if let Some(voice) = self.read(delivery, "voice")? {
+                        self.chronicle.heard(voice);
+                        self.tell_notices();
+                    }
+                }
                 letter = self.mail.recv(), if takes_mail => {
                     let Some(letter) = letter else { break };
                     self.letter(letter).await;
@@ -227,12 +233,46 @@ impl Driver {
         conversation: &'static str,
         input: fn(M) -> Input,
     ) -> anyhow::Result<()> {
-        let Some(delivery) = delivery else { anyhow::bail!("the bus closed the {conversation} subscription") };
-        match wire::decode(&delivery.payload) {
-            Ok(message) => self.input(input(message)).await,
-            Err(error) => self.effects.bad_message(conversation, &error),
+        if let Some(message) = self.read(delivery, conversation)? {
+            self.input(input(message)).await;
         }
         Ok(())
+    }
+
+    fn read<M: Message>(&self, delivery: Option<Delivery>, conversation: &'static str) -> anyhow::Result<Option<M>> {
+        let Some(delivery) = delivery else { anyhow::bail!("the bus closed the {conversation} subscription") };
+        let read = wire::decode(&delivery.payload);
+        Ok(read.inspect_err(|error| self.effects.bad_message(conversation, error)).ok())
+    }
+
+    /// What the store shows goes to the core and to the chronicle, which only looks at that.
+    async fn followed(&mut self, step: Step) {
+        match step {
+            Step::Listed { entries, revision } => {
+                self.notices.begin(revision);
+                self.chronicle.listed(entries.clone(), revision);
+                let mut parts: BTreeMap<Noun, Vec<Entry>> = BTreeMap::new();
+                for entry in entries {
+                    parts.entry(noun(&entry.fact)).or_default().push(entry);
+                }
+                for noun in NOUNS {
+                    let entries = parts.remove(&noun).unwrap_or_default();
+                    self.input(Input::Listed { noun, entries, revision }).await;
+                }
+            }
+            Step::Changed(entry) => {
+                self.chronicle.changed(entry.clone());
+                self.input(Input::Changed(entry)).await;
+            }
+            Step::Passed(revision) => self.chronicle.passed(revision),
+        }
+        self.tell_notices();
+    }
+
+    fn tell_notices(&mut self) {
+        while let Some(notice) = self.chronicle.poll_output() {
+            self.notices.tell(notice);
+        }
     }
 
     async fn effect_done(&mut self, done: Result<Input, tokio::task::JoinError>) {
@@ -280,10 +320,6 @@ impl Driver {
                 self.close(&session, close);
                 None
             }
-            Output::Notice(notice) => {
-                self.notices.tell(notice).await;
-                None
-            }
             Output::Reply { ticket, reply } => {
                 if let Some(answer) = self.asking.remove(&ticket) {
                     // Whoever asked may have hung up meanwhile.
@@ -316,7 +352,6 @@ impl Driver {
             | Output::ToSocket { .. }
             | Output::TrackTaken { .. }
             | Output::CloseSocket { .. }
-            | Output::Notice(_)
             | Output::Reply { .. } => {}
         }
     }
@@ -340,7 +375,17 @@ impl Driver {
     }
 }
 
-fn leads(standing: Standing) -> bool {
+fn noun(fact: &Fact) -> Noun {
+    match fact {
+        Fact::Room(..) => Noun::Rooms,
+        Fact::Peer(..) => Noun::Peers,
+        Fact::Fleet(FleetFact::Worker(..)) => Noun::Workers,
+        Fact::Fleet(FleetFact::Cordon(..)) => Noun::Cordons,
+        Fact::Fleet(FleetFact::Coordinator(..)) => Noun::Coordinators,
+    }
+}
+
+pub(crate) fn leads(standing: Standing) -> bool {
     matches!(standing, Standing::Held { until, .. } if Instant::now() < until)
 }
 

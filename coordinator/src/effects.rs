@@ -164,7 +164,7 @@ async fn refuses(at: SocketAddr) -> bool {
     matches!(connecting.await, Ok(Err(error)) if error.kind() == ErrorKind::ConnectionRefused)
 }
 
-async fn in_time<T>(call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+pub(crate) async fn in_time<T>(call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
     let late = |_| Err(StoreError::Down(format!("no answer within {STORE_TIMEOUT:?}")));
     tokio::time::timeout(STORE_TIMEOUT, call).await.unwrap_or_else(late)
 }

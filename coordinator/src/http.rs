@@ -74,12 +74,18 @@ struct Shared {
     demo_rate: Mutex<Rate>,
     /// Whose turn it is to enter a room of the page.
     demo_turn: tokio::sync::Mutex<()>,
-    ledger: Mutex<Ledger>,
+    ledger: Ledger,
     started: Instant,
 }
 
 impl Api {
-    pub(crate) fn new(sockets: Sockets, management_token: Secret, public_url: Option<String>, demo: bool) -> Self {
+    pub(crate) fn new(
+        sockets: Sockets,
+        management_token: Secret,
+        ledger: Ledger,
+        public_url: Option<String>,
+        demo: bool,
+    ) -> Self {
         let started = Instant::now();
         Self(Arc::new(Shared {
             sockets,
@@ -88,7 +94,7 @@ impl Api {
             demo,
             demo_rate: Mutex::new(demo::rate(started)),
             demo_turn: tokio::sync::Mutex::default(),
-            ledger: Mutex::default(),
+            ledger,
             started,
         }))
     }
@@ -253,7 +259,7 @@ async fn agent_socket(
 /// The socket of a server
 ///
 /// A WebSocket of binary protobuf frames: the management token first, then subscriptions. What follows
-/// is numbered; a subscription may name rooms, and a position to go on after.
+/// is numbered; a subscription may name rooms, and a number to go on after.
 #[utoipa::path(get, path = "/socket/server/websocket", tag = "sockets", operation_id = "server_socket",
     responses((status = 101, description = "The socket is open"), failure::Failures))]
 async fn server_socket(
@@ -326,6 +332,7 @@ mod tests {
 
     use tokio_util::sync::CancellationToken;
     use velella_bus::memory::MemoryBus;
+    use velella_store::memory::MemoryStore;
 
     use super::*;
     use crate::driver::Mailbox;
@@ -370,6 +377,7 @@ mod tests {
             reports: Reports::default(),
             shutdown: CancellationToken::new(),
         };
-        Api::new(sockets, secret, None, true)
+        let ledger = Ledger::new(Arc::new(MemoryStore::new()), &secret);
+        Api::new(sockets, secret, ledger, None, true)
     }
 }

@@ -1,17 +1,39 @@
-//! Answers to requests that carry an `Idempotency-Key`, so that a repeated one is answered and not
-//! done again. Bounded in number and time; kept by the coordinator that did the work.
+//! What was answered to requests that carry a key, in the store, so that any coordinator answers a
+//! repetition the same, without doing anything again.
+//!
+//! A key is claimed by compare-and-swap before the work begins. A claim whose coordinator died runs
+//! out by itself; so does an answer, much later.
 
-use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+mod leases;
 
-use axum::http::{HeaderMap, StatusCode};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use bytes::Bytes;
+use tokio::time::Instant;
+use velella_model::record::{AnswerRecord, OnceRecord};
+use velella_model::{key, wire};
+use velella_ops::Secret;
+use velella_store::{Expect, Revision, Store, StoreError, Versioned, Written};
 
-/// Keys that are remembered; the oldest goes for a new one.
-const KEYS_MAX: usize = 4096;
+use self::leases::Leases;
+use crate::effects::in_time;
+use crate::seal::Seal;
 
-/// How long a key is remembered. A client that still tries after this has given up long ago.
+/// Answers that one coordinator keeps in the store; its oldest goes for a new one.
+const ANSWERS_MAX: usize = 4096;
+
+/// How long an answer is kept at least. A client that still tries after this has given up long ago.
 const KEPT_FOR: Duration = Duration::from_secs(600);
+
+/// How long a claim stands at least: longer than any request takes.
+const CLAIMED_FOR: Duration = Duration::from_secs(35);
+
+/// Claims and answers of this long share a lease, which costs them as much of its life.
+const CLAIMS_SHARE: Duration = Duration::from_secs(10);
+const ANSWERS_SHARE: Duration = Duration::from_secs(60);
 
 /// Larger answers are not kept: none that creates something comes near.
 pub(crate) const ANSWER_BYTES_MAX: usize = 64 * 1024;
@@ -27,8 +49,8 @@ pub(crate) struct Answer {
 /// What to do with a request.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Entry {
-    /// Do it, then `finish`. `evicted` tells that an older key was forgotten for it.
-    New { evicted: bool },
+    /// Do it, then `finish`.
+    New(Claim),
     /// It was done.
     Done(Answer),
     /// It is being done.
@@ -37,110 +59,202 @@ pub(crate) enum Entry {
     Other,
 }
 
-/// The keys and what became of them.
-#[derive(Debug, Default)]
-pub(crate) struct Ledger {
-    lines: BTreeMap<String, Line>,
-    by_age: BTreeMap<u64, String>,
-    next: u64,
+/// The right to do a request.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Claim {
+    key: String,
+    fingerprint: String,
+    revision: Revision,
 }
 
-#[derive(Debug)]
-struct Line {
-    number: u64,
-    /// Of what was asked.
-    fingerprint: u64,
-    since: Instant,
-    /// `None` while it is being done.
-    answer: Option<Answer>,
+/// The keys and what became of them.
+pub(crate) struct Ledger {
+    store: Arc<dyn Store>,
+    seal: Seal,
+    claims: Leases,
+    answers: Leases,
+    /// Answers that this coordinator wrote, oldest first.
+    kept: Mutex<VecDeque<(Instant, String)>>,
 }
 
 impl Ledger {
-    /// Looks a request up and writes it down if it is new.
-    pub(crate) fn enter(&mut self, key: &str, fingerprint: u64, now: Instant) -> Entry {
-        self.forget_old(now);
-        if let Some(line) = self.lines.get(key) {
-            return match &line.answer {
-                _ if line.fingerprint != fingerprint => Entry::Other,
-                Some(answer) => Entry::Done(answer.clone()),
-                None => Entry::Busy,
-            };
-        }
-        let evicted = self.lines.len() >= KEYS_MAX;
-        if evicted && let Some((_, oldest)) = self.by_age.pop_first() {
-            self.lines.remove(&oldest);
-        }
-        let number = self.next;
-        self.next += 1;
-        self.by_age.insert(number, key.to_owned());
-        self.lines.insert(key.to_owned(), Line { number, fingerprint, since: now, answer: None });
-        Entry::New { evicted }
-    }
-
-    /// The answer to a new request; without one it may be tried again.
-    pub(crate) fn finish(&mut self, key: &str, answer: Option<Answer>) {
-        match (self.lines.get_mut(key), answer) {
-            (Some(line), Some(answer)) => line.answer = Some(answer),
-            (Some(_), None) => self.forget(key),
-            (None, _) => {}
+    pub(crate) fn new(store: Arc<dyn Store>, secret: &Secret) -> Self {
+        Self {
+            seal: Seal::new(secret),
+            claims: Leases::new(store.clone(), CLAIMED_FOR, CLAIMS_SHARE),
+            answers: Leases::new(store.clone(), KEPT_FOR, ANSWERS_SHARE),
+            store,
+            kept: Mutex::default(),
         }
     }
 
-    fn forget_old(&mut self, now: Instant) {
-        while let Some((_, oldest)) = self.by_age.first_key_value() {
-            let is_old = |line: &Line| now.saturating_duration_since(line.since) >= KEPT_FOR;
-            if !self.lines.get(oldest).is_some_and(is_old) {
-                return;
+    /// Looks a request up and claims its key if it is new. The same key of somebody else is another.
+    pub(crate) async fn enter(&self, credential: &str, key: &str, asked: &[&[u8]]) -> Result<Entry, StoreError> {
+        let key = key::once(&self.seal.name(&[credential.as_bytes(), key.as_bytes()]));
+        let fingerprint = self.seal.name(asked);
+        let record = OnceRecord { fingerprint: fingerprint.clone(), answer: None };
+        match self.put(&key, &record, Expect::Absent, &self.claims).await? {
+            Written::Done(revision) => Ok(Entry::New(Claim { key, fingerprint, revision })),
+            Written::Conflict(Some(standing)) => Ok(self.known(&key, &fingerprint, &standing)),
+            // It ran out at this very moment.
+            Written::Conflict(None) => Ok(Entry::Busy),
+        }
+    }
+
+    fn known(&self, key: &str, fingerprint: &str, standing: &Versioned) -> Entry {
+        let record = wire::decode::<OnceRecord>(&standing.value);
+        match record.inspect_err(|error| tracing::warn!(%error, "a kept answer cannot be read")) {
+            Ok(OnceRecord { fingerprint: known, .. }) if known != fingerprint => Entry::Other,
+            Ok(OnceRecord { answer: Some(sealed), .. }) => {
+                let record = self.seal.open(key, &sealed).and_then(|bytes| wire::decode(&bytes).ok());
+                record.and_then(answer).map_or(Entry::Busy, Entry::Done)
             }
-            let oldest = oldest.clone();
-            self.forget(&oldest);
+            Ok(OnceRecord { answer: None, .. }) | Err(_) => Entry::Busy,
         }
     }
 
-    fn forget(&mut self, key: &str) {
-        if let Some(line) = self.lines.remove(key) {
-            self.by_age.remove(&line.number);
+    /// Keeps the answer to a claimed request; whether an older one had to go for it.
+    pub(crate) async fn keep(&self, claim: &Claim, answer: &Answer) -> Result<bool, StoreError> {
+        let Claim { key, fingerprint, revision } = claim;
+        let sealed = self.seal.close(key, wire::encode(&record(answer)));
+        let Some(sealed) = sealed else { return Err(StoreError::Denied("no randomness to seal with".into())) };
+        let record = OnceRecord { fingerprint: fingerprint.clone(), answer: Some(sealed) };
+        // A claim that ran out meanwhile is somebody else's now, with an answer of its own.
+        if let Written::Conflict(_) = self.put(key, &record, Expect::Revision(*revision), &self.answers).await? {
+            return Ok(false);
         }
+        let Some(oldest) = self.note(key) else { return Ok(false) };
+        in_time(self.store.delete(&oldest, Expect::Any)).await?;
+        Ok(true)
     }
+
+    /// Gives a claim back: the request may be tried again.
+    pub(crate) async fn forget(&self, claim: &Claim) -> Result<(), StoreError> {
+        in_time(self.store.delete(&claim.key, Expect::Revision(claim.revision))).await.map(drop)
+    }
+
+    /// Remembers that an answer is kept; returns the key of one that is too many.
+    fn note(&self, key: &str) -> Option<String> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        while kept.front().is_some_and(|(since, _)| now.duration_since(*since) >= KEPT_FOR + ANSWERS_SHARE) {
+            kept.pop_front();
+        }
+        let oldest = if kept.len() >= ANSWERS_MAX { kept.pop_front() } else { None };
+        kept.push_back((now, key.to_owned()));
+        oldest.map(|(_, key)| key)
+    }
+
+    async fn put(
+        &self,
+        key: &str,
+        record: &OnceRecord,
+        expect: Expect,
+        leases: &Leases,
+    ) -> Result<Written, StoreError> {
+        let value = Bytes::from(wire::encode(record));
+        let lease = leases.lease().await?;
+        let written = in_time(self.store.put(key, value, expect, Some(lease))).await;
+        if written == Err(StoreError::LeaseGone) {
+            leases.forget(lease).await;
+        }
+        written
+    }
+}
+
+fn record(Answer { status, headers, body }: &Answer) -> AnswerRecord {
+    let headers = headers.iter().map(|(name, value)| (name.to_string(), Bytes::copy_from_slice(value.as_bytes())));
+    AnswerRecord { status: status.as_u16(), headers: headers.collect(), body: body.clone() }
+}
+
+fn answer(AnswerRecord { status, headers, body }: AnswerRecord) -> Option<Answer> {
+    let header = |(name, value): (String, Bytes)| -> Option<(HeaderName, HeaderValue)> {
+        Some((name.parse().ok()?, HeaderValue::from_maybe_shared(value).ok()?))
+    };
+    let headers = headers.into_iter().map(header).collect::<Option<HeaderMap>>()?;
+    Some(Answer { status: StatusCode::from_u16(status).ok()?, headers, body })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use velella_store::memory::MemoryStore;
 
-    #[test]
-    fn a_key_is_done_once_and_answered_again() {
-        let (mut ledger, t0) = (Ledger::default(), Instant::now());
-        assert_eq!(ledger.enter("k", 1, t0), NEW);
-        assert_eq!(ledger.enter("k", 1, t0), Entry::Busy);
-        ledger.finish("k", Some(answer()));
-        assert_eq!(ledger.enter("k", 1, t0), Entry::Done(answer()));
-        assert_eq!(ledger.enter("k", 2, t0), Entry::Other);
-        assert_eq!(ledger.enter("k", 1, t0 + KEPT_FOR), NEW, "after that time it is a new one");
+    #[tokio::test(start_paused = true)]
+    async fn a_key_is_done_once_and_answered_again_wherever_it_is_repeated() {
+        let store = MemoryStore::new();
+        let (here, there) = (ledger_over(&store), ledger_over(&store));
+        let claim = claimed(&here, "k", "a").await;
+        assert_eq!(there.enter("me", "k", &[b"a"]).await, Ok(Entry::Busy));
+        here.keep(&claim, &created()).await.unwrap();
+        assert_eq!(there.enter("me", "k", &[b"a"]).await, Ok(Entry::Done(created())));
+        assert_eq!(there.enter("me", "k", &[b"b"]).await, Ok(Entry::Other));
+        tokio::time::sleep(KEPT_FOR - Duration::from_secs(1)).await;
+        assert_eq!(here.enter("me", "k", &[b"a"]).await, Ok(Entry::Done(created())));
+        tokio::time::sleep(ANSWERS_SHARE + Duration::from_secs(1)).await;
+        claimed(&there, "k", "a").await;
     }
 
-    #[test]
-    fn what_failed_may_be_tried_again() {
-        let (mut ledger, t0) = (Ledger::default(), Instant::now());
-        ledger.enter("k", 1, t0);
-        ledger.finish("k", None);
-        assert_eq!(ledger.enter("k", 1, t0), NEW);
+    #[tokio::test]
+    async fn what_failed_may_be_tried_again_and_somebody_elses_key_is_another() {
+        let ledger = ledger_over(&MemoryStore::new());
+        let claim = claimed(&ledger, "k", "a").await;
+        assert!(matches!(ledger.enter("you", "k", &[b"b"]).await, Ok(Entry::New(_))));
+        ledger.forget(&claim).await.unwrap();
+        claimed(&ledger, "k", "b").await;
     }
 
-    #[test]
-    fn the_oldest_key_goes_when_the_ledger_is_full() {
-        let (mut ledger, t0) = (Ledger::default(), Instant::now());
-        for key in 0..KEYS_MAX {
-            assert_eq!(ledger.enter(&key.to_string(), 1, t0), NEW);
+    #[tokio::test(start_paused = true)]
+    async fn a_claim_that_is_never_finished_frees_itself_and_its_late_answer_replaces_none() {
+        let ledger = ledger_over(&MemoryStore::new());
+        let late = claimed(&ledger, "k", "a").await;
+        tokio::time::sleep(CLAIMED_FOR - Duration::from_secs(1)).await;
+        assert_eq!(ledger.enter("me", "k", &[b"a"]).await, Ok(Entry::Busy));
+        tokio::time::sleep(CLAIMS_SHARE + Duration::from_secs(1)).await;
+        let claim = claimed(&ledger, "k", "a").await;
+        ledger.keep(&claim, &created()).await.unwrap();
+        ledger.keep(&late, &Answer { status: StatusCode::OK, ..created() }).await.unwrap();
+        assert_eq!(ledger.enter("me", "k", &[b"a"]).await, Ok(Entry::Done(created())));
+    }
+
+    #[tokio::test]
+    async fn the_oldest_answer_goes_when_there_are_too_many() {
+        let ledger = ledger_over(&MemoryStore::new());
+        for n in 0..=ANSWERS_MAX {
+            let claim = claimed(&ledger, &n.to_string(), "a").await;
+            assert_eq!(ledger.keep(&claim, &created()).await, Ok(n == ANSWERS_MAX));
         }
-        assert_eq!(ledger.enter("one more", 1, t0), Entry::New { evicted: true });
-        assert_eq!((ledger.lines.len(), ledger.by_age.len()), (KEYS_MAX, KEYS_MAX));
-        assert_eq!(ledger.enter("1", 1, t0), Entry::Busy);
+        claimed(&ledger, "0", "a").await;
+        assert_eq!(ledger.enter("me", "1", &[b"a"]).await, Ok(Entry::Done(created())));
     }
 
-    const NEW: Entry = Entry::New { evicted: false };
+    #[tokio::test]
+    async fn neither_keys_nor_answers_stand_in_the_store_in_clear() {
+        let store = MemoryStore::new();
+        let ledger = ledger_over(&store);
+        let claim = claimed(&ledger, "order-7", "a").await;
+        ledger.keep(&claim, &created()).await.unwrap();
+        let (name, versioned) = store.list(key::ONCE).await.unwrap().entries.remove(0);
+        let bytes = [name.as_bytes(), &versioned.value[..]].concat();
+        for secret in ["order-7", "a peer token", "application/json"] {
+            assert!(!bytes.windows(secret.len()).any(|part| part == secret.as_bytes()), "{secret}");
+        }
+    }
 
-    fn answer() -> Answer {
-        Answer { status: StatusCode::CREATED, headers: HeaderMap::new(), body: Bytes::from_static(b"x") }
+    async fn claimed(ledger: &Ledger, key: &str, asked: &str) -> Claim {
+        match ledger.enter("me", key, &[asked.as_bytes()]).await {
+            Ok(Entry::New(claim)) => claim,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn ledger_over(store: &MemoryStore) -> Ledger {
+        Ledger::new(Arc::new(store.clone()), &"0123456789abcdef0123456789abcdef".parse().unwrap())
+    }
+
+    fn created() -> Answer {
+        let headers = [(HeaderName::from_static("content-type"), HeaderValue::from_static("application/json"))];
+        let body = Bytes::from_static(b"a peer token");
+        Answer { status: StatusCode::CREATED, headers: headers.into_iter().collect(), body }
     }
 }

@@ -14,6 +14,7 @@ mod lobby;
 mod metrics;
 mod notices;
 mod rate;
+mod seal;
 mod socket;
 mod sounds;
 mod tokens;
@@ -40,6 +41,7 @@ use crate::driver::Driver;
 use crate::effects::Effects;
 use crate::http::Api;
 use crate::leadership::Leadership;
+use crate::ledger::Ledger;
 use crate::lobby::Lobby;
 use crate::metrics::Metrics;
 use crate::notices::Notices;
@@ -64,6 +66,7 @@ pub struct Service {
     api: Api,
     allowed_origins: Vec<String>,
     listed: Latch,
+    founded: Latch,
     heard: Subscription,
     shutdown: CancellationToken,
 }
@@ -76,15 +79,16 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Service> {
     let Some(secret) = config.token_secret else {
         bail!(Mistake::new("set VELELLA_TOKEN_SECRET: it signs peer tokens, and all coordinators must share it"));
     };
-    let listed = deps.readiness.latch("store");
+    let (listed, founded) = (deps.readiness.latch("store"), deps.readiness.latch("webhooks"));
     let metrics = Arc::new(Metrics::new(&deps.registry).context("metrics cannot be registered")?);
     let id = config.coordinator_id.unwrap_or_else(random_id);
     let heard = deps.bus.subscribe(&subject::coordinator_agents(&id)).await.context("the bus is not there")?;
     let effects = Effects { bus: Arc::clone(&deps.bus), store: Arc::clone(&deps.store), metrics: Arc::clone(&metrics) };
     let (log, reports) = (Log::new(), Reports::default());
     let secret_of_hooks = config.webhook_secret.as_ref();
-    let (letterbox, post) = Post::new(config.webhook_url, secret_of_hooks, log.name(), Arc::clone(&metrics));
-    let notices = Notices { log: log.clone(), letterbox, metrics: Arc::clone(&metrics) };
+    let voices = deps.bus.subscribe(subject::VOICES).await.context("the bus is not there")?;
+    let post = Post::new(id.clone(), effects.clone(), voices, config.webhook_url, secret_of_hooks);
+    let notices = Notices { log: log.clone(), metrics: Arc::clone(&metrics) };
     let outlets = (notices, reports.clone());
     let (driver, mailbox) =
         Driver::start(id.clone(), config.prefer_region, effects, outlets).await.context("the bus is not there")?;
@@ -102,10 +106,11 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Service> {
         reports,
         shutdown: deps.shutdown.clone(),
     };
-    let api = Api::new(sockets, management_token, config.public_url, config.demo);
+    let ledger = Ledger::new(Arc::clone(&deps.store), &secret);
+    let api = Api::new(sockets, management_token, ledger, config.public_url, config.demo);
     let allowed_origins = config.allowed_origins;
     let (store, shutdown) = (deps.store, deps.shutdown);
-    Ok(Service { id, store, listener, driver, post, log, api, allowed_origins, listed, heard, shutdown })
+    Ok(Service { id, store, listener, driver, post, log, api, allowed_origins, listed, founded, heard, shutdown })
 }
 
 impl Service {
@@ -116,7 +121,8 @@ impl Service {
 
     /// Serves until shutdown.
     pub async fn run(self) -> anyhow::Result<()> {
-        let Self { id, store, listener, driver, post, log, api, allowed_origins, listed, heard, shutdown } = self;
+        let Self { id, store, listener, driver, post, log, api, allowed_origins, listed, founded, heard, shutdown } =
+            self;
         let presence = Keeper::start(store.clone(), key::coordinator(&id), encode(&CoordinatorRecord {}).into());
         let leadership = Leadership::seek(store, &id, api.bus().connected());
         let metrics = api.metrics();
@@ -134,7 +140,7 @@ impl Service {
             ended
         };
         let telling = log.pulse(served.clone());
-        let posting = post.run(served.clone());
+        let posting = post.run(founded, leadership.standing(), served.clone());
         let serving = async {
             serving.await;
             served.cancel();

@@ -1,8 +1,9 @@
 //! The only file that knows Prometheus.
 
 use std::sync::Mutex;
+use std::time::Duration;
 
-use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use prometheus::{Gauge, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 use velella_coordinator_core::Stats;
 use velella_coordinator_core::outbox::OutboxStats;
 
@@ -24,6 +25,7 @@ pub(crate) struct Metrics {
     pub(crate) notices: IntCounter,
     pub(crate) subscribers: IntGauge,
     pub(crate) notices_lost: IntCounter,
+    pub(crate) webhook_gaps: IntCounter,
     webhooks: WebhookMetrics,
     core: CoreMetrics,
 }
@@ -83,6 +85,10 @@ impl Metrics {
                 "notifications_lost_total",
                 "Notifications that subscribers lost because they read too slowly",
             )?,
+            webhook_gaps: r.counter(
+                "webhook_gaps_total",
+                "Times that changes were forgotten by the store before their webhooks were made",
+            )?,
             webhooks: WebhookMetrics::new(&r)?,
             core: CoreMetrics::new(&r)?,
         })
@@ -94,8 +100,9 @@ impl Metrics {
     }
 
     /// Takes the outbox's totals.
-    pub(crate) fn observe_outbox(&self, stats: OutboxStats) {
+    pub(crate) fn observe_outbox(&self, stats: OutboxStats, oldest_age: Option<Duration>) {
         self.webhooks.observe(stats);
+        self.webhooks.oldest_age.set(oldest_age.unwrap_or_default().as_secs_f64());
     }
 }
 
@@ -106,6 +113,7 @@ struct WebhookMetrics {
     calls_failed: IntCounter,
     waiting: IntGauge,
     calls: IntGauge,
+    oldest_age: Gauge,
 }
 
 impl WebhookMetrics {
@@ -116,6 +124,10 @@ impl WebhookMetrics {
             calls_failed: r.counter("webhook_calls_failed_total", "Webhook calls that failed")?,
             waiting: r.gauge("webhook_notifications_waiting", "Notifications that no receiver has taken yet")?,
             calls: r.gauge("webhook_calls", "Webhook calls that run")?,
+            oldest_age: r.seconds(
+                "webhook_oldest_notification_age_seconds",
+                "How long the notification that waits longest for its receiver has waited here",
+            )?,
         })
     }
 
@@ -199,6 +211,12 @@ impl Register<'_> {
         let counters = IntCounterVec::new(opts(name, help), labels)?;
         self.0.register(Box::new(counters.clone()))?;
         Ok(counters)
+    }
+
+    fn seconds(&self, name: &str, help: &str) -> Result<Gauge, prometheus::Error> {
+        let gauge = Gauge::with_opts(opts(name, help))?;
+        self.0.register(Box::new(gauge.clone()))?;
+        Ok(gauge)
     }
 
     fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {

@@ -1,5 +1,5 @@
-//! Notifications on their way out of the core: encoded once, then to the log for sockets and to the
-//! post for webhooks.
+//! Notifications on their way out of the chronicle, encoded once: to the log for sockets, to the post
+//! for webhooks.
 
 mod codec;
 pub(crate) mod log;
@@ -10,28 +10,29 @@ pub(crate) mod ring;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use velella_coordinator_core::{Notice, Told};
+use velella_coordinator_core::chronicle::Sequence;
+use velella_coordinator_core::{Notice, Revision};
 
 use crate::metrics::Metrics;
 use crate::notices::log::Log;
-use crate::notices::post::{Letterbox, Mail};
 
 /// Where the driver brings notices.
 pub(crate) struct Notices {
     pub(crate) log: Log,
-    pub(crate) letterbox: Letterbox,
     pub(crate) metrics: Arc<Metrics>,
 }
 
 impl Notices {
+    /// What follows is of changes after this revision; what is between is not known.
+    pub(crate) fn begin(&self, revision: Revision) {
+        self.log.begin(Sequence::last_of(revision));
+    }
+
     /// Takes a notice, in order.
-    pub(crate) async fn tell(&self, notice: Notice) {
-        let Notice { room, told, hook } = notice;
-        let last = told == Told::RoomDeleted;
-        let (position, body) = self.log.append(&room, last, |place| codec::encode(&room, &told, place, now_ms()));
+    pub(crate) fn tell(&self, notice: Notice) {
+        let bytes = codec::encode(&notice, now_ms());
         self.metrics.notices.inc();
-        let batchable = !matches!(told, Told::VoiceChanged(..));
-        self.letterbox.send(Mail { room, hook, position, body, batchable }).await;
+        self.log.append(notice.room, notice.sequence, bytes);
     }
 }
 

@@ -17,7 +17,7 @@ pub(crate) struct Cluster {
     pub(crate) coordinators: [Coordinator; 2],
     workers: Vec<(String, Process)>,
     // Last, so that the others can say goodbye to it.
-    _etcd: EtcdServer,
+    pub(crate) etcd: EtcdServer,
 }
 
 impl Cluster {
@@ -39,7 +39,17 @@ impl Cluster {
             coordinator.process.ready().await;
             eventually("both workers are known", || (coordinator.workers_ready()? == 2).then_some(())).await;
         }
-        Self { nats, coordinators, workers, _etcd: etcd }
+        Self { nats, coordinators, workers, etcd }
+    }
+
+    /// The coordinators, with the one that leads first.
+    pub(crate) async fn leader_first(&mut self) -> [&mut Coordinator; 2] {
+        let [a, b] = &mut self.coordinators;
+        let a_leads = eventually("one leads", || match (a.leads()?, b.leads()?) {
+            (false, false) => None,
+            (a_leads, _) => Some(a_leads),
+        });
+        if a_leads.await { [a, b] } else { [b, a] }
     }
 
     pub(crate) fn worker(&mut self, id: &str) -> &mut Process {
@@ -75,12 +85,69 @@ impl Coordinator {
         self.process.kill();
     }
 
+    /// SIGTERM, and waits until it has ended.
+    pub(crate) async fn terminate(&mut self) {
+        self.process.terminate();
+        self.process.ended().await;
+    }
+
     /// The id of a new room; `None` when it was refused.
     pub(crate) fn create_room(&self) -> Option<String> {
-        let url = format!("http://127.0.0.1:{}/api/v1/connect/test/room", self.http.number());
-        let request = agent().post(url).header("authorization", "Bearer management");
-        let answer = request.content_type("application/json").send("{}");
-        Some(json(answer)?["data"]["room"]["id"].as_str()?.to_owned())
+        self.create_room_with("{}")
+    }
+
+    /// The same with a webhook.
+    pub(crate) fn create_room_for(&self, webhook_url: &str) -> Option<String> {
+        self.create_room_with(&serde_json::json!({ "webhookUrl": webhook_url }).to_string())
+    }
+
+    /// The status and the answer to a request with an `Idempotency-Key`.
+    pub(crate) fn create_room_once(&self, key: &str) -> (u16, serde_json::Value) {
+        let request = agent().post(self.api("/room")).header("authorization", "Bearer management");
+        let request = request.header("idempotency-key", key).content_type("application/json");
+        let mut answer = request.config().http_status_as_error(false).build().send("{}").unwrap();
+        (answer.status().as_u16(), answer.body_mut().read_json().unwrap())
+    }
+
+    pub(crate) fn add_peer(&self, room: &str) -> Option<()> {
+        self.post(&format!("/room/{room}/peer"), r#"{"type": "webrtc"}"#).map(drop)
+    }
+
+    pub(crate) fn delete_room(&self, room: &str) {
+        let url = self.api(&format!("/room/{room}"));
+        agent().delete(url).header("authorization", "Bearer management").call().unwrap();
+    }
+
+    /// The ids of all rooms.
+    pub(crate) fn rooms(&self) -> Option<Vec<String>> {
+        let listed = self.ask("/api/v1/connect/test/room")?;
+        listed["data"].as_array()?.iter().map(|room| Some(room["id"].as_str()?.to_owned())).collect()
+    }
+
+    pub(crate) fn leads(&self) -> Option<bool> {
+        Some(self.metric("leads")? > 0.0)
+    }
+
+    /// The sum of all metrics of this name.
+    pub(crate) fn metric(&self, name: &str) -> Option<f64> {
+        let text = self.process.metrics()?;
+        let name = format!("velella_coordinator_{name}");
+        let of_name = |line: &&str| line.strip_prefix(&name).is_some_and(|rest| rest.starts_with([' ', '{']));
+        let values = text.lines().filter(of_name).filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
+        Some(values.sum())
+    }
+
+    fn create_room_with(&self, config: &str) -> Option<String> {
+        Some(self.post("/room", config)?["data"]["room"]["id"].as_str()?.to_owned())
+    }
+
+    fn post(&self, path: &str, body: &str) -> Option<serde_json::Value> {
+        let request = agent().post(self.api(path)).header("authorization", "Bearer management");
+        json(request.content_type("application/json").send(body))
+    }
+
+    fn api(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}/api/v1/connect/test{path}", self.http.number())
     }
 
     /// Where it thinks that a room is.

@@ -3,7 +3,10 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 mod cluster;
+mod once;
 mod process;
+mod receiver;
+mod webhooks;
 
 use std::time::{Duration, Instant};
 

@@ -37,6 +37,12 @@ impl Process {
         eventually("it is ready", || ureq::get(&url).call().ok()).await;
     }
 
+    /// As Prometheus reads them.
+    pub(crate) fn metrics(&self) -> Option<String> {
+        let url = format!("http://127.0.0.1:{}/metrics", self.admin.number());
+        ureq::get(&url).call().ok()?.body_mut().read_to_string().ok()
+    }
+
     /// `kill -9`.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();

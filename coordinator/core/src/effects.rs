@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use velella_model::record::{PeerKind, PeerRecord, RoomRecord};
+use velella_model::record::{PeerKind, PeerRecord, Placement, RoomRecord};
 use velella_model::wire::command::Order;
 use velella_model::{Generation, Incarnation, PeerId, RoomId, SessionId, WorkerId};
 
@@ -22,7 +22,8 @@ pub(crate) const COMMAND_TRIES_MAX: u32 = 3;
 #[derive(Debug)]
 pub(crate) enum WriteStep {
     PlacementWritten(RoomId),
-    Withdrawn(RoomId),
+    /// The placements at whose workers it may be.
+    Withdrawn(RoomId, Vec<Placement>),
     Edited(RoomId, PeerId, Box<PeerRecord>),
     PeerAdded(Ticket, Box<Fact>),
     PeerForgotten,
@@ -37,7 +38,7 @@ pub(crate) enum WriteStep {
 #[derive(Debug)]
 pub(crate) enum CommandStep {
     Assigned(RoomId),
-    SessionOpened(SessionId, Site, Generation),
+    SessionOpened(SessionId, Site),
     Freed { worker: WorkerId, incarnation: Incarnation, order: Box<Order>, tries: u32 },
 }
 
@@ -103,11 +104,7 @@ impl Coordinator {
             WriteStep::RoomRemoved(removal) => self.room_removed(removal, &outcome, now),
             WriteStep::RoomEdited(edit, record) => self.room_edited(edit, *record, outcome, now),
             WriteStep::PeerRemoved(ticket, room, peer) => self.peer_removed(ticket, (room, peer), &outcome, now),
-            WriteStep::Withdrawn(room) => {
-                if let WriteOutcome::Done(revision) = outcome {
-                    self.answered(Fact::Room(room, None), revision, now);
-                }
-            }
+            WriteStep::Withdrawn(room, unsure) => self.withdrawn(room, &unsure, outcome, now),
             WriteStep::Cordoned(ticket, fact) => self.cordoned(ticket, fact, &outcome, now),
             // The watch tells everybody, also this coordinator.
             WriteStep::PeerForgotten | WriteStep::Declared => {}
@@ -118,9 +115,7 @@ impl Coordinator {
         match self.commands.remove(&op) {
             None => {}
             Some(CommandStep::Assigned(room)) => self.room_assigned(&room, outcome, now),
-            Some(CommandStep::SessionOpened(session, site, generation)) => {
-                self.session_opened(&session, (site, generation), outcome, now);
-            }
+            Some(CommandStep::SessionOpened(session, site)) => self.session_opened(&session, site, outcome, now),
             Some(CommandStep::Freed { worker, incarnation, order, tries }) => {
                 if outcome == CommandOutcome::NoResponders {
                     self.probe_now(&worker, now);
@@ -140,10 +135,9 @@ impl Coordinator {
     }
 
     pub(crate) fn loaded(&mut self, op: OpId, entries: Option<Vec<Entry>>, now: Instant) {
-        let telling = self.telling.of_loads();
         for entry in entries.into_iter().flatten() {
             if let Some(news) = self.records.answered(entry) {
-                self.react(news, telling, now);
+                self.react(news, now);
             }
         }
         match self.loads.remove(&op) {
@@ -159,7 +153,7 @@ impl Coordinator {
     /// Takes what an own write or read showed, ahead of the watch.
     pub(crate) fn answered(&mut self, fact: Fact, revision: Revision, now: Instant) {
         if let Some(news) = self.records.answered(Entry { fact, revision }) {
-            self.react(news, true, now);
+            self.react(news, now);
         }
     }
 

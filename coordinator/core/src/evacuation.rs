@@ -117,9 +117,12 @@ impl Coordinator {
         leaving
     }
 
-    pub(crate) fn has_to_leave(&mut self, room: &RoomId, now: Instant) -> bool {
-        let Some(placement) = self.records.room(room).map(|record| &record.placement) else { return false };
-        self.is_draining(&placement.worker) || self.fleet.life(placement, now) != Life::Lives
+    /// Looks for rooms to move if this is one.
+    pub(crate) fn wake_for(&mut self, room: &RoomId, now: Instant) {
+        let Some(placement) = self.records.room(room).map(|record| &record.placement) else { return };
+        if self.is_draining(&placement.worker) || self.fleet.life(placement, now) != Life::Lives {
+            self.evacuation.wake(now);
+        }
     }
 
     /// Whether its rooms shall go elsewhere, because it says so or because an operator does.

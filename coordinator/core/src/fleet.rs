@@ -17,7 +17,7 @@ pub(crate) const UNKNOWN_GRACE: Duration = Duration::from_secs(2);
 
 /// Living processes and cordons.
 #[derive(Debug)]
-pub(crate) struct Fleet {
+pub struct Fleet {
     workers: Shelf<WorkerId, WorkerRecord>,
     cordons: Shelf<WorkerId, Cordon>,
     coordinators: Shelf<CoordinatorId, CoordinatorRecord>,
@@ -40,8 +40,15 @@ pub(crate) enum Life {
     Dead,
 }
 
+impl Default for Fleet {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Fleet {
-    pub(crate) fn new() -> Self {
+    /// Nobody is known to live, and nobody to be dead.
+    pub fn new() -> Self {
         Self {
             workers: Shelf::new(),
             cordons: Shelf::new(),

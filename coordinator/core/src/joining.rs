@@ -111,14 +111,13 @@ impl Coordinator {
             return self.move_room(&room, None, now);
         }
         opening.retry_at = None;
-        let site = Site { worker: record.placement.worker.clone(), incarnation: record.placement.incarnation };
+        let site = Site::of(&record.placement);
         opening.asked = Some(site.clone());
         let metadata = envelope(&opening.metadata, peer_record);
         session.told = Some(Told {
             server_metadata: peer_record.server_metadata.clone(),
             subscriptions: peer_record.subscriptions.clone(),
         });
-        let generation = record.placement.generation;
         let order = Order::OpenSession {
             session: OpenSession {
                 assignment: assignment(&room, record),
@@ -132,7 +131,7 @@ impl Coordinator {
                 peer,
             },
         };
-        let step = CommandStep::SessionOpened(id.clone(), site.clone(), generation);
+        let step = CommandStep::SessionOpened(id.clone(), site.clone());
         self.command(step, site.worker, site.incarnation, order);
     }
 
@@ -144,13 +143,7 @@ impl Coordinator {
 
     /// What came of `OpenSession`. The session may be open already: its first events can
     /// overtake the answer.
-    pub(crate) fn session_opened(
-        &mut self,
-        id: &SessionId,
-        (site, generation): (Site, Generation),
-        outcome: CommandOutcome,
-        now: Instant,
-    ) {
+    pub(crate) fn session_opened(&mut self, id: &SessionId, site: Site, outcome: CommandOutcome, now: Instant) {
         let Some(session) = self.sessions.get_mut(id) else {
             if matches!(outcome, CommandOutcome::Done | CommandOutcome::TimedOut) {
                 self.close_at_worker(id, site);
@@ -176,7 +169,7 @@ impl Coordinator {
             CommandOutcome::Refused(Refusal::StaleGeneration) => {
                 opening.asked = None;
                 opening.retry_at = Some(now + OPEN_RETRY);
-                self.load(room.clone(), Parked::Refused(room.clone(), generation));
+                self.load(room.clone(), Parked::Refused(room.clone(), site.generation));
             }
             CommandOutcome::Refused(Refusal::Full | Refusal::Malformed | Refusal::Fenced)
             | CommandOutcome::TimedOut => {

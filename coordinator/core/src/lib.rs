@@ -4,11 +4,13 @@
 //! the three doors and routes between the machines, one file each: [`placement`] (which worker),
 //! `placing` (a room on its way there), `joining` (a socket on its way into a room), `signalling`
 //! (an open session), `fleet` and `death` (which workers live), `evacuation` (rooms that have to leave their
-//! worker), `steering` (what operators want), `sweep` (what the leader tidies up), `edits` (peer records), `requests` and `removal` (the management API), `notice`
-//! (what is told to servers). [`outbox`] is a machine of its own: webhooks on their way.
+//! worker), `steering` (what operators want), `sweep` (what the leader tidies up), `edits` (peer records), `requests` and `removal` (the management API).
+//! Two are machines of their own: the [`chronicle`] (what is told to servers, with `notice`) and the
+//! [`outbox`] (webhooks on their way).
 
 #![warn(missing_docs)]
 
+pub mod chronicle;
 mod close;
 mod death;
 mod edits;
@@ -37,7 +39,6 @@ mod stats;
 mod steering;
 mod subscriptions;
 mod sweep;
-mod telling;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -51,6 +52,7 @@ use velella_model::wire::announce::WorkerState;
 use velella_model::{CoordinatorId, PeerId, RoomId};
 
 pub use crate::close::Close;
+pub use crate::fleet::Fleet;
 pub use crate::history::{HistoryView, SAMPLE_EVERY, SAMPLES_MAX, Tick, Totals, WorkerHistory};
 pub use crate::input::{
     CommandOutcome, Entry, Fact, FleetFact, HistoryQuery, Input, Noun, OpId, Pass, PeerEdit, PeerSpec, Request,
@@ -58,22 +60,19 @@ pub use crate::input::{
 };
 pub use crate::notice::{Hook, Notice, Peer as PeerTold, Told, Track as TrackTold};
 pub use crate::output::{Denial, Expect, Output, Reply, RoomView, WorkerView};
-pub use crate::registry::{FORGET_AFTER, SUSPECT_AFTER, WORKERS_MAX};
+pub use crate::registry::{FORGET_AFTER, Heard, Registry, SUSPECT_AFTER, WORKERS_MAX};
 pub use crate::stats::Stats;
 pub use crate::subscriptions::SUBSCRIPTIONS_MAX;
 
 use crate::edits::Edits;
 use crate::effects::{CommandStep, Parked, WriteStep};
 use crate::evacuation::Evacuation;
-use crate::fleet::Fleet;
 use crate::history::History;
 use crate::placing::Placing;
 use crate::purge::Purge;
 use crate::records::{News, Records};
-use crate::registry::{Heard, Registry};
 use crate::sessions::{Sessions, Site};
 use crate::sweep::Sweep;
-use crate::telling::Telling;
 
 /// The machine.
 #[derive(Debug)]
@@ -86,7 +85,6 @@ pub struct Coordinator {
     sessions: Sessions,
     placings: BTreeMap<RoomId, Placing>,
     edits: Edits,
-    telling: Telling,
     purge: Purge,
     evacuation: Evacuation,
     sweep: Sweep,
@@ -136,7 +134,6 @@ impl Coordinator {
             sessions: Sessions::default(),
             placings: BTreeMap::new(),
             edits: Edits::default(),
-            telling: Telling::default(),
             purge: Purge::default(),
             evacuation: Evacuation::default(),
             sweep: Sweep::default(),
@@ -156,7 +153,7 @@ impl Coordinator {
     pub fn handle_input(&mut self, input: Input, now: Instant) {
         match input {
             Input::Announced(announce) => self.announced(announce, now),
-            Input::Holds(holding) => self.held_by(holding),
+            Input::Holds(holding) => self.held_by(holding, now),
             Input::Probed { worker, incarnation, dead } => self.probed(worker, incarnation, dead),
             Input::Leads(leads) => self.lead(leads, now),
             Input::Listed { noun: noun @ (Noun::Workers | Noun::Cordons | Noun::Coordinators), entries, revision } => {
@@ -170,14 +167,13 @@ impl Coordinator {
             }
             Input::Listed { noun, entries, revision } => {
                 self.sweep.begin(now);
-                let telling = self.telling.listed(noun);
                 for news in self.records.listed(noun, entries, revision) {
-                    self.react(news, telling, now);
+                    self.react(news, now);
                 }
             }
             Input::Changed(entry) => {
                 if let Some(news) = self.records.watched(entry) {
-                    self.react(news, true, now);
+                    self.react(news, now);
                 }
             }
             Input::Requested { ticket, request } => self.requested(ticket, request, false, now),
@@ -190,7 +186,6 @@ impl Coordinator {
             Input::SocketClosed { session } => self.leave(&session, now),
             Input::PeerSaid { session, said } => self.peer_said(&session, said, now),
             Input::Signalled(message) => self.signalled(message, now),
-            Input::Heard(voice) => self.heard(voice),
             Input::SignalFailed { session } => {
                 self.stats.signal_gaps += 1;
                 self.close(&session, Close::SignalLost, now);
@@ -248,7 +243,7 @@ impl Coordinator {
             Heard::Stale | Heard::TooMany => self.stats.announcements_ignored += 1,
             Heard::Restarted { before } => {
                 tracing::warn!(%worker, "a worker restarted; its sessions join again");
-                for session in self.sessions.at(&Site { worker, incarnation: before }) {
+                for session in self.sessions.at(&worker, before) {
                     self.close(&session, Close::WorkerRestarted, now);
                 }
             }
@@ -297,12 +292,8 @@ impl Coordinator {
         }
     }
 
-    /// Everything that follows from a change of the records, whoever made it. `telling` is false
-    /// for what stood there before this coordinator started.
-    fn react(&mut self, news: News, telling: bool, now: Instant) {
-        if telling {
-            self.tell(&news);
-        }
+    /// Everything that follows from a change of the records, whoever made it.
+    fn react(&mut self, news: News, now: Instant) {
         let room = match news {
             News::RoomGone(room, record) => return self.room_gone(&room, &record, now),
             News::RoomPut(room, _) => {
@@ -321,16 +312,13 @@ impl Coordinator {
         self.schedule_room_purge(&room, now);
     }
 
-    /// Sessions that another worker holds than the record says are over: the room moved.
+    /// Sessions of another placement than the record's are over: the room moved, perhaps away and back.
     fn room_stands(&mut self, room: &RoomId, now: Instant) {
         let Some(record) = self.records.room(room) else { return };
-        let (worker, incarnation) = (record.placement.worker.clone(), record.placement.incarnation);
-        self.registry.record(&worker, room, record.spec.room_type, now);
-        let here = Site { worker, incarnation };
+        let here = Site::of(&record.placement);
+        self.registry.record(&here.worker, room, record.spec.room_type, now);
         // Whoever placed it may not have known what is known here.
-        if self.has_to_leave(room, now) {
-            self.evacuation.wake(now);
-        }
+        self.wake_for(room, now);
         let members: Vec<PeerId> = self.records.members(room).map(|(peer, _)| peer.clone()).collect();
         members.iter().for_each(|peer| self.schedule_peer_purge(room, peer, now));
         for session in self.sessions.of_room(room) {

@@ -1,12 +1,12 @@
 //! What is told to servers, derived from what stood in a record before and what stands there now.
 //!
-//! Nothing else makes a notice of a peer or room, so all coordinators that watch the store tell the
-//! same. The order within one change is the order that server SDKs expect.
+//! Nothing else makes a notice of a peer or room; the [`crate::chronicle`] says when. The order within one change is the order that server SDKs expect.
 
 use velella_model::record::{PeerKind, PeerRecord, RoomSpec, TrackRecord};
 use velella_model::wire::signal::Voice;
 use velella_model::{Json, PeerId, RoomId, TrackId};
 
+use crate::chronicle::Sequence;
 use crate::joining::envelope;
 
 /// One notification.
@@ -18,6 +18,8 @@ pub struct Notice {
     pub told: Told,
     /// Where the room's notices go beside the sockets.
     pub hook: Hook,
+    /// Its number; voices, and what only a later listing showed, have none.
+    pub sequence: Option<Sequence>,
 }
 
 /// The webhook of a room, as it stood when a notice was made.
@@ -227,8 +229,7 @@ pub(crate) fn name(told: &Told) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{coordinator_id, peer, peer_record, session as id};
-    use velella_model::MediaKind;
+    use crate::testing::{coordinator_id, peer, peer_record, publishing, session as id};
     use velella_model::record::Connection;
 
     #[test]
@@ -308,14 +309,5 @@ mod tests {
     fn connected(session: &str) -> PeerRecord {
         let connection = Connection { coordinator: coordinator_id(), session: id(session), joined: false };
         PeerRecord { connection: Some(connection), ..peer_record() }
-    }
-
-    fn publishing(session: &str) -> PeerRecord {
-        let mut record = connected(session);
-        record.connection.as_mut().unwrap().joined = true;
-        let track = TrackRecord { kind: MediaKind::Audio, metadata: Json::null() };
-        record.tracks.insert(TrackId::parse("t").unwrap(), track);
-        record.channels.insert("chat".into());
-        record
     }
 }

@@ -1,9 +1,10 @@
 //! Webhooks on their way: per room in order and one at a time, tried again until they are old.
 //!
 //! A receiver that hangs holds a bounded number of calls, so it delays nobody else's. What waits is
-//! in memory only: a coordinator that crashes loses it. The outbox moves to the store together with
-//! etcd; this machine stays, since what it takes in and gives out are values.
+//! in memory; what it is derived from is in the store's history, so [`Outbox::progress`] is all that
+//! another coordinator has to know to go on.
 
+mod progress;
 mod queue;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,10 @@ use std::time::{Duration, Instant};
 use velella_model::RoomId;
 
 use self::queue::{Queue, State};
+use crate::chronicle::Sequence;
+use crate::input::Revision;
+
+pub use self::progress::{BEHIND_MAX, Progress};
 
 /// Notices that wait for one room's receiver; one more pushes out the oldest that is not on its way.
 pub const ROOM_EVENTS_MAX: usize = 1024;
@@ -48,8 +53,8 @@ pub const GIVE_UP_AFTER: Duration = Duration::from_secs(10 * 60);
 /// One notice for a receiver; `P` is its encoded form, which this machine does not look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event<P> {
-    /// Its position in the log.
-    pub position: u64,
+    /// Its number, if it has one.
+    pub sequence: Option<Sequence>,
     /// Where it goes.
     pub url: String,
     /// Whether the room wants batches.
@@ -69,8 +74,8 @@ pub struct Call<P> {
     pub room: RoomId,
     /// Where.
     pub url: String,
-    /// The notices, oldest first, with their positions.
-    pub events: Vec<(u64, P)>,
+    /// The notices, oldest first, with their numbers.
+    pub events: Vec<(Option<Sequence>, P)>,
     /// As a batch, even of one.
     pub batch: bool,
     /// 1 for the first try.
@@ -92,6 +97,13 @@ pub struct OutboxStats {
     pub waiting: u64,
     /// Calls that run now.
     pub calls: u64,
+}
+
+impl OutboxStats {
+    /// Notices that need nothing any more, whatever became of them.
+    pub fn settled(&self) -> u64 {
+        self.delivered + self.overflowed + self.given_up
+    }
 }
 
 /// The machine.
@@ -184,6 +196,24 @@ impl<P: Clone> Outbox<P> {
     /// What was counted so far.
     pub fn stats(&self) -> OutboxStats {
         self.stats
+    }
+
+    /// How long the notice that waits longest has waited.
+    pub fn oldest_age(&self, now: Instant) -> Option<Duration> {
+        let oldest = self.rooms.values().filter_map(Queue::oldest).min()?;
+        Some(now.saturating_duration_since(oldest))
+    }
+
+    /// How far everything is delivered or given up, when all up to `seen` was told here.
+    pub fn progress(&self, seen: Revision) -> Progress {
+        let waiting = self.rooms.iter().filter_map(|(room, queue)| Some((room.clone(), queue.first_numbered()?)));
+        Progress::new(seen, waiting)
+    }
+
+    /// Forgets what waits and what is under way: somebody else delivers from here on.
+    pub fn clear(&mut self) {
+        let stats = OutboxStats { waiting: 0, calls: 0, ..self.stats };
+        *self = Self { stats, ..Self::new(self.seed) };
     }
 
     fn taken(&mut self, room: &RoomId, events: usize, now: Instant) {

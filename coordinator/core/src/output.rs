@@ -12,7 +12,6 @@ use velella_model::{Incarnation, PeerId, RoomId, RoomType, SessionId, Shared, Tr
 use crate::close::Close;
 use crate::history::{HistoryView, Totals};
 use crate::input::{Fact, OpId, Revision, Ticket};
-use crate::notice::Notice;
 
 /// What to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -90,8 +89,6 @@ pub enum Output {
         /// Why.
         close: Close,
     },
-    /// Tell those who subscribed to notifications, in the order of these outputs.
-    Notice(Notice),
     /// Answer a request.
     Reply {
         /// Which.

@@ -6,11 +6,14 @@ use std::net::SocketAddr;
 
 use velella_model::record::{Candidate, Verdict};
 use velella_model::wire::announce::{Capacity, WorkerState};
-use velella_model::{Incarnation, WorkerId};
+use velella_model::{Incarnation, RoomId, WorkerId};
 
-/// Loads that differ less than this count as equal, so that the measurement noise of idle workers
-/// does not outweigh how many rooms they hold.
-pub const LOAD_STEP_PERMILLE: u32 = 50;
+/// Below this a worker is idle: what it measures is noise, which shall not outweigh how many rooms it holds,
+/// since people may come to all of them.
+pub const IDLE_PERMILLE: u32 = 50;
+
+/// Loads above that differ less than this count as equal: about what a room costs.
+pub const LOAD_STEP_PERMILLE: u32 = 10;
 
 /// A worker as placement sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +47,8 @@ pub struct Contender {
 /// What is asked for.
 #[derive(Clone, Copy, Debug)]
 pub struct Wish<'a> {
+    /// Which room it is for.
+    pub room: &'a RoomId,
     /// Preferred region; empty is no preference.
     pub region: &'a str,
     /// Workers that refused this room just now.
@@ -73,12 +78,15 @@ pub struct NoWorker {
     pub candidates: Vec<Candidate>,
 }
 
-/// Lower is better; fields compare top to bottom, the id breaks ties.
+/// Lower is better; fields compare top to bottom, the id breaks ties of idle workers.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Score<'a> {
     region_miss: bool,
     load_step: u32,
+    /// Of idle workers; of others the load tells more.
     rooms: u32,
+    /// Of busy workers.
+    lot: u64,
     worker: &'a WorkerId,
 }
 
@@ -101,12 +109,24 @@ pub fn place(wish: Wish<'_>, contenders: &[Contender]) -> Result<Decision, NoWor
 }
 
 fn score<'a>(wish: Wish<'_>, contender: &'a Contender) -> Score<'a> {
+    let is_idle = contender.load_permille < IDLE_PERMILLE;
     Score {
         region_miss: region_miss(wish, contender),
-        load_step: contender.load_permille / LOAD_STEP_PERMILLE,
-        rooms: contender.rooms,
+        load_step: if is_idle { 0 } else { contender.load_permille / LOAD_STEP_PERMILLE },
+        rooms: if is_idle { contender.rooms } else { 0 },
+        lot: if is_idle { 0 } else { lot(wish.room, &contender.worker) },
         worker: &contender.worker,
     }
+}
+
+/// Equals are chosen by lot, another one for each room and the same wherever it is drawn: coordinators that do
+/// not know yet of each other's choices would all choose the same. FNV-1a (Fowler, Noll, Vo), its bits mixed as
+/// in `SplitMix64` (Steele, Lea, Flood).
+fn lot(room: &RoomId, worker: &WorkerId) -> u64 {
+    let bytes = room.as_str().bytes().chain([b'/']).chain(worker.as_str().bytes());
+    let hash = bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb) >> 1
 }
 
 fn verdict(wish: Wish<'_>, contender: &Contender) -> Verdict {
@@ -148,11 +168,18 @@ fn exclusion(wish: Wish<'_>, contender: &Contender) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use proptest::prelude::*;
 
     use super::*;
 
-    const ANYWHERE: Wish<'static> = Wish { region: "", refused_by: &BTreeSet::new(), only: None };
+    const NOBODY: &BTreeSet<WorkerId> = &BTreeSet::new();
+    static ROOM: LazyLock<RoomId> = LazyLock::new(|| RoomId::parse("r").unwrap());
+
+    fn anywhere() -> Wish<'static> {
+        Wish { room: &ROOM, region: "", refused_by: NOBODY, only: None }
+    }
 
     #[test]
     fn the_least_loaded_takes_the_room() {
@@ -165,15 +192,27 @@ mod tests {
     }
 
     #[test]
-    fn the_id_breaks_ties() {
-        assert_eq!(chosen(&[at("b", 0, 0), at("a", 0, 0)]), Some("a"));
+    fn of_busy_workers_a_rooms_worth_of_load_makes_the_choice() {
+        assert_eq!(chosen(&[at("a", 510, 3), at("b", 500, 9)]), Some("b"));
+    }
+
+    #[test]
+    fn equals_are_chosen_by_a_lot_that_is_another_for_each_room() {
+        let equals = [at("a", 500, 1), at("b", 509, 2), at("c", 505, 3)];
+        let rooms: Vec<RoomId> = (0..300).map(|n| RoomId::parse(&format!("r{n}")).unwrap()).collect();
+        let choose = |room| place(Wish { room, ..anywhere() }, &equals).unwrap().worker;
+        for worker in ["a", "b", "c"] {
+            let times = rooms.iter().filter(|room| choose(room).as_str() == worker).count();
+            assert!((70..130).contains(&times), "{worker}: {times} of 300");
+        }
+        assert_eq!(choose(&rooms[0]), choose(&rooms[0]));
     }
 
     #[test]
     fn the_wanted_region_comes_before_the_load() {
         let far = at("far", 0, 0);
         let near = Contender { region: "eu".into(), ..at("near", 700, 9) };
-        let wish = Wish { region: "eu", ..ANYWHERE };
+        let wish = Wish { region: "eu", ..anywhere() };
         let decision = place(wish, &[far, near]).unwrap();
         assert_eq!(decision.worker.as_str(), "near");
     }
@@ -193,20 +232,20 @@ mod tests {
         for (contender, reason) in table {
             let verdict = Verdict::Excluded { reason: reason.into() };
             let candidates = vec![Candidate { worker: contender.worker.clone(), verdict }];
-            assert_eq!(place(ANYWHERE, &[contender]), Err(NoWorker { candidates }));
+            assert_eq!(place(anywhere(), &[contender]), Err(NoWorker { candidates }));
         }
     }
 
     #[test]
     fn a_worker_that_refused_the_room_is_not_asked_again() {
         let refused_by = BTreeSet::from([WorkerId::parse("a").unwrap()]);
-        let wish = Wish { refused_by: &refused_by, ..ANYWHERE };
+        let wish = Wish { refused_by: &refused_by, ..anywhere() };
         assert_eq!(place(wish, &[at("a", 0, 0), at("b", 500, 9)]).unwrap().worker.as_str(), "b");
     }
 
     #[test]
     fn the_decision_keeps_what_everybody_scored() {
-        let decision = place(ANYWHERE, &[at("a", 120, 4), Contender { silent: true, ..at("b", 0, 0) }]).unwrap();
+        let decision = place(anywhere(), &[at("a", 120, 4), Contender { silent: true, ..at("b", 0, 0) }]).unwrap();
         let verdicts: Vec<_> = decision.candidates.into_iter().map(|c| c.verdict).collect();
         let scored = Verdict::Scored { region_miss: false, load_permille: 120, rooms: 4 };
         assert_eq!(verdicts, [scored, Verdict::Excluded { reason: "silent".into() }]);
@@ -215,7 +254,7 @@ mod tests {
     proptest! {
         #[test]
         fn placement_never_picks_a_worker_that_must_not_take_rooms(contenders in contenders()) {
-            let Ok(decision) = place(ANYWHERE, &contenders) else {
+            let Ok(decision) = place(anywhere(), &contenders) else {
                 prop_assert!(contenders.iter().all(|c| !may_take(c)));
                 return Ok(());
             };
@@ -249,7 +288,7 @@ mod tests {
     }
 
     fn chosen(contenders: &[Contender]) -> Option<&str> {
-        let worker = place(ANYWHERE, contenders).ok()?.worker;
+        let worker = place(anywhere(), contenders).ok()?.worker;
         contenders.iter().find(|c| c.worker == worker).map(|c| c.worker.as_str())
     }
 

@@ -1,8 +1,10 @@
 //! Giving a room to a worker: decide → write the placement → tell the worker.
 //!
 //! A worker that refuses or does not answer is left out and the next one is tried under a higher
-//! generation. Generations of a room start above the newest known revision of the store, so a room
-//! that is deleted and made again under the same id never meets commands of its former life.
+//! generation; whoever may have taken it is told to close it once the store says that it is elsewhere, not
+//! before. The generation is the revision of the write that places the room: so it grows whoever
+//! writes and whatever that one has not seen yet, and a room that is deleted and made again under the same
+//! id never meets commands of its former life.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -20,6 +22,9 @@ use crate::{CommandStep, Coordinator, WriteStep};
 /// Workers that are asked to take one room before it is given up.
 pub(crate) const ASSIGN_TRIES_MAX: u32 = 3;
 
+/// Generation of a placement that is not written yet.
+const OF_THE_WRITE: Generation = Generation(0);
+
 /// A room on its way to a worker.
 #[derive(Debug)]
 pub(crate) struct Placing {
@@ -30,6 +35,8 @@ pub(crate) struct Placing {
     /// What the next write of the record expects; `None` while the room is new.
     revision: Option<Revision>,
     refused_by: BTreeSet<WorkerId>,
+    /// Former placements that did not answer: their workers may hold the room.
+    unsure: Vec<Placement>,
     tries: u32,
 }
 
@@ -53,13 +60,9 @@ impl Coordinator {
             let reply = self.existing_room(&room, reuse);
             return self.reply(ticket, reply);
         }
-        if !self.telling.knows_rooms() {
-            // Without a listing the generation could fall below one of the room's former life.
-            return self.deny(ticket, Denial::StoreDown);
-        }
-        let generation = Generation(self.records.newest().0 + 1);
         let goal = Goal::Create { ticket, also: Vec::new(), reuse };
-        self.decide(room, Draft { goal, spec, revision: None, refused_by: BTreeSet::new(), tries: 0, generation }, now);
+        let (refused_by, unsure) = (BTreeSet::new(), Vec::new());
+        self.decide(room, Draft { goal, spec, revision: None, refused_by, unsure, tries: 0 }, now);
     }
 
     fn existing_room(&self, room: &RoomId, reuse: bool) -> Reply {
@@ -91,14 +94,14 @@ impl Coordinator {
             spec: record.spec.clone(),
             revision: self.records.room_revision(room),
             refused_by: gone.into_iter().collect(),
+            unsure: Vec::new(),
             tries: 0,
-            generation: Generation(record.placement.generation.0 + 1),
         };
         self.decide(room.clone(), draft, now);
     }
 
     fn decide(&mut self, room: RoomId, draft: Draft, now: Instant) {
-        let decision = match self.choose(&draft, now) {
+        let decision = match self.choose(&room, &draft, now) {
             Ok(decision) => decision,
             Err(nobody) => {
                 self.stats.no_worker += 1;
@@ -108,7 +111,7 @@ impl Coordinator {
         let placement = Placement {
             worker: decision.worker,
             incarnation: decision.incarnation,
-            generation: draft.generation,
+            generation: OF_THE_WRITE,
             endpoints: decision.endpoints,
             candidates: decision.candidates,
         };
@@ -116,14 +119,14 @@ impl Coordinator {
         let record = RoomRecord { spec: draft.spec.clone(), placement: placement.clone() };
         let expect = draft.revision.map_or(Expect::Absent, Expect::Revision);
         self.write(WriteStep::PlacementWritten(room.clone()), Fact::Room(room.clone(), Some(record)), expect);
-        let Draft { goal, spec, revision, refused_by, tries, .. } = draft;
-        self.placings.insert(room, Placing { goal, spec, placement, revision, refused_by, tries });
+        let Draft { goal, spec, revision, refused_by, unsure, tries } = draft;
+        self.placings.insert(room, Placing { goal, spec, placement, revision, refused_by, unsure, tries });
     }
 
-    fn choose(&self, draft: &Draft, now: Instant) -> Result<Decision, NoWorker> {
+    fn choose(&self, room: &RoomId, draft: &Draft, now: Instant) -> Result<Decision, NoWorker> {
         let contenders = self.registry.contenders(&self.fleet, |worker| self.records.placed_at(worker), now);
         let only = if let Goal::Move { to, .. } = &draft.goal { to.as_ref() } else { None };
-        placement::place(Wish { region: &self.region, refused_by: &draft.refused_by, only }, &contenders)
+        placement::place(Wish { room, region: &self.region, refused_by: &draft.refused_by, only }, &contenders)
     }
 
     pub(crate) fn placement_written(&mut self, room: &RoomId, outcome: WriteOutcome, now: Instant) {
@@ -132,17 +135,22 @@ impl Coordinator {
             WriteOutcome::Done(revision) => {
                 placing.revision = Some(revision);
                 let record = RoomRecord { spec: placing.spec.clone(), placement: placing.placement.clone() };
+                let record = record.read_at(revision.0);
+                placing.placement.generation = record.placement.generation;
                 let order = Order::AssignRoom { assignment: assignment(room, &record) };
                 let Placement { worker, incarnation, .. } = placing.placement.clone();
+                let unsure = std::mem::take(&mut placing.unsure);
                 self.answered(Fact::Room(room.clone(), Some(record)), revision, now);
+                self.close_room_at_all(room, &unsure);
                 self.command(CommandStep::Assigned(room.clone()), worker, incarnation, order);
             }
             WriteOutcome::Conflict(standing) => {
                 self.stats.write_conflicts += 1;
-                let placing = self.take_placing(room);
+                let Some(placing) = self.take_placing(room) else { return };
                 if let Some(entry) = standing {
                     self.answered(entry.fact, entry.revision, now);
                 }
+                self.close_room_at_all(room, &placing.unsure);
                 self.finish_by_another(room, placing, now);
             }
             WriteOutcome::Failed => {
@@ -151,6 +159,8 @@ impl Coordinator {
                     let (draft, _) = placing.into_draft();
                     self.give_up(room, Draft { revision: None, ..draft }, Denial::StoreDown, now);
                 }
+                // It may have happened nevertheless, and its worker may have died since.
+                self.wake_for(room, now);
             }
         }
     }
@@ -164,14 +174,13 @@ impl Coordinator {
         let Some(placing) = self.take_placing(room) else { return };
         let (mut draft, former) = placing.into_draft();
         tracing::warn!(%room, worker = %former.worker, ?outcome, "a worker did not take a room");
+        draft.refused_by.insert(former.worker.clone());
         if outcome == CommandOutcome::TimedOut {
-            self.close_room_at(room, &former);
+            draft.unsure.push(former);
         }
-        draft.refused_by.insert(former.worker);
         draft.tries += 1;
-        draft.generation = Generation(former.generation.0 + 1);
         if draft.tries >= ASSIGN_TRIES_MAX {
-            let candidates = self.choose(&draft, now).map_or_else(|n| n.candidates, |d| d.candidates);
+            let candidates = self.choose(room, &draft, now).map_or_else(|n| n.candidates, |d| d.candidates);
             return self.give_up(room, draft, Denial::NoWorker(candidates), now);
         }
         self.decide(room.clone(), draft, now);
@@ -192,20 +201,22 @@ impl Coordinator {
             }
         }
         self.show_to_all(room, placing.goal);
+        // While it was on its way nobody moved it, whatever became of its new worker.
+        self.wake_for(room, now);
         self.open_waiting(room, now);
     }
 
     /// Somebody else wrote the room meanwhile: what stands there counts.
-    fn finish_by_another(&mut self, room: &RoomId, placing: Option<Placing>, now: Instant) {
+    fn finish_by_another(&mut self, room: &RoomId, placing: Placing, now: Instant) {
         match placing {
-            Some(Placing { goal: Goal::Create { ticket, also, reuse }, revision: None, .. }) => {
+            Placing { goal: Goal::Create { ticket, also, reuse }, revision: None, .. } => {
                 let reply = self.existing_room(room, reuse);
                 also.into_iter().chain([ticket]).for_each(|ticket| self.reply(ticket, reply.clone()));
             }
             // Also one that was made here: its worker died, and whoever moves its rooms was quicker.
-            Some(Placing { goal, .. }) => self.show_to_all(room, goal),
-            None => {}
+            Placing { goal, .. } => self.show_to_all(room, goal),
         }
+        self.wake_for(room, now);
         self.open_waiting(room, now);
     }
 
@@ -214,17 +225,28 @@ impl Coordinator {
         goal.into_tickets().into_iter().for_each(|ticket| self.reply(ticket, reply.clone()));
     }
 
-    /// A new room is withdrawn; a room that should move keeps its record, and its sessions ask
-    /// again until their patience ends.
+    /// A new room is withdrawn; a room that should move keeps its record, which its worker may yet take when
+    /// its sessions ask again.
     fn give_up(&mut self, room: &RoomId, draft: Draft, denial: Denial, now: Instant) {
         tracing::warn!(%room, %denial, "room not placed");
         if let Goal::Move { .. } = draft.goal {
             self.evacuation.nobody_fits(now);
         } else if let Some(revision) = draft.revision {
-            self.write(WriteStep::Withdrawn(room.clone()), Fact::Room(room.clone(), None), Expect::Revision(revision));
+            let step = WriteStep::Withdrawn(room.clone(), draft.unsure);
+            self.write(step, Fact::Room(room.clone(), None), Expect::Revision(revision));
         }
         let reply = Reply::Denied(denial);
         draft.goal.into_tickets().into_iter().for_each(|ticket| self.reply(ticket, reply.clone()));
+    }
+
+    /// The record of a new room that nobody took is gone, or somebody else changed it.
+    pub(crate) fn withdrawn(&mut self, room: RoomId, unsure: &[Placement], outcome: WriteOutcome, now: Instant) {
+        match outcome {
+            WriteOutcome::Done(revision) => self.answered(Fact::Room(room.clone(), None), revision, now),
+            WriteOutcome::Conflict(_) => {}
+            WriteOutcome::Failed => return,
+        }
+        self.close_room_at_all(&room, unsure);
     }
 
     fn take_placing(&mut self, room: &RoomId) -> Option<Placing> {
@@ -233,9 +255,15 @@ impl Coordinator {
         Some(placing)
     }
 
+    /// For a placement that the store no longer names: so whoever misses the end of a session there sees it
+    /// from the record.
     pub(crate) fn close_room_at(&mut self, room: &RoomId, placement: &Placement) {
         let order = Order::CloseRoom { room: room.clone(), generation: placement.generation };
         self.command_surely(placement.worker.clone(), placement.incarnation, order);
+    }
+
+    fn close_room_at_all(&mut self, room: &RoomId, placements: &[Placement]) {
+        placements.iter().for_each(|placement| self.close_room_at(room, placement));
     }
 
     fn reply(&mut self, ticket: Ticket, reply: Reply) {
@@ -250,8 +278,8 @@ struct Draft {
     spec: RoomSpec,
     revision: Option<Revision>,
     refused_by: BTreeSet<WorkerId>,
+    unsure: Vec<Placement>,
     tries: u32,
-    generation: Generation,
 }
 
 impl Goal {
@@ -270,9 +298,8 @@ impl Goal {
 impl Placing {
     /// Back to the choice, with the placement that did not work.
     fn into_draft(self) -> (Draft, Placement) {
-        let Self { goal, spec, placement, revision, refused_by, tries } = self;
-        let generation = placement.generation;
-        (Draft { goal, spec, revision, refused_by, tries, generation }, placement)
+        let Self { goal, spec, placement, revision, refused_by, unsure, tries } = self;
+        (Draft { goal, spec, revision, refused_by, unsure, tries }, placement)
     }
 }
 

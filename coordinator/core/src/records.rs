@@ -104,11 +104,6 @@ impl Records {
         peers.filter_map(|((room, peer), record)| Some((room, peer, record.connection.as_ref()?)))
     }
 
-    /// The newest revision known of the store.
-    pub(crate) fn newest(&self) -> Revision {
-        self.rooms.seen().max(self.peers.seen())
-    }
-
     pub(crate) fn view(&self, room: &RoomId) -> Option<RoomView> {
         Some(self.view_of(room, &self.rooms.share(room)?))
     }
@@ -176,6 +171,7 @@ impl Records {
         match fact {
             Fact::Room(room, record) => {
                 let before = self.rooms.share(&room);
+                let record = record.map(|record| record.read_at(revision.0));
                 into_rooms(&mut self.rooms, &room, revision, record).then(|| self.index_room(room, before))?
             }
             Fact::Peer(room, peer, record) => {

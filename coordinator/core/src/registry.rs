@@ -23,9 +23,9 @@ pub const FORGET_AFTER: Duration = Duration::from_secs(10);
 /// Workers that are remembered at most; announcements of further ones are dropped and counted.
 pub const WORKERS_MAX: usize = 4096;
 
-/// All known workers.
+/// All known workers, with what is reserved at each.
 #[derive(Debug, Default)]
-pub(crate) struct Registry {
+pub struct Registry {
     workers: BTreeMap<WorkerId, Known>,
 }
 
@@ -40,11 +40,14 @@ struct Known {
 
 /// What an announcement told.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Heard {
+pub enum Heard {
     /// More of the same.
     Renewed,
     /// Another boot than before: what the earlier one held is gone.
-    Restarted { before: Incarnation },
+    Restarted {
+        /// The earlier boot.
+        before: Incarnation,
+    },
     /// Out of order, or of an earlier boot.
     Stale,
     /// One worker too many.
@@ -52,7 +55,8 @@ pub(crate) enum Heard {
 }
 
 impl Registry {
-    pub(crate) fn hear(&mut self, announce: Announce, now: Instant) -> Heard {
+    /// Takes an announcement.
+    pub fn hear(&mut self, announce: Announce, now: Instant) -> Heard {
         let full = self.workers.len() >= WORKERS_MAX;
         let Some(known) = self.workers.get_mut(&announce.worker) else {
             if full {
@@ -77,7 +81,7 @@ impl Registry {
     }
 
     /// Everybody, with `placed` telling how many rooms the records place at a worker.
-    pub(crate) fn contenders(&self, fleet: &Fleet, placed: impl Fn(&WorkerId) -> u32, now: Instant) -> Vec<Contender> {
+    pub fn contenders(&self, fleet: &Fleet, placed: impl Fn(&WorkerId) -> u32, now: Instant) -> Vec<Contender> {
         self.workers.values().map(|known| known.contender(fleet, &placed, now)).collect()
     }
 
@@ -112,7 +116,7 @@ impl Registry {
         let view = |known: &Known| WorkerView {
             silent_for: now.saturating_duration_since(known.heard_at),
             suspect: known.is_silent(now),
-            effective_load_permille: known.load_permille(now),
+            effective_load_permille: known.load_permille(),
             rooms_placed: placed(&known.announce.worker),
             lives: fleet.may_live(&known.announce.worker, known.announce.incarnation),
             cordon: fleet.cordon(&known.announce.worker),
@@ -133,7 +137,8 @@ impl Registry {
         self.workers.values().filter(ready).count()
     }
 
-    pub(crate) fn reserve(&mut self, worker: &WorkerId, room: &RoomId, room_type: RoomType, now: Instant) {
+    /// The room is about to be placed at the worker.
+    pub fn reserve(&mut self, worker: &WorkerId, room: &RoomId, room_type: RoomType, now: Instant) {
         if let Some(known) = self.workers.get_mut(worker) {
             let total = known.announce.assigned_total;
             known.reservations.make(room, expected_permille(room_type), total, now);
@@ -141,14 +146,15 @@ impl Registry {
     }
 
     /// The store shows the room at the worker; whoever placed it, its load is on the way.
-    pub(crate) fn record(&mut self, worker: &WorkerId, room: &RoomId, room_type: RoomType, now: Instant) {
+    pub fn record(&mut self, worker: &WorkerId, room: &RoomId, room_type: RoomType, now: Instant) {
         if let Some(known) = self.workers.get_mut(worker) {
             let total = known.announce.assigned_total;
             known.reservations.record(room, expected_permille(room_type), total, now);
         }
     }
 
-    pub(crate) fn release(&mut self, worker: &WorkerId, room: &RoomId) {
+    /// The room is not, or no longer, at the worker.
+    pub fn release(&mut self, worker: &WorkerId, room: &RoomId) {
         if let Some(known) = self.workers.get_mut(worker) {
             known.reservations.release(room);
         }
@@ -181,8 +187,8 @@ impl Known {
         now.saturating_duration_since(self.heard_at) >= SUSPECT_AFTER
     }
 
-    fn load_permille(&self, now: Instant) -> u32 {
-        self.announce.load.cpu_permille.saturating_add(self.reservations.load_permille(now))
+    fn load_permille(&self) -> u32 {
+        self.announce.load.cpu_permille.saturating_add(self.reservations.load_permille())
     }
 
     fn contender(&self, fleet: &Fleet, placed: impl Fn(&WorkerId) -> u32, now: Instant) -> Contender {
@@ -200,7 +206,7 @@ impl Known {
             lives: fleet.may_live(worker, *incarnation),
             silent: self.is_silent(now),
             announced_permille: load.cpu_permille,
-            load_permille: self.load_permille(now),
+            load_permille: self.load_permille(),
             rooms: load.rooms.max(placed(worker)).saturating_add(self.reservations.pending()),
             sessions: load.sessions,
             capacity: *capacity,

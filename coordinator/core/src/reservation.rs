@@ -1,7 +1,8 @@
 //! The expected cost of rooms that a worker was given and does not show in its load yet.
 //!
 //! Without it a burst of rooms herds onto the one worker whose report is stale. A reservation
-//! stands in full until an announcement covers it, then fades while the room's real load grows.
+//! stands in full until an announcement covers it. From then on each announcement shows more of the room's
+//! real load, and so much less stays reserved.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 use velella_model::{RoomId, RoomType};
 
 /// How long a room takes to reach its usual load after it was assigned.
-pub(crate) const RAMP: Duration = Duration::from_secs(10);
+pub(crate) const RAMP: Duration = Duration::from_secs(20);
 
 /// After this long an assignment has arrived or failed, whatever the announcements say.
 pub(crate) const COVER_PATIENCE: Duration = Duration::from_secs(5);
@@ -30,28 +31,35 @@ pub(crate) fn expected_permille(room_type: RoomType) -> u32 {
 #[derive(Debug, Default)]
 pub(crate) struct Reservations {
     rooms: BTreeMap<RoomId, Reservation>,
+    /// What is left of all of them, as of the last announcement.
+    left_permille: u32,
 }
 
 #[derive(Debug)]
 struct Reservation {
     cost_permille: u32,
+    /// Of its cost, as of the last announcement.
+    left_permille: u32,
     made_at: Instant,
     /// The store holds the placement, so the room counts there.
     recorded: bool,
     /// Count of assignments at the worker that covers this one.
     covering_total: u64,
-    covered_at: Option<Instant>,
+    covered: bool,
 }
 
 impl Reservations {
     /// Reserves for a room; `assigned_total` is what the worker last announced.
     pub(crate) fn make(&mut self, room: &RoomId, cost_permille: u32, assigned_total: u64, now: Instant) {
-        let ahead = self.rooms.values().filter(|r| r.covered_at.is_none()).count() as u64;
+        let ahead = self.rooms.values().filter(|r| !r.covered).count() as u64;
         // What a worker says of itself may be anything.
         let covering_total = assigned_total.saturating_add(ahead + 1);
+        let left_permille = cost_permille;
         let reservation =
-            Reservation { cost_permille, made_at: now, recorded: false, covering_total, covered_at: None };
+            Reservation { cost_permille, left_permille, made_at: now, recorded: false, covering_total, covered: false };
+        self.release(room);
         self.rooms.insert(room.clone(), reservation);
+        self.left_permille += left_permille;
     }
 
     /// The store holds the placement; reserves for it when another replica placed it.
@@ -65,23 +73,25 @@ impl Reservations {
     }
 
     pub(crate) fn release(&mut self, room: &RoomId) {
-        self.rooms.remove(room);
-    }
-
-    /// An announcement came: start the ramps of what it covers, drop what has faded.
-    pub(crate) fn cover(&mut self, assigned_total: u64, now: Instant) {
-        for reservation in self.rooms.values_mut().filter(|r| r.covered_at.is_none()) {
-            let late = now.saturating_duration_since(reservation.made_at) >= COVER_PATIENCE;
-            if late || assigned_total >= reservation.covering_total {
-                reservation.covered_at = Some(now);
-            }
+        if let Some(reservation) = self.rooms.remove(room) {
+            self.left_permille -= reservation.left_permille;
         }
-        self.rooms.retain(|_, r| r.left_permille(now) > 0);
     }
 
-    /// What is still expected on top of the announced load.
-    pub(crate) fn load_permille(&self, now: Instant) -> u32 {
-        self.rooms.values().map(|r| r.left_permille(now)).sum()
+    /// An announcement came: it may cover more, and shows more of what is covered; drops what has faded.
+    pub(crate) fn cover(&mut self, assigned_total: u64, now: Instant) {
+        for reservation in self.rooms.values_mut() {
+            let late = now.saturating_duration_since(reservation.made_at) >= COVER_PATIENCE;
+            reservation.covered |= late || assigned_total >= reservation.covering_total;
+            reservation.left_permille = reservation.left_permille(now);
+        }
+        self.rooms.retain(|_, r| r.left_permille > 0);
+        self.left_permille = self.rooms.values().map(|r| r.left_permille).sum();
+    }
+
+    /// What is expected on top of the load that was announced last.
+    pub(crate) fn load_permille(&self) -> u32 {
+        self.left_permille
     }
 
     /// Rooms decided on that the records do not show yet.
@@ -92,8 +102,10 @@ impl Reservations {
 
 impl Reservation {
     fn left_permille(&self, now: Instant) -> u32 {
-        let Some(covered_at) = self.covered_at else { return self.cost_permille };
-        let left = RAMP.saturating_sub(now.saturating_duration_since(covered_at));
+        if !self.covered {
+            return self.cost_permille;
+        }
+        let left = RAMP.saturating_sub(now.saturating_duration_since(self.made_at));
         let cost = u128::from(self.cost_permille) * left.as_millis() / RAMP.as_millis();
         u32::try_from(cost).unwrap_or(self.cost_permille)
     }
@@ -109,11 +121,13 @@ mod tests {
         let (mut r, t0) = (Reservations::default(), start());
         r.make(&room("r1"), 10, 7, t0);
         r.cover(7, t0 + Duration::from_secs(1));
-        assert_eq!(r.load_permille(t0 + Duration::from_secs(4)), 10, "an announcement without it covers nothing");
+        assert_eq!(r.load_permille(), 10, "an announcement without it covers nothing");
         r.cover(8, t0 + Duration::from_secs(4));
-        assert_eq!(r.load_permille(t0 + Duration::from_secs(4)), 10);
-        assert_eq!(r.load_permille(t0 + Duration::from_secs(9)), 5);
-        assert_eq!(r.load_permille(t0 + Duration::from_secs(14)), 0);
+        assert_eq!(r.load_permille(), 8, "a fifth of its ramp is in what was announced");
+        r.cover(8, t0 + RAMP / 2);
+        assert_eq!(r.load_permille(), 5);
+        r.cover(8, t0 + RAMP);
+        assert_eq!(r.load_permille(), 0);
     }
 
     #[test]
@@ -122,7 +136,8 @@ mod tests {
         r.make(&room("r1"), 10, 0, t0);
         r.make(&room("r2"), 10, 0, t0);
         r.cover(1, t0);
-        assert_eq!(r.load_permille(t0 + RAMP), 10);
+        r.cover(1, t0 + COVER_PATIENCE / 2);
+        assert_eq!(r.load_permille(), 8 + 10, "the second is not announced yet");
     }
 
     #[test]
@@ -130,15 +145,16 @@ mod tests {
         let (mut r, t0) = (Reservations::default(), start());
         r.make(&room("r1"), 10, 0, t0);
         r.cover(0, t0 + COVER_PATIENCE);
-        assert_eq!(r.load_permille(t0 + COVER_PATIENCE + RAMP), 0);
+        r.cover(0, t0 + RAMP);
+        assert_eq!(r.load_permille(), 0);
     }
 
     #[test]
     fn a_count_beyond_all_measure_is_only_a_number() {
         let (mut r, t0) = (Reservations::default(), start());
         r.make(&room("r1"), 10, u64::MAX, t0);
-        r.cover(u64::MAX, t0);
-        assert_eq!(r.load_permille(t0 + RAMP), 0);
+        r.cover(u64::MAX, t0 + RAMP);
+        assert_eq!(r.load_permille(), 0);
     }
 
     #[test]
@@ -147,6 +163,6 @@ mod tests {
         r.make(&room("r1"), 10, 0, t0);
         assert_eq!(r.pending(), 1);
         r.record(&room("r1"), 10, 0, t0);
-        assert_eq!((r.pending(), r.load_permille(t0)), (0, 10));
+        assert_eq!((r.pending(), r.load_permille()), (0, 10));
     }
 }

@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use velella_model::record::Subscriptions;
+use velella_model::record::{Placement, Subscriptions};
 use velella_model::wire::signal::PeerEvent;
-use velella_model::{Incarnation, Json, PeerId, RoomId, SessionId, WorkerId};
+use velella_model::{Generation, Incarnation, Json, PeerId, RoomId, SessionId, WorkerId};
 
 use crate::input::Pass;
 
@@ -73,11 +73,20 @@ pub(crate) struct Open {
     pub(crate) next_said: u64,
 }
 
-/// One boot of a worker.
+/// Where a session is: at one boot of a worker, under one placement of its room. A room that left and came
+/// back is another placement: what its sessions were told of their end may have been lost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Site {
     pub(crate) worker: WorkerId,
     pub(crate) incarnation: Incarnation,
+    pub(crate) generation: Generation,
+}
+
+impl Site {
+    pub(crate) fn of(placement: &Placement) -> Self {
+        let Placement { worker, incarnation, generation, .. } = placement;
+        Self { worker: worker.clone(), incarnation: *incarnation, generation: *generation }
+    }
 }
 
 impl Session {
@@ -180,8 +189,9 @@ impl Sessions {
     }
 
     /// Sessions that one boot of a worker holds or was asked to hold.
-    pub(crate) fn at(&self, site: &Site) -> Vec<SessionId> {
-        self.sessions.iter().filter(|(_, s)| s.site() == Some(site)).map(|(id, _)| id.clone()).collect()
+    pub(crate) fn at(&self, worker: &WorkerId, incarnation: Incarnation) -> Vec<SessionId> {
+        let is_there = |site: &Site| site.worker == *worker && site.incarnation == incarnation;
+        self.sessions.iter().filter(|(_, s)| s.site().is_some_and(is_there)).map(|(id, _)| id.clone()).collect()
     }
 
     /// Sessions of a room that wait to open.

@@ -48,10 +48,6 @@ impl<K: Ord + Clone, V> Shelf<K, V> {
         self.held.len()
     }
 
-    pub(crate) fn seen(&self) -> Revision {
-        self.seen
-    }
-
     /// Takes a step of the watch; whether it told news.
     pub(crate) fn watched(&mut self, key: &K, revision: Revision, value: Option<V>) -> bool {
         let news = self.apply(key, revision, value);

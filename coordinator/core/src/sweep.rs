@@ -2,9 +2,10 @@
 //! places them elsewhere. Each coordinator looks after the connections of its own former boots, the leader
 //! after everything else.
 //!
-//! Both are seen from a lagging watch, so each must be found twice before anything is done about it.
+//! Both are seen from a lagging watch, so each must be found again a while later before anything is done
+//! about it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use velella_model::wire::command::Order;
@@ -17,6 +18,10 @@ use crate::edits::Change;
 /// Time between two looks at the connections of peers.
 pub(crate) const SWEEP_EVERY: Duration = Duration::from_secs(3);
 
+/// How long a room must have been held in vain: less than the time between two tellings of a worker, more
+/// than one that comes twice needs.
+const STRAY_GRACE: Duration = Duration::from_secs(3);
+
 /// Rooms held in vain that are remembered; more are found again later.
 const STRAYS_MAX: usize = 4_096;
 
@@ -25,7 +30,8 @@ const STRAYS_MAX: usize = 4_096;
 pub(crate) struct Sweep {
     next: Option<Instant>,
     orphans: BTreeSet<SessionId>,
-    strays: BTreeSet<(WorkerId, RoomId, Generation)>,
+    /// Since when each is known.
+    strays: BTreeMap<(WorkerId, RoomId, Generation), Instant>,
 }
 
 impl Sweep {
@@ -41,6 +47,20 @@ impl Sweep {
 
     pub(crate) fn next(&self) -> Option<Instant> {
         self.next
+    }
+
+    fn is_found_again(&mut self, stray: &(WorkerId, RoomId, Generation), now: Instant) -> bool {
+        let Some(since) = self.strays.get(stray) else {
+            if self.strays.len() < STRAYS_MAX {
+                self.strays.insert(stray.clone(), now);
+            }
+            return false;
+        };
+        let again = now.saturating_duration_since(*since) >= STRAY_GRACE;
+        if again {
+            self.strays.remove(stray);
+        }
+        again
     }
 }
 
@@ -74,7 +94,7 @@ impl Coordinator {
     }
 
     /// Closes what a worker should not hold any more.
-    pub(crate) fn held_by(&mut self, holding: Holding) {
+    pub(crate) fn held_by(&mut self, holding: Holding, now: Instant) {
         if !self.leads {
             return;
         }
@@ -83,13 +103,11 @@ impl Coordinator {
             let stray = (worker.clone(), room, generation);
             if !self.is_stray(&stray, incarnation) {
                 self.sweep.strays.remove(&stray);
-            } else if self.sweep.strays.remove(&stray) {
+            } else if self.sweep.is_found_again(&stray, now) {
                 self.stats.strays_closed += 1;
                 let (worker, room, generation) = stray;
                 tracing::warn!(%worker, %room, "the worker holds a room that is not there any more");
                 self.command_surely(worker, incarnation, Order::CloseRoom { room, generation });
-            } else if self.sweep.strays.len() < STRAYS_MAX {
-                self.sweep.strays.insert(stray);
             }
         }
     }

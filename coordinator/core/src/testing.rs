@@ -2,10 +2,14 @@
 
 use std::time::Instant;
 
-use velella_model::record::{PeerKind, PeerRecord, Placement, RoomRecord, RoomSpec, WorkerRecord};
+use velella_model::record::{
+    Connection, PeerKind, PeerRecord, Placement, RoomRecord, RoomSpec, TrackRecord, WorkerRecord,
+};
 use velella_model::wire::announce::{Announce, Capacity, Load, WorkerState};
 use velella_model::wire::command::SubscribeMode;
-use velella_model::{CoordinatorId, Generation, Incarnation, Json, PeerId, RoomId, SessionId, WorkerId};
+use velella_model::{
+    CoordinatorId, Generation, Incarnation, Json, MediaKind, PeerId, RoomId, SessionId, TrackId, WorkerId,
+};
 
 use crate::{Fact, FleetFact};
 
@@ -79,4 +83,14 @@ pub(crate) fn peer_record() -> PeerRecord {
         peer_metadata: Json::null(),
         ..PeerRecord::new(PeerKind::Webrtc, Json::parse("{}").unwrap(), SubscribeMode::Auto)
     }
+}
+
+/// Joined, with a track `t` and a channel `chat`.
+pub(crate) fn publishing(id: &str) -> PeerRecord {
+    let connection = Connection { coordinator: coordinator_id(), session: session(id), joined: true };
+    let mut record = PeerRecord { connection: Some(connection), ..peer_record() };
+    let track = TrackRecord { kind: MediaKind::Audio, metadata: Json::null() };
+    record.tracks.insert(TrackId::parse("t").unwrap(), track);
+    record.channels.insert("chat".into());
+    record
 }

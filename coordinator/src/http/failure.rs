@@ -80,6 +80,11 @@ impl Failure {
     pub(crate) const TOO_MANY: Self =
         Self::fixed(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "Too many requests, try again later");
     pub(crate) const TOO_SLOW: Self = Self::fixed(StatusCode::REQUEST_TIMEOUT, "timeout", "The request took too long");
+    pub(crate) const STORE_DOWN: Self = Self::fixed(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "store_down",
+        "The state of the cluster cannot be written at the moment",
+    );
     pub(crate) const INTERNAL: Self =
         Self::fixed(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal server error");
 
@@ -175,10 +180,7 @@ impl Failure {
             Denial::NoWorker(candidates) => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "no_worker", no_worker(candidates))
             }
-            Denial::StoreDown => {
-                let errors = "The state of the cluster cannot be written at the moment".into();
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_down", errors)
-            }
+            Denial::StoreDown => Self::STORE_DOWN,
         }
     }
 }

@@ -1,10 +1,10 @@
 //! Notifications as protobuf, the same bytes for every socket and webhook.
 
 use bytes::Bytes;
-use velella_coordinator_core::{PeerTold, Told, TrackTold};
+use velella_coordinator_core::{Notice, PeerTold, Told, TrackTold};
 use velella_model::record::{PeerKind, TrackRecord};
 use velella_model::wire::signal::Voice;
-use velella_model::{MediaKind, PeerId, RoomId, TrackId};
+use velella_model::{MediaKind, PeerId, TrackId};
 use velella_proto::Message;
 use velella_proto::fishjam::server_message::{
     ChannelEvent, Content, PeerCrashed, PeerEvent, PeerMetadataUpdated, RoomEvent, StreamerEvent, TrackEvent,
@@ -12,13 +12,11 @@ use velella_proto::fishjam::server_message::{
 };
 use velella_proto::fishjam::{PeerType, ServerMessage, Track, TrackType};
 
-use crate::notices::ring::Place;
-
-/// A notification at its place in the log.
-pub(crate) fn encode(room: &RoomId, told: &Told, place: Place, noticed_at_ms: u64) -> Bytes {
-    let Place { position, room_position } = place;
-    let content = Some(content(room.to_string(), told));
-    ServerMessage { content, position, room_position, noticed_at_ms }.encode_to_vec().into()
+/// A notification with its number.
+pub(crate) fn encode(notice: &Notice, noticed_at_ms: u64) -> Bytes {
+    let content = Some(content(notice.room.to_string(), &notice.told));
+    let sequence = notice.sequence.map_or(0, |sequence| sequence.0);
+    ServerMessage { content, sequence, noticed_at_ms }.encode_to_vec().into()
 }
 
 fn content(room_id: String, told: &Told) -> Content {
@@ -108,15 +106,15 @@ fn channel(room_id: String, peer: &PeerId, label: &str) -> ChannelEvent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use velella_model::Json;
-
-    const PLACE: Place = Place { position: 1, room_position: 1 };
+    use velella_coordinator_core::Hook;
+    use velella_coordinator_core::chronicle::Sequence;
+    use velella_model::{Json, RoomId};
 
     #[test]
     fn a_room_is_told_of_in_the_captured_bytes_and_our_own_fields_follow() {
-        let bytes = encode(&room(), &Told::RoomCreated, PLACE, 1);
+        let bytes = encode(&notice(Told::RoomCreated), 1);
         assert_eq!(bytes[..6], [0x52, 0x04, 0x0a, 0x02, b'r', b'1']);
-        let own = [0xc0, 0x3e, 1, 0xc8, 0x3e, 1, 0xd0, 0x3e, 1];
+        let own = [0xc0, 0x3e, 7, 0xd0, 0x3e, 1];
         assert_eq!(bytes[6..], own);
     }
 
@@ -124,14 +122,14 @@ mod tests {
     fn a_track_names_its_peer_its_kind_and_its_metadata() {
         let record = TrackRecord { kind: MediaKind::Audio, metadata: Json::parse(r#"{"a":1}"#).unwrap() };
         let told = Told::Track(PeerId::parse("p").unwrap(), TrackId::parse("t").unwrap(), TrackTold::Added(record));
-        let message = ServerMessage::decode(encode(&room(), &told, PLACE, 1)).unwrap();
+        let message = ServerMessage::decode(encode(&notice(told), 1)).unwrap();
         let Some(Content::TrackAdded(event)) = message.content else { panic!("{message:?}") };
         let track = Track { id: "t".into(), r#type: TrackType::Audio.into(), metadata: r#"{"a":1}"#.into() };
         assert_eq!(event.endpoint_info, Some(track_event::EndpointInfo::PeerId("p".into())));
         assert_eq!(event.track, Some(track));
     }
 
-    fn room() -> RoomId {
-        RoomId::parse("r1").unwrap()
+    fn notice(told: Told) -> Notice {
+        Notice { room: RoomId::parse("r1").unwrap(), told, hook: Hook::default(), sequence: Some(Sequence(7)) }
     }
 }

@@ -9,10 +9,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
+use velella_coordinator_core::chronicle::Sequence;
 use velella_model::RoomId;
 
-use crate::notices::ring::{Cursor, Lost, Place, Ring};
+use crate::notices::ring::{Cursor, Lost, Ring};
 
 /// Readers are woken at most this often; the first notification after a pause wakes them at once.
 const GATHER: Duration = Duration::from_millis(10);
@@ -22,34 +22,27 @@ const GATHER: Duration = Duration::from_millis(10);
 pub(crate) struct Log(Arc<Shared>);
 
 struct Shared {
-    name: String,
     ring: RwLock<Ring>,
     grown: Notify,
     head: watch::Sender<u64>,
 }
 
 impl Log {
-    /// An empty log with a name that no other has.
+    /// An empty log.
     pub(crate) fn new() -> Self {
         let head = watch::Sender::new(0);
-        let (name, ring) = (Uuid::new_v4().to_string(), RwLock::default());
-        Self(Arc::new(Shared { name, ring, grown: Notify::new(), head }))
+        Self(Arc::new(Shared { ring: RwLock::default(), grown: Notify::new(), head }))
     }
 
-    /// What positions belong to.
-    pub(crate) fn name(&self) -> &str {
-        &self.0.name
+    /// What follows begins after this number.
+    pub(crate) fn begin(&self, after: Sequence) {
+        self.0.ring.write().unwrap_or_else(PoisonError::into_inner).begin(after);
     }
 
-    /// Adds a notification, encoded for the place that it gets.
-    pub(crate) fn append(&self, room: &RoomId, last: bool, encode: impl FnOnce(Place) -> Bytes) -> (u64, Bytes) {
-        let mut ring = self.0.ring.write().unwrap_or_else(PoisonError::into_inner);
-        let place = ring.next(room);
-        let bytes = encode(place);
-        ring.push(room.clone(), bytes.clone(), last);
-        drop(ring);
+    /// Adds a notification.
+    pub(crate) fn append(&self, room: RoomId, sequence: Option<Sequence>, bytes: Bytes) {
+        self.0.ring.write().unwrap_or_else(PoisonError::into_inner).push(room, sequence, bytes);
         self.0.grown.notify_one();
-        (place.position, bytes)
     }
 
     /// The position of the newest notification.
@@ -57,9 +50,15 @@ impl Log {
         self.ring(Ring::head)
     }
 
-    /// Whether a reader can go on after this position of this log.
-    pub(crate) fn can_resume(&self, log: &str, position: u64) -> bool {
-        log == self.0.name && self.ring(|ring| ring.holds_after(position))
+    /// The number and the position of the newest notification.
+    pub(crate) fn newest(&self) -> (Sequence, u64) {
+        self.ring(|ring| (ring.newest(), ring.head()))
+    }
+
+    /// The position after which a reader goes on that has everything up to this number; `None` when
+    /// that is not known any more, or not yet.
+    pub(crate) fn after(&self, sequence: Sequence) -> Option<u64> {
+        self.ring(|ring| ring.after(sequence))
     }
 
     /// What follows for a reader; see [`Ring::read`].
@@ -116,15 +115,7 @@ mod tests {
         shutdown.cancel();
     }
 
-    #[test]
-    fn only_positions_of_this_very_log_can_be_resumed() {
-        let log = Log::new();
-        append(&log);
-        assert!(log.can_resume(log.name(), 0) && log.can_resume(log.name(), 1));
-        assert!(!log.can_resume(log.name(), 2) && !log.can_resume(Log::new().name(), 1) && !log.can_resume("", 0));
-    }
-
     fn append(log: &Log) {
-        log.append(&RoomId::parse("r").unwrap(), false, |place| Bytes::from(place.position.to_string()));
+        log.append(RoomId::parse("r").unwrap(), None, Bytes::new());
     }
 }

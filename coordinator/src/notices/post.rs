@@ -1,183 +1,227 @@
-//! The post: carries webhooks to their receivers with as many calls at once as the outbox allows.
+//! The post: carries webhooks to their receivers, at least once and in order, from one coordinator.
 //!
-//! The outbox decides, this loop calls and reports back. It never waits for a receiver, so the
-//! driver, which brings the mail, never waits for one either.
+//! The store's history is what is delivered. The leader reads it from where the cursor says that its
+//! predecessor was, derives the same notifications under the same numbers, and moves the cursor as
+//! receivers take them; what is here in memory can be lost. The outbox decides what to call when.
+//! Nothing here waits for a receiver.
 
+mod batch;
 mod client;
+mod cursor;
+mod term;
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::{BufMut, Bytes, BytesMut};
-use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use bytes::Bytes;
+use tokio::sync::watch::Receiver;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
-use velella_coordinator_core::Hook;
-use velella_coordinator_core::outbox::{Call, Event, Outbox};
-use velella_model::RoomId;
-use velella_ops::Secret;
+use velella_bus::{Delivery, Subscription};
+use velella_coordinator_core::chronicle::Chronicle;
+use velella_coordinator_core::outbox::{Event, Outbox, Progress};
+use velella_coordinator_core::{Notice, Told};
+use velella_model::CoordinatorId;
+use velella_model::wire;
+use velella_model::wire::signal::VoiceChanged;
+use velella_ops::{Latch, Secret};
+use velella_store::tenure::Standing;
+use velella_store::{Revision, StoreError};
 
 use self::client::Client;
-use crate::metrics::Metrics;
+use self::cursor::Cursor;
+use self::term::{Ended, Term};
+use crate::driver::{leads, sleep_until};
+use crate::effects::Effects;
+use crate::notices::{codec, now_ms};
 
-/// Notices between the driver and the post; the driver waits when it is full, which takes a post
-/// that does not run at all.
-const MAIL_MAX: usize = 1024;
+/// The cursor is written at most this often; as long as that may be delivered again.
+const CURSOR_EVERY: Duration = Duration::from_millis(500);
 
-/// How often the outbox's counts become metrics.
-const OBSERVE_INTERVAL: Duration = Duration::from_secs(1);
+/// Wait before the store is asked again.
+const RETRY: Duration = Duration::from_millis(500);
 
-/// A notice for the post.
-pub(crate) struct Mail {
-    pub(crate) room: RoomId,
-    pub(crate) hook: Hook,
-    pub(crate) position: u64,
-    pub(crate) body: Bytes,
-    pub(crate) batchable: bool,
-}
+/// For calls that run when the process ends, so that nobody repeats them.
+const FAREWELL: Duration = Duration::from_secs(2);
 
-/// Where the driver puts mail.
-pub(crate) struct Letterbox {
-    mail: mpsc::Sender<Mail>,
-    /// For rooms without a webhook of their own.
-    has_default: bool,
-}
-
-impl Letterbox {
-    pub(crate) async fn send(&self, mail: Mail) {
-        if mail.hook.url.is_some() || self.has_default {
-            // Only at shutdown nobody takes it.
-            let _ = self.mail.send(mail).await;
-        }
-    }
-}
-
-/// The other end.
+/// See above.
 pub(crate) struct Post {
+    cursor: Cursor,
+    effects: Effects,
+    voices: Subscription,
     outbox: Outbox<Bytes>,
-    mail: mpsc::Receiver<Mail>,
     client: Client,
     default_url: Option<String>,
-    metrics: Arc<Metrics>,
 }
 
 impl Post {
-    /// `log` names what positions belong to.
     pub(crate) fn new(
+        id: CoordinatorId,
+        effects: Effects,
+        voices: Subscription,
         default_url: Option<String>,
         secret: Option<&Secret>,
-        log: &str,
-        metrics: Arc<Metrics>,
-    ) -> (Letterbox, Self) {
-        let (sender, mail) = mpsc::channel(MAIL_MAX);
+    ) -> Self {
         let (seed, _) = Uuid::new_v4().as_u64_pair();
-        let letterbox = Letterbox { mail: sender, has_default: default_url.is_some() };
-        let client = Client::new(secret, log);
-        (letterbox, Self { outbox: Outbox::new(seed), mail, client, default_url, metrics })
+        let cursor = Cursor { store: effects.store.clone(), id };
+        Self { cursor, effects, voices, outbox: Outbox::new(seed), client: Client::new(secret), default_url }
     }
 
-    /// Delivers until shutdown.
-    pub(crate) async fn run(mut self, shutdown: CancellationToken) {
-        let mut calls = JoinSet::new();
-        let mut observe = tokio::time::interval(OBSERVE_INTERVAL);
+    /// Delivers whenever this coordinator leads, until shutdown; drops `founded` when everything that
+    /// happens from then on will be delivered.
+    pub(crate) async fn run(mut self, founded: Latch, mut leadership: Receiver<Standing>, shutdown: CancellationToken) {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = self.found() => drop(founded),
+        }
+        while let Some(term) = self.next_term(&mut leadership, &shutdown).await {
+            self.serve(term, &leadership, &shutdown).await;
+            self.outbox.clear();
+            self.observe();
+        }
+    }
+
+    async fn next_term(&mut self, leadership: &mut Receiver<Standing>, shutdown: &CancellationToken) -> Option<Term> {
+        let mut begun = std::pin::pin!(begun(&self.cursor, &self.effects, leadership));
+        let chronicle = if self.default_url.is_some() { Chronicle::new } else { Chronicle::of_hooked_rooms };
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => return None,
+                // Somebody else tells it.
+                _ = heard(&mut self.voices) => {}
+                (from, written) = &mut begun => {
+                    return Some(Term::begin(self.effects.clone(), chronicle(), from, written));
+                }
+            }
+        }
+    }
+
+    async fn found(&self) {
+        while let Err(error) = self.cursor.found().await {
+            tracing::warn!(%error, "the cursor of webhooks cannot be made");
+            tokio::time::sleep(RETRY).await;
+        }
+    }
+
+    /// Until this coordinator leads no more, or ends.
+    async fn serve(&mut self, mut term: Term, leadership: &Receiver<Standing>, shutdown: &CancellationToken) {
+        let mut tick = tokio::time::interval(CURSOR_EVERY);
         loop {
             let timeout = self.outbox.poll_timeout();
             tokio::select! {
-                () = shutdown.cancelled() => return self.say_what_is_lost(),
-                Some(called) = calls.join_next() => match called {
-                    Ok((room, taken)) => self.outbox.called(&room, taken, Instant::now()),
-                    Err(error) => tracing::error!(%error, "a webhook call ended in a panic"),
+                () = shutdown.cancelled() => return self.finish(term).await,
+                Some(step) = term.steps.recv() => term.followed(step, &self.effects.metrics),
+                voice = heard(&mut self.voices) => self.take_voice(&mut term, &voice),
+                Some(called) = term.calls.join_next() => called_back(&mut self.outbox, called),
+                Some(moved) = term.moving.join_next() => if let Err(Ended) = term.moved(moved) {
+                    return tracing::info!("another coordinator delivers webhooks");
                 },
-                mail = self.mail.recv() => match mail {
-                    Some(mail) => self.take(mail),
-                    None => return,
-                },
-                () = crate::driver::sleep_until(timeout) => self.outbox.timed_out(Instant::now()),
-                _ = observe.tick() => self.metrics.observe_outbox(self.outbox.stats()),
+                () = sleep_until(timeout) => self.outbox.timed_out(Instant::now()),
+                _ = tick.tick() => {
+                    if !leads(*leadership.borrow()) {
+                        return;
+                    }
+                    self.observe();
+                    term.move_cursor(&self.cursor, &self.outbox);
+                }
             }
+            self.take_mail(&mut term);
             while let Some(call) = self.outbox.poll_output() {
-                let client = self.client.clone();
-                calls.spawn(async move { deliver(client, call).await });
+                term.call(&self.client, call);
             }
         }
     }
 
-    fn take(&mut self, Mail { room, hook, position, body, batchable }: Mail) {
-        let Some(url) = hook.url.or_else(|| self.default_url.clone()) else { return };
-        let event = Event { position, url, batch: hook.batch, batchable, bytes: body.len(), payload: body };
-        self.outbox.told(&room, event, Instant::now());
-    }
-
-    fn say_what_is_lost(&self) {
-        let lost = self.outbox.stats().waiting;
-        if lost > 0 {
-            tracing::warn!(lost, "webhooks are not delivered: the coordinator shuts down");
+    fn take_voice(&self, term: &mut Term, voice: &Delivery) {
+        match wire::decode::<VoiceChanged>(&voice.payload) {
+            Ok(voice) => term.chronicle.heard(voice),
+            Err(error) => self.effects.bad_message("voice", &error),
         }
     }
-}
 
-async fn deliver(client: Client, call: Call<Bytes>) -> (RoomId, bool) {
-    let Call { room, url, events, batch, attempt } = call;
-    let positions = (events.first().map_or(0, |(first, _)| *first), events.last().map_or(0, |(last, _)| *last));
-    let body =
-        if batch { batch_of(&events) } else { events.into_iter().map(|(_, body)| body).next().unwrap_or_default() };
-    let outcome = client.post(&url, body, positions, attempt).await;
-    if let Err(error) = &outcome {
-        // The URL may hold a secret of its receiver, so the room has to do.
-        tracing::debug!(%room, attempt, %error, "a webhook call failed");
+    /// What a former leader has not delivered goes into the outbox.
+    fn take_mail(&mut self, term: &mut Term) {
+        while let Some(notice) = term.chronicle.poll_output() {
+            let Some(url) = notice.hook.url.clone().or_else(|| self.default_url.clone()) else { continue };
+            if !term.is_delivered(&notice) {
+                self.outbox.told(&notice.room, event(&notice, url), Instant::now());
+            }
+        }
     }
-    (room, outcome.is_ok())
-}
 
-/// A `ServerMessage` with a `NotificationBatch`, made of notifications as they are.
-fn batch_of(events: &[(u64, Bytes)]) -> Bytes {
-    let inner: usize = events.iter().map(|(_, body)| 1 + varint_len(body.len()) + body.len()).sum();
-    let mut batch = BytesMut::with_capacity(2 + varint_len(inner) + inner);
-    put_varint(&mut batch, 33 << 3 | 2);
-    put_varint(&mut batch, inner);
-    for (_, body) in events {
-        put_varint(&mut batch, 1 << 3 | 2);
-        put_varint(&mut batch, body.len());
-        batch.put_slice(body);
-    }
-    batch.freeze()
-}
-
-fn put_varint(bytes: &mut BytesMut, mut value: usize) {
-    while value >= 0x80 {
-        bytes.put_u8(u8::try_from(value & 0x7f).unwrap_or(0) | 0x80);
-        value >>= 7;
-    }
-    bytes.put_u8(u8::try_from(value).unwrap_or(0));
-}
-
-fn varint_len(value: usize) -> usize {
-    (usize::BITS - (value | 1).leading_zeros()).div_ceil(7) as usize
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use velella_proto::Message;
-    use velella_proto::fishjam::ServerMessage;
-    use velella_proto::fishjam::server_message::{Content, NotificationBatch, RoomEvent};
-
-    #[test]
-    fn a_batch_holds_the_very_messages() {
-        let message = |id: String| ServerMessage {
-            content: Some(Content::RoomCreated(RoomEvent { room_id: id })),
-            position: 7,
-            ..ServerMessage::default()
+    /// Lets running calls end, and tells the next leader how far they came.
+    async fn finish(&mut self, mut term: Term) {
+        let ending = async {
+            while let Some(called) = term.calls.join_next().await {
+                called_back(&mut self.outbox, called);
+            }
         };
-        let notifications = vec![message("r".into()), message("x".repeat(300))];
-        let events: Vec<_> = notifications.iter().map(|m| (7, m.encode_to_vec().into())).collect();
-        let expected = Some(Content::NotificationBatch(NotificationBatch { notifications }));
-        assert_eq!(ServerMessage::decode(batch_of(&events)).unwrap().content, expected);
+        let _ = tokio::time::timeout(FAREWELL, ending).await;
+        let moving = async {
+            while let Some(moved) = term.moving.join_next().await {
+                if term.moved(moved).is_err() {
+                    return;
+                }
+            }
+            term.move_cursor(&self.cursor, &self.outbox);
+            term.moving.join_next().await;
+        };
+        let _ = tokio::time::timeout(FAREWELL, moving).await;
+        let waiting = self.outbox.stats().waiting;
+        tracing::info!(waiting, "webhooks are left to the next leader");
     }
 
-    #[test]
-    fn lengths_of_varints() {
-        assert_eq!([0, 0x7f, 0x80, 0x3fff, 0x4000].map(varint_len), [1, 1, 2, 2, 3]);
+    fn observe(&self) {
+        self.effects.metrics.observe_outbox(self.outbox.stats(), self.outbox.oldest_age(Instant::now()));
     }
+}
+
+/// Where to go on, and the revision of the cursor, once this coordinator leads and has it. Ending early
+/// costs nothing: who leads next takes the cursor over.
+async fn begun(cursor: &Cursor, effects: &Effects, leadership: &mut Receiver<Standing>) -> (Progress, Revision) {
+    loop {
+        if leadership.wait_for(|standing| leads(*standing)).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        match begin(cursor, effects).await {
+            Ok(Some(begun)) => return begun,
+            Ok(None) => {}
+            Err(error) => tracing::warn!(%error, "the cursor of webhooks cannot be taken over"),
+        }
+        tokio::time::sleep(RETRY).await;
+    }
+}
+
+async fn begin(cursor: &Cursor, effects: &Effects) -> Result<Option<(Progress, Revision)>, StoreError> {
+    let Some(claimed) = cursor.claim().await? else { return Ok(None) };
+    let from = match claimed.progress {
+        Some(progress) => progress,
+        None => {
+            effects.metrics.webhook_gaps.inc();
+            tracing::error!("nobody knows which webhooks are delivered; those of earlier changes are lost");
+            cursor.now().await?
+        }
+    };
+    Ok(Some((from, claimed.written)))
+}
+
+/// The next voice; never when the bus is closed.
+async fn heard(voices: &mut Subscription) -> Delivery {
+    match voices.next().await {
+        Some(delivery) => delivery,
+        None => std::future::pending().await,
+    }
+}
+
+fn called_back(outbox: &mut Outbox<Bytes>, called: Result<term::Called, tokio::task::JoinError>) {
+    match called {
+        Ok((room, taken)) => outbox.called(&room, taken, Instant::now()),
+        Err(error) => tracing::error!(%error, "a webhook call ended in a panic"),
+    }
+}
+
+fn event(notice: &Notice, url: String) -> Event<Bytes> {
+    let payload = codec::encode(notice, now_ms());
+    let batchable = !matches!(notice.told, Told::VoiceChanged(..));
+    let (sequence, batch) = (notice.sequence, notice.hook.batch);
+    Event { sequence, url, batch, batchable, bytes: payload.len(), payload }
 }

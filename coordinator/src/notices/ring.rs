@@ -3,9 +3,10 @@
 //! Readers are cursors: nothing is kept per reader, so one that does not read costs nothing and
 //! falls out of the ring in time.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 use bytes::Bytes;
+use velella_coordinator_core::chronicle::Sequence;
 use velella_model::RoomId;
 
 /// Notifications that are held for readers; a minute at a thousand a second.
@@ -23,25 +24,21 @@ const BATCH_MAX: usize = 256;
 pub(crate) struct Ring {
     held: VecDeque<Entry>,
     bytes: usize,
-    /// Position of the newest; 0 before the first.
+    /// Position of the newest: how many there were.
     head: u64,
-    /// Notifications told of each room that stands; forgotten with the room.
-    rooms: BTreeMap<RoomId, u64>,
+    /// Number of the newest that has one.
+    newest: Sequence,
+    /// What follows this number is held.
+    floor: Sequence,
 }
 
 #[derive(Debug)]
 struct Entry {
     room: RoomId,
+    /// Its own, or else that of the one before.
+    sequence: Sequence,
+    numbered: bool,
     bytes: Bytes,
-}
-
-/// Where a notification stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
-    /// Among all, from 1.
-    pub(crate) position: u64,
-    /// Within its room, from 1.
-    pub(crate) room_position: u64,
 }
 
 /// A reader: where it stands, and what it wants.
@@ -62,36 +59,47 @@ impl Ring {
         self.head
     }
 
-    /// The place that the next notification of this room gets.
-    pub(crate) fn next(&self, room: &RoomId) -> Place {
-        Place { position: self.head + 1, room_position: self.rooms.get(room).copied().unwrap_or(0) + 1 }
+    pub(crate) fn newest(&self) -> Sequence {
+        self.newest
     }
 
-    /// Takes the next notification. `last` tells that the room is gone with it.
-    pub(crate) fn push(&mut self, room: RoomId, bytes: Bytes, last: bool) {
-        let Place { position, room_position } = self.next(&room);
-        self.head = position;
+    /// What follows begins after this number; what is between is not known.
+    pub(crate) fn begin(&mut self, after: Sequence) {
+        self.newest = self.newest.max(after);
+        self.floor = self.newest;
+    }
+
+    /// Takes the next notification.
+    pub(crate) fn push(&mut self, room: RoomId, sequence: Option<Sequence>, bytes: Bytes) {
+        self.head += 1;
         self.bytes += bytes.len();
-        if last {
-            self.rooms.remove(&room);
-        } else {
-            self.rooms.insert(room.clone(), room_position);
-        }
-        self.held.push_back(Entry { room, bytes });
+        self.newest = sequence.unwrap_or(self.newest);
+        self.held.push_back(Entry { room, sequence: self.newest, numbered: sequence.is_some(), bytes });
         while self.held.len() > NOTICES_MAX || (self.bytes > BYTES_MAX && self.held.len() > 1) {
             let Some(oldest) = self.held.pop_front() else { break };
             self.bytes -= oldest.bytes.len();
+            self.floor = self.floor.max(oldest.sequence);
         }
     }
 
-    /// Whether everything after `position` is still held.
-    pub(crate) fn holds_after(&self, position: u64) -> bool {
-        position <= self.head && position >= self.head - self.held.len() as u64
+    /// The position of the notification with this number, or of the last one before it; `None` when
+    /// some of what follows is not held, or when the number has not come up here.
+    pub(crate) fn after(&self, sequence: Sequence) -> Option<u64> {
+        if sequence < self.floor || sequence > self.newest {
+            return None;
+        }
+        let is_before = |e: &Entry| e.sequence < sequence || (e.sequence == sequence && e.numbered);
+        Some(self.forgotten() + self.held.partition_point(is_before) as u64)
+    }
+
+    /// How many are not held any more.
+    fn forgotten(&self) -> u64 {
+        self.head - self.held.len() as u64
     }
 
     /// The next notifications for this reader, oldest first, and moves it on; none when it has read all.
     pub(crate) fn read(&self, cursor: &mut Cursor) -> Result<Vec<Bytes>, Lost> {
-        let forgotten = self.head - self.held.len() as u64;
+        let forgotten = self.forgotten();
         if cursor.after < forgotten {
             return Err(Lost(forgotten - cursor.after));
         }
@@ -115,21 +123,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn positions_count_for_all_and_for_each_room_until_it_is_gone() {
+    fn a_reader_goes_on_after_any_number_that_has_come_up_and_is_followed_whole() {
         let mut ring = Ring::default();
-        for (id, last, expected) in
-            [("a", false, (1, 1)), ("b", false, (2, 1)), ("a", true, (3, 2)), ("a", false, (4, 1))]
-        {
-            let Place { position, room_position } = ring.next(&room(id));
-            assert_eq!((position, room_position), expected);
-            ring.push(room(id), text(id), last);
-        }
+        ring.begin(Sequence(10));
+        [Some(20), None, Some(30), None].into_iter().for_each(|number| push(&mut ring, number));
+        let found = [9, 10, 15, 20, 29, 30, 31].map(|number| ring.after(Sequence(number)));
+        assert_eq!(found, [None, Some(0), Some(0), Some(1), Some(2), Some(3), None]);
+        ring.begin(Sequence(40));
+        push(&mut ring, None);
+        assert_eq!(ring.after(Sequence(30)), None, "what was between is not known");
+        assert_eq!((ring.after(Sequence(40)), ring.newest()), (Some(4), Sequence(40)));
+    }
+
+    #[test]
+    fn what_fell_out_cannot_be_gone_on_after() {
+        let mut ring = Ring::default();
+        (1..=NOTICES_MAX as u64 + 10).for_each(|number| push(&mut ring, Some(number)));
+        assert_eq!((ring.after(Sequence(9)), ring.after(Sequence(10))), (None, Some(10)));
     }
 
     #[test]
     fn a_reader_gets_what_came_since_and_only_its_rooms() {
         let mut ring = Ring::default();
-        ["a", "b", "a"].into_iter().for_each(|id| ring.push(room(id), text(id), false));
+        ["a", "b", "a"].into_iter().for_each(|id| ring.push(room(id), None, text(id)));
         let (mut all, mut some) = (cursor(1, &[]), cursor(0, &["a"]));
         assert_eq!(ring.read(&mut all), Ok(vec![text("b"), text("a")]));
         assert_eq!(ring.read(&mut some), Ok(vec![text("a"), text("a")]));
@@ -139,18 +155,21 @@ mod tests {
     #[test]
     fn a_reader_that_fell_out_is_told_how_many_it_lost() {
         let mut ring = Ring::default();
-        (0..NOTICES_MAX + 10).for_each(|_| ring.push(room("a"), text("x"), false));
+        (0..NOTICES_MAX + 10).for_each(|_| ring.push(room("a"), None, text("x")));
         assert_eq!(ring.read(&mut cursor(3, &[])), Err(Lost(7)));
         assert_eq!(ring.read(&mut cursor(10, &[])).unwrap().len(), BATCH_MAX);
-        assert!(ring.holds_after(10) && !ring.holds_after(9) && !ring.holds_after(ring.head() + 1));
     }
 
     #[test]
     fn large_notifications_push_out_older_ones_by_their_bytes() {
         let mut ring = Ring::default();
         let large = Bytes::from(vec![0; BYTES_MAX / 4]);
-        (0..6).for_each(|_| ring.push(room("a"), large.clone(), false));
+        (0..6).for_each(|_| ring.push(room("a"), None, large.clone()));
         assert_eq!((ring.held.len(), ring.bytes), (4, BYTES_MAX));
+    }
+
+    fn push(ring: &mut Ring, number: Option<u64>) {
+        ring.push(room("a"), number.map(Sequence), text("x"));
     }
 
     fn cursor(after: u64, rooms: &[&str]) -> Cursor {

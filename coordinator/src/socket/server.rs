@@ -108,7 +108,7 @@ impl Sockets {
         if !self.management_token.matches(&token) {
             return Err(INVALID_TOKEN);
         }
-        transmit(socket, Message::Binary(codec::authenticated(self.log.name()))).await
+        transmit(socket, Message::Binary(codec::authenticated())).await
     }
 
     async fn notify(&self, socket: &mut WebSocket) -> Over {
@@ -162,10 +162,10 @@ impl Sockets {
                 codec::subscribed_to_metrics()
             }
             Subscription::Notifications { rooms, resume } => {
-                let resumed = resume.filter(|(log, position)| self.log.can_resume(log, *position));
-                let after = resumed.as_ref().map_or_else(|| self.log.head(), |(_, position)| *position);
+                let resumed = resume.and_then(|sequence| Some((sequence, self.log.after(sequence)?)));
+                let (sequence, after) = resumed.unwrap_or_else(|| self.log.newest());
                 subscriber.notices = Some(Cursor { after, rooms });
-                codec::subscribed(after, resumed.is_some())
+                codec::subscribed(sequence, resumed.is_some())
             }
         };
         transmit(socket, Message::Binary(answer)).await?;

@@ -102,6 +102,11 @@ async fn a_request_with_a_key_is_done_once() {
     assert_eq!(again.headers["content-type"], "application/json");
     let misused = post("k", &json!({"maxPeers": 4})).await;
     assert_eq!((misused.status, misused.json["code"].as_str()), (422, Some("idempotency_misused")));
+    let replica = cluster.replica().await;
+    let header = Some(("idempotency-key", "k"));
+    let there = request_with(replica.addr, "POST", &path, Some(TOKEN), Some(body.to_string()), header).await;
+    assert_eq!((there.status, &there.text), (201, &first.text), "at any coordinator");
+    assert_eq!(there.headers["idempotent-replayed"], "true");
     assert_eq!(post("other", &body).await.status, 201);
     assert_eq!(cluster.get(&path).await.ids().len(), 2);
     assert_eq!(post(&"k".repeat(201), &body).await.status, 400);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use velella_bus::Bus;
-use velella_model::record::{Connection, PeerRecord};
+use velella_model::record::{Connection, CoordinatorRecord, PeerRecord};
 use velella_model::wire::signal::{Voice, VoiceChanged};
 use velella_model::wire::{decode, encode};
 use velella_model::{Id, Json, key, subject};
@@ -62,7 +62,7 @@ async fn strangers_and_odd_requests_are_told_so_in_the_words_that_servers_know()
     let nothing = SubscribeRequest::default();
     let later = [auth(TOKEN), Content::Authenticated(Authenticated::default()), Content::SubscribeRequest(nothing)];
     for content in later {
-        let (mut server, _) = Subscriber::authenticated(&cluster).await;
+        let mut server = Subscriber::authenticated(&cluster).await;
         server.send(content).await;
         assert_eq!(server.closed().await, (1003, "operation not allowed".to_owned()));
     }
@@ -75,10 +75,12 @@ async fn the_whole_life_of_a_room_is_told_in_order_and_numbered() {
     let cluster = Cluster::start().await;
     let mut server = Subscriber::subscribed(&cluster).await;
     let room = live(&cluster).await;
-    for (expected, position) in LIFE.into_iter().zip(1..) {
+    let mut before = 0;
+    for expected in LIFE {
         let message = server.next().await;
-        assert_eq!((word(&message), message.position, message.room_position), (expected, position, position));
-        assert!(message.noticed_at_ms > 0);
+        assert_eq!(word(&message), expected);
+        assert!(message.sequence > before && message.noticed_at_ms > 0, "{message:?}");
+        before = message.sequence;
         if let Some(Content::PeerMetadataUpdated(update)) = message.content {
             assert_eq!((update.room_id, update.peer_type), (room.clone(), 1));
             let metadata: serde_json::Value = serde_json::from_str(&update.metadata).unwrap();
@@ -88,51 +90,58 @@ async fn the_whole_life_of_a_room_is_told_in_order_and_numbered() {
 }
 
 #[tokio::test]
-async fn every_replica_tells_the_same() {
+async fn every_replica_tells_the_same_under_the_same_numbers() {
     let cluster = Cluster::start().await;
-    let replica = cluster.replica().await;
-    // The first listing of the store is silent, so the replica must have had it.
-    while replica.get(&replica.api("/validate")).await.status != 200 {}
-    let mut server = Subscriber::subscribed(&replica).await;
-    let known = cluster.create_room().await;
-    assert_eq!(server.words(1).await, ["room_created"]);
-    cluster.delete(&cluster.api(&format!("/room/{known}"))).await;
-    assert_eq!(server.words(1).await, ["room_deleted"]);
+    let replica = replica(&cluster).await;
+    let (mut here, mut there) = (Subscriber::subscribed(&cluster).await, Subscriber::subscribed(&replica).await);
+    live(&cluster).await;
+    for expected in LIFE {
+        let (told, also) = (here.next().await, there.next().await);
+        assert_eq!((word(&told), &told.content, told.sequence), (expected, &also.content, also.sequence));
+    }
 }
 
 #[tokio::test]
-async fn a_server_may_ask_for_some_rooms_and_go_on_where_it_was() {
+async fn a_server_may_ask_for_some_rooms_and_go_on_where_it_was_at_any_replica() {
     let cluster = Cluster::start().await;
+    let replica = replica(&cluster).await;
+    let (mut here, mut there) = (Subscriber::subscribed(&cluster).await, Subscriber::subscribed(&replica).await);
     let (first, second) = (cluster.create_room().await, cluster.create_room().await);
-    let (mut server, log) = Subscriber::authenticated(&cluster).await;
+    assert_eq!((here.words(2).await, there.words(2).await), (vec!["room_created"; 2], vec!["room_created"; 2]));
+    let mut server = Subscriber::authenticated(&cluster).await;
     let of_second = SubscribeRequest { room_ids: vec![second.clone()], ..notifications() };
     let response = server.subscribe(of_second.clone()).await;
-    assert_eq!((response.position, response.resumed), (2, false));
+    assert!(!response.resumed);
     cluster.add_peer(&first).await;
     cluster.add_peer(&second).await;
-    let message = server.next().await;
-    assert_eq!((word(&message), message.position, message.room_position), ("peer_added", 4, 2));
+    assert_eq!((here.words(2).await, there.words(2).await), (vec!["peer_added"; 2], vec!["peer_added"; 2]));
+    let last = server.next().await;
+    assert!(word(&last) == "peer_added" && last.sequence > response.sequence);
 
     drop(server);
     cluster.add_peer(&second).await;
-    let (mut server, _) = Subscriber::authenticated(&cluster).await;
-    let resume = SubscribeRequest { resume_log: log.clone(), resume_position: 4, ..of_second };
-    assert!(server.subscribe(resume.clone()).await.resumed);
-    assert_eq!(server.next().await.position, 5);
-    let unknown = SubscribeRequest { resume_log: "another".into(), ..resume.clone() };
-    let future = SubscribeRequest { resume_position: 99, ..resume };
-    for request in [unknown, future] {
-        let response = server.subscribe(request).await;
-        assert_eq!((response.position, response.resumed), (5, false));
+    let missed = here.next().await.sequence;
+    assert_eq!(there.next().await.sequence, missed);
+    for coordinator in [&cluster, &replica] {
+        let mut server = Subscriber::authenticated(coordinator).await;
+        let resume = SubscribeRequest { resume_after: last.sequence, ..of_second.clone() };
+        assert!(server.subscribe(resume.clone()).await.resumed);
+        assert_eq!(server.next().await.sequence, missed);
+        let (past, future) = (1, missed + 1);
+        for resume_after in [past, future] {
+            let response = server.subscribe(SubscribeRequest { resume_after, ..resume.clone() }).await;
+            assert_eq!((response.sequence, response.resumed), (missed, false));
+        }
     }
 }
 
 #[tokio::test]
 async fn a_voice_is_told_of_a_known_track() {
     let cluster = Cluster::start().await;
+    let mut server = Subscriber::subscribed(&cluster).await;
     let room = cluster.create_room().await;
     let (id, token) = cluster.add_peer(&room).await;
-    let mut server = Subscriber::subscribed(&cluster).await;
+    assert_eq!(server.words(2).await, ["room_created", "peer_added"]);
     let mut peer = Peer::join(&cluster.socket_url(), &token).await;
     peer.say(track("t")).await;
     assert_eq!(server.words(3).await, ["peer_connected", "peer_metadata_updated", "track_added"]);
@@ -149,7 +158,7 @@ async fn a_voice_is_told_of_a_known_track() {
 async fn metrics_come_each_second_as_json() {
     let cluster = Cluster::start().await;
     cluster.create_room().await;
-    let (mut server, _) = Subscriber::authenticated(&cluster).await;
+    let mut server = Subscriber::authenticated(&cluster).await;
     let request = SubscribeRequest { event_type: 2, ..SubscribeRequest::default() };
     assert_eq!(server.subscribe(request).await.event_type, 2);
     for _ in 0..2 {
@@ -166,7 +175,7 @@ async fn a_subscriber_that_never_reads_is_closed_and_nobody_else_notices() {
     let mut talk = Talk::start(&cluster).await;
     let deaf = Subscriber::subscribed(&cluster).await;
     let mut server = Subscriber::subscribed(&cluster).await;
-    let mut position = 0;
+    let mut before = None;
     let mut pace = tokio::time::interval(Duration::from_millis(50));
     for n in 0.. {
         // Fast until every buffer in between is full, then slow until patience ends.
@@ -177,9 +186,9 @@ async fn a_subscriber_that_never_reads_is_closed_and_nobody_else_notices() {
         if n == 0 {
             assert_eq!(word(&server.next().await), "peer_connected");
         }
-        let told = server.next().await.position;
-        assert!(position == 0 || told == position + 1, "in order and without a loss");
-        position = told;
+        let Some(Content::PeerMetadataUpdated(told)) = server.next().await.content else { panic!("no metadata") };
+        let (metadata, before) = (told.metadata.clone(), before.replace(told.metadata));
+        assert_ne!(Some(metadata), before, "one after the other, without a loss");
         if cluster.metric("velella_coordinator_notifications_lost_total") > 0.0 {
             break;
         }
@@ -204,6 +213,14 @@ async fn a_subscriber_that_falls_behind_is_told_how_much_it_lost() {
     assert_eq!(code, 1013);
 }
 
+/// A second coordinator, once it has read the store: that first listing is silent.
+async fn replica(cluster: &Cluster) -> Cluster {
+    let replica = cluster.replica().await;
+    cluster.create_room().await;
+    while replica.get("/cluster/totals").await.json["rooms"] != 1 {}
+    replica
+}
+
 /// More large notifications than the log and the buffers of a connection hold together.
 const FLOOD: usize = 700;
 
@@ -215,12 +232,17 @@ struct Talk {
 
 impl Talk {
     async fn start(cluster: &Cluster) -> Self {
+        let mut server = Subscriber::subscribed(cluster).await;
         let room = cluster.create_room().await;
         let (peer, _) = cluster.add_peer(&room).await;
+        assert_eq!(server.words(2).await, ["room_created", "peer_added"]);
         let key = key::peer(&Id::parse(&room).unwrap(), &Id::parse(&peer).unwrap());
         let stored = cluster.store.get(&key).await.unwrap().unwrap();
         let mut record: PeerRecord = decode(&stored.value).unwrap();
         let (coordinator, session) = (Id::parse("elsewhere").unwrap(), Id::parse("s").unwrap());
+        // Or else the leader would clear the connection away.
+        let alive = encode(&CoordinatorRecord {}).into();
+        cluster.store.put(&key::coordinator(&coordinator), alive, Expect::Any, None).await.unwrap();
         record.connection = Some(Connection { coordinator, session, joined: true });
         Self { key, record }
     }

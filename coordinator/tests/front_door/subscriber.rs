@@ -19,17 +19,16 @@ impl Subscriber {
         Self(tokio_tungstenite::connect_async(url).await.unwrap().0)
     }
 
-    /// Authenticated; returns the name of the log as well.
-    pub(crate) async fn authenticated(cluster: &Cluster) -> (Self, String) {
+    pub(crate) async fn authenticated(cluster: &Cluster) -> Self {
         let mut subscriber = Self::connect(cluster, &cluster.api("")).await;
         subscriber.send(auth(TOKEN)).await;
-        let Content::Authenticated(welcome) = subscriber.next().await.content.unwrap() else { panic!("no welcome") };
-        (subscriber, welcome.log)
+        let Content::Authenticated(_) = subscriber.next().await.content.unwrap() else { panic!("no welcome") };
+        subscriber
     }
 
     /// Subscribed to everything from now on.
     pub(crate) async fn subscribed(cluster: &Cluster) -> Self {
-        let (mut subscriber, _) = Self::authenticated(cluster).await;
+        let mut subscriber = Self::authenticated(cluster).await;
         subscriber.subscribe(SubscribeRequest { event_type: 1, ..SubscribeRequest::default() }).await;
         subscriber
     }

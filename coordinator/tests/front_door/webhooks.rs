@@ -11,16 +11,20 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use serde_json::json;
 use tokio::sync::mpsc;
+use velella_bus::memory::MemoryBus;
+use velella_model::{Id, key};
 use velella_proto::Message;
 use velella_proto::fishjam::ServerMessage;
 use velella_proto::fishjam::server_message::Content;
+use velella_store::memory::MemoryStore;
+use velella_store::{Expect, Store, WATCH_CHANGES_MAX};
 
 use crate::client::PATIENCE;
 use crate::cluster::Cluster;
 use crate::subscriber::{Subscriber, word};
 
 #[tokio::test]
-async fn a_webhook_is_the_sockets_copy_signed_and_named() {
+async fn a_webhook_tells_what_the_socket_does_signed_and_numbered() {
     let mut receiver = Receiver::start(&[]).await;
     let cluster = start(&["--webhook-secret", "Jefe"]).await;
     let mut server = Subscriber::subscribed(&cluster).await;
@@ -28,15 +32,16 @@ async fn a_webhook_is_the_sockets_copy_signed_and_named() {
     cluster.delete(&cluster.api(&format!("/room/{room}"))).await;
     for expected in ["room_created", "room_deleted"] {
         let (socket, hook) = (server.next().await, receiver.next().await);
-        assert_eq!((word(&socket), &socket.encode_to_vec()[..]), (expected, &hook.body[..]));
+        let told = hook.message();
+        assert_eq!((word(&socket), &socket.content, socket.sequence), (expected, &told.content, told.sequence));
         let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, b"Jefe");
         let tag = hook.header("x-fishjam-signature-256").strip_prefix("sha256=").unwrap().to_owned();
         let hex = |n: usize| u8::from_str_radix(&tag[n..n + 2], 16).unwrap();
         let tag: Vec<u8> = (0..tag.len()).step_by(2).map(hex).collect();
         aws_lc_rs::hmac::verify(&key, &hook.body, &tag).unwrap();
         assert_eq!(hook.header("content-type"), "application/x-protobuf");
-        assert!(hook.header("x-velella-event").ends_with(&format!("/{}", socket.position)));
-        assert_eq!(hook.header("x-velella-attempt"), "1");
+        assert_eq!(hook.header("velella-sequence"), socket.sequence.to_string());
+        assert_eq!(hook.header("velella-attempt"), "1");
     }
 }
 
@@ -50,7 +55,7 @@ async fn a_receiver_that_answers_500_twice_gets_everything_once_and_in_order() {
     for _ in 0..4 {
         let hook = receiver.next().await;
         assert!(hook.headers.get("x-fishjam-signature-256").is_none(), "no secret, no signature");
-        seen.push((word(&hook.message()), hook.header("x-velella-attempt").to_owned()));
+        seen.push((word(&hook.message()), hook.header("velella-attempt").to_owned()));
     }
     let expected = [("room_created", "1"), ("room_created", "2"), ("room_created", "3"), ("peer_added", "1")];
     assert_eq!(seen, expected.map(|(word, attempt)| (word, attempt.to_owned())));
@@ -96,6 +101,47 @@ async fn rooms_without_a_webhook_use_the_default_one() {
     assert_eq!(receiver.next().await.path, "default");
     receiver.room(&cluster, json!({})).await;
     assert_eq!(receiver.next().await.path, "own");
+}
+
+#[tokio::test]
+async fn what_happens_while_there_is_no_coordinator_is_delivered_by_the_next() {
+    let mut receiver = Receiver::start(&[]).await;
+    let (bus, store, room) = ended(&mut receiver).await;
+    store.delete(&key::room(&Id::parse(&room).unwrap()), Expect::Any).await.unwrap();
+    let _cluster = Cluster::join(bus, store, &[]).await;
+    assert_eq!(word(&receiver.next().await.message()), "room_deleted", "and what was delivered is not");
+}
+
+#[tokio::test]
+async fn when_the_store_has_forgotten_the_gap_is_counted_and_delivery_goes_on() {
+    let mut receiver = Receiver::start(&[]).await;
+    let (bus, store, room) = ended(&mut receiver).await;
+    store.delete(&key::room(&Id::parse(&room).unwrap()), Expect::Any).await.unwrap();
+    for _ in 0..=WATCH_CHANGES_MAX {
+        store.put(key::WORKERS, Bytes::new(), Expect::Any, None).await.unwrap();
+    }
+    let cluster = Cluster::join(bus, store, &[]).await;
+    while cluster.metric("velella_coordinator_webhook_gaps_total") < 1.0 {
+        tokio::task::yield_now().await;
+    }
+    let _worker = cluster.worker("w2", 1).await;
+    let room = receiver.room(&cluster, json!({})).await;
+    let Some(Content::RoomCreated(created)) = receiver.next().await.message().content else { panic!("another") };
+    assert_eq!(created.room_id, room);
+    assert_eq!(cluster.metric("velella_coordinator_webhook_gaps_total"), 1.0);
+}
+
+/// What a coordinator leaves behind that has made a room and delivered its webhook.
+async fn ended(receiver: &mut Receiver) -> (MemoryBus, MemoryStore, String) {
+    let cluster = start(&[]).await;
+    let room = receiver.room(&cluster, json!({})).await;
+    assert_eq!(word(&receiver.next().await.message()), "room_created");
+    let (bus, store) = (cluster.bus.clone(), cluster.store.clone());
+    drop(cluster);
+    while store.get(key::LEADER).await.unwrap().is_some() {
+        tokio::task::yield_now().await;
+    }
+    (bus, store, room)
 }
 
 /// With one worker that stays for as long as the test.

@@ -108,7 +108,8 @@ impl<K> fmt::Debug for Id<K> {
     }
 }
 
-/// Fencing number of a room's placement; grows with every move, never returns.
+/// Fencing number of a room's placement: the store's revision at which it was written. So it grows with
+/// every move, also over a deletion of the room, and never returns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Generation(pub u64);
 

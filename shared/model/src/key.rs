@@ -2,6 +2,9 @@
 
 use crate::{CoordinatorId, PeerId, RoomId, WorkerId};
 
+/// Everything that coordinators follow.
+pub const ROOT: &str = "velella/v1/";
+
 /// All rooms.
 pub const ROOMS: &str = "velella/v1/rooms/";
 
@@ -19,6 +22,17 @@ pub const COORDINATORS: &str = "velella/v1/coordinators/";
 
 /// The coordinator that tidies up, under its own lease.
 pub const LEADER: &str = "velella/v1/leader";
+
+/// How far webhooks are delivered: a [`crate::record::WebhookCursor`].
+pub const WEBHOOK_CURSOR: &str = "velella/v1/webhook-cursor";
+
+/// Requests that are not to be done twice. Beside [`ROOT`]: nobody follows them.
+pub const ONCE: &str = "velella/once/v1/";
+
+/// One request's [`crate::record::OnceRecord`], by the digest of its key and of who asked.
+pub fn once(digest: &str) -> String {
+    format!("{ONCE}{digest}")
+}
 
 /// One room's [`crate::record::RoomRecord`].
 pub fn room(room: &RoomId) -> String {

@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::wire::Message;
 use crate::wire::command::{Rights, SubscribeMode};
 use crate::{
-    CoordinatorId, Generation, Incarnation, Json, MediaKind, PeerId, RoomType, SessionId, TrackId, VideoCodec, WorkerId,
+    CoordinatorId, Generation, Incarnation, Json, MediaKind, PeerId, RoomId, RoomType, SessionId, TrackId, VideoCodec,
+    WorkerId,
 };
 
 /// A room: what was asked for and where it lives.
@@ -46,6 +48,17 @@ pub struct RoomSpec {
     pub peer_purge_s: Option<u32>,
 }
 
+impl RoomRecord {
+    /// As it is to be understood when it was last written at this revision of the store.
+    #[must_use]
+    pub fn read_at(mut self, revision: u64) -> Self {
+        if self.placement.generation == Generation(0) {
+            self.placement.generation = Generation(revision);
+        }
+        self
+    }
+}
+
 /// Where a room lives, and why there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Placement {
@@ -53,7 +66,8 @@ pub struct Placement {
     pub worker: WorkerId,
     /// Its boot.
     pub incarnation: Incarnation,
-    /// Grows with every move of the room.
+    /// Grows with every move of the room. 0 in the write that places the room, whose revision it is to be;
+    /// see [`RoomRecord::read_at`].
     pub generation: Generation,
     /// Media addresses of the worker at that time.
     pub endpoints: Vec<SocketAddr>,
@@ -237,6 +251,49 @@ pub struct Cordon {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CoordinatorRecord {}
 
+/// How far webhooks are delivered or given up, in revisions of the store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WebhookCursor {
+    /// Who delivers them; another one's write shows that it does so now.
+    pub by: CoordinatorId,
+    /// Everything up to this revision, but for the rooms below.
+    pub through: u64,
+    /// Rooms whose receivers are behind, with the revision up to which they have everything.
+    pub behind: BTreeMap<RoomId, u64>,
+}
+
+/// A request that carries an `Idempotency-Key`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OnceRecord {
+    /// Of what was asked.
+    pub fingerprint: String,
+    /// `None` while it is being done.
+    pub answer: Option<SealedAnswer>,
+}
+
+/// What was answered. It may hold a token, so it is encrypted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealedAnswer {
+    /// Names this use of the key of encryption.
+    pub nonce: Bytes,
+    /// The answer, with its seal.
+    pub sealed: Bytes,
+}
+
+/// An answer before it is sealed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnswerRecord {
+    /// Of HTTP.
+    pub status: u16,
+    /// In their order.
+    pub headers: Vec<(String, Bytes)>,
+    /// As it was sent.
+    pub body: Bytes,
+}
+
+impl Message for WebhookCursor {}
+impl Message for OnceRecord {}
+impl Message for AnswerRecord {}
 impl Message for RoomRecord {}
 impl Message for WorkerRecord {}
 impl Message for Cordon {}

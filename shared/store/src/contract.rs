@@ -10,7 +10,8 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 
 use crate::{
-    Change, Expect, LeaseId, Revision, Store, StoreError, VALUE_BYTES_MAX, Versioned, WATCH_CHANGES_MAX, Watch, Written,
+    Change, Expect, LeaseId, Listing, Revision, Store, StoreError, VALUE_BYTES_MAX, Versioned, WATCH_CHANGES_MAX,
+    Watch, Written,
 };
 
 /// How long anything that must happen may take.
@@ -30,6 +31,7 @@ pub(crate) async fn holds<S: Store>(store: impl AsyncFn() -> S) {
     a_deletion_needs_its_precondition(&store().await).await;
     a_listing_is_ordered_and_ends_at_its_prefix(&store().await).await;
     a_long_listing_is_whole(&store().await).await;
+    a_listing_of_the_past_shows_what_stood_there(&store().await).await;
     what_is_too_large_is_refused(&store().await).await;
     a_watch_tells_changes_in_order(&store().await).await;
     a_list_and_a_watch_miss_nothing(&store().await).await;
@@ -104,6 +106,25 @@ async fn a_long_listing_is_whole(store: &dyn Store) {
     let listing = store.list(&root).await.unwrap();
     assert!(listing.entries.iter().map(|(key, _)| key).eq(&keys));
     assert!(listing.entries.iter().all(|(key, versioned)| versioned.value == *key));
+}
+
+async fn a_listing_of_the_past_shows_what_stood_there(store: &dyn Store) {
+    let root = fresh("past");
+    let key = |name: &str| format!("{root}/{name}");
+    let (changed, deleted) = (put(store, &key("changed"), "1").await, put(store, &key("deleted"), "1").await);
+    put(store, &fresh("elsewhere"), "not ours").await;
+    let past = store.list(&root).await.unwrap();
+    put(store, &key("changed"), "2").await;
+    put(store, &key("changed"), "3").await;
+    done(store.delete(&key("deleted"), Expect::Any).await);
+    let newest = put(store, &key("new"), "1").await;
+
+    let entries = vec![(key("changed"), versioned("1", changed)), (key("deleted"), versioned("1", deleted))];
+    assert_eq!(store.list_at(&root, past.revision).await, Ok(Listing { entries, revision: past.revision }));
+    let now = store.list_at(&root, newest).await.unwrap();
+    assert_eq!((now.entries.len(), now.revision), (2, newest));
+    let future = Revision(u64::MAX / 4);
+    assert_eq!(store.list_at(&root, future).await, Err(StoreError::Compacted(future)));
 }
 
 async fn what_is_too_large_is_refused(store: &dyn Store) {

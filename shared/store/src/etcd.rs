@@ -83,6 +83,10 @@ impl Store for EtcdStore {
         listing::list(&self.members, prefix).await
     }
 
+    async fn list_at(&self, prefix: &str, at: Revision) -> Result<Listing, StoreError> {
+        listing::list_at(&self.members, prefix, at).await
+    }
+
     async fn put(
         &self,
         key: &str,

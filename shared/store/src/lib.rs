@@ -88,6 +88,16 @@ pub enum Change {
     Lost,
 }
 
+impl Change {
+    /// The key that changed; of [`Change::Lost`] none is known.
+    pub fn key(&self) -> Option<&str> {
+        match self {
+            Self::Put { key, .. } | Self::Deleted { key, .. } => Some(key),
+            Self::Lost => None,
+        }
+    }
+}
+
 /// A time-bounded right; keys bound to it vanish when it is not renewed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LeaseId(pub i64);
@@ -99,6 +109,9 @@ pub trait Store: Send + Sync {
     async fn get(&self, key: &str) -> Result<Option<Versioned>, StoreError>;
     /// All keys that start with `prefix`.
     async fn list(&self, prefix: &str) -> Result<Listing, StoreError>;
+    /// The same as of an earlier revision, for as long as it is remembered; [`StoreError::Compacted`]
+    /// when it is not.
+    async fn list_at(&self, prefix: &str, at: Revision) -> Result<Listing, StoreError>;
     /// Writes if `expect` holds; bound to `lease` when given, to none otherwise.
     /// [`StoreError::LeaseGone`] when that lease ran out and nothing else stands in the way.
     async fn put(&self, key: &str, value: Bytes, expect: Expect, lease: Option<LeaseId>)
@@ -134,6 +147,9 @@ pub enum StoreError {
     /// The lease ran out.
     #[error("the lease is gone")]
     LeaseGone,
+    /// The store does not remember the revision, or was made anew and has not come to it.
+    #[error("revision {} is not known", .0.0)]
+    Compacted(Revision),
     /// The value is over [`VALUE_BYTES_MAX`].
     #[error("a value of {bytes} bytes is over the limit of {VALUE_BYTES_MAX}")]
     TooLarge {

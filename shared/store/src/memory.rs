@@ -48,6 +48,15 @@ impl Store for MemoryStore {
         Ok(self.now().table.list(prefix))
     }
 
+    async fn list_at(&self, prefix: &str, at: Revision) -> Result<Listing, StoreError> {
+        let shared = self.now();
+        let listing = shared.table.list(prefix);
+        if at > listing.revision {
+            return Err(StoreError::Compacted(at));
+        }
+        shared.feeds.undo(listing, prefix, at)
+    }
+
     async fn put(
         &self,
         key: &str,
@@ -108,10 +117,11 @@ impl Shared {
         if lease.is_some_and(|lease| self.leases.deadline(lease).is_none()) {
             return Err(StoreError::LeaseGone);
         }
+        let before = self.table.get(key).cloned();
         let versioned = self.table.put(key, value);
         let revision = versioned.revision;
         self.leases.bind(key, lease);
-        self.feeds.tell(revision, Change::Put { key: key.to_owned(), versioned });
+        self.feeds.tell(revision, Change::Put { key: key.to_owned(), versioned }, before);
         Ok(Written::Done(revision))
     }
 
@@ -137,8 +147,9 @@ impl Shared {
 
     fn remove(&mut self, key: &str) {
         self.leases.bind(key, None);
+        let before = self.table.get(key).cloned();
         if let Some(revision) = self.table.remove(key) {
-            self.feeds.tell(revision, Change::Deleted { key: key.to_owned(), revision });
+            self.feeds.tell(revision, Change::Deleted { key: key.to_owned(), revision }, before);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `velella-bench-control`: a coordinator in this process over the memory bus and store, and one load
-//! after the other: many notification subscribers, many rooms.
+//! after the other: many notification subscribers, many rooms. And, on a cluster that runs: making rooms.
 
+mod creation;
 mod memory;
 mod notices;
 mod producer;
@@ -36,6 +37,7 @@ struct Arguments {
 enum What {
     Notices(notices::Notices),
     Rooms(rooms::Rooms),
+    Creation(creation::Creation),
 }
 
 #[derive(Parser)]
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
     let outcome = runtime.and_then(|runtime| match what {
         What::Notices(config) => runtime.block_on(notices::measure(&config)),
         What::Rooms(config) => runtime.block_on(rooms::measure(config)),
+        What::Creation(config) => creation::measure(&config),
     });
     match outcome {
         Ok(true) => ExitCode::SUCCESS,

@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn the_time_is_read_from_the_end_of_a_notification() {
-        let message = ServerMessage { position: 7, room_position: 7, noticed_at_ms: 1_800_000_000_123, content: None };
+        let message = ServerMessage { sequence: 7, noticed_at_ms: 1_800_000_000_123, content: None };
         assert_eq!(noticed_at_ms(&message.encode_to_vec()), 1_800_000_000_123);
     }
 

@@ -38,7 +38,7 @@ Exit code: 0 measured; 1 a peer failed to join, nothing arrived, or the server c
 #[derive(Debug, Clone, Parser)]
 #[command(version, after_help = EXAMPLES)]
 pub(crate) struct Config {
-    /// Base URL of the REST API, including the app; several, with commas, are taken in turn by the peers
+    /// Base URL of the REST API, including the app; several, with commas, are taken in turn by the rooms, and by peers that come back
     #[arg(long = "url", default_value = "http://127.0.0.1:5002/api/v1/connect/load", value_parser = base_url, value_delimiter = ',')]
     pub(crate) urls: Vec<String>,
 

@@ -12,7 +12,7 @@ pub(crate) const GAP_NS_MIN: u64 = 200_000_000;
 /// Silences that one receiver remembers; the longest matter, and no run has this many.
 const GAPS_MAX: usize = 4096;
 
-/// A silence of one source at one receiver, in nanoseconds of the run.
+/// A silence of one source at one receiver, in nanoseconds of the window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Gap {
     pub(crate) source: u32,
@@ -43,11 +43,13 @@ impl Gaps {
     }
 
     /// The window closed: its gaps, those that still last among them.
-    pub(crate) fn close(&mut self, end_ns: u64) -> Vec<Gap> {
+    pub(crate) fn close(&mut self, start_ns: u64, end_ns: u64) -> Vec<Gap> {
         for (source, from_ns) in std::mem::take(&mut self.last_ns) {
             self.note(Gap { source, from_ns, to_ns: end_ns, open: true });
         }
-        std::mem::take(&mut self.found)
+        let in_window = |ns: u64| ns.saturating_sub(start_ns);
+        let found = std::mem::take(&mut self.found).into_iter();
+        found.map(|gap| Gap { from_ns: in_window(gap.from_ns), to_ns: in_window(gap.to_ns), ..gap }).collect()
     }
 
     fn note(&mut self, gap: Gap) {
@@ -70,7 +72,7 @@ mod tests {
             gaps.arrived(1, at_ms * MS);
         }
         (0..37).for_each(|n| gaps.arrived(2, n * 30 * MS));
-        let found = gaps.close(1_100 * MS);
+        let found = gaps.close(0, 1_100 * MS);
         assert_eq!(found, [Gap { source: 1, from_ns: 60 * MS, to_ns: 1_060 * MS, open: false }]);
     }
 
@@ -78,6 +80,6 @@ mod tests {
     fn what_never_came_back_is_a_gap_until_the_end() {
         let mut gaps = Gaps::default();
         gaps.arrived(1, 10 * MS);
-        assert_eq!(gaps.close(900 * MS), [Gap { source: 1, from_ns: 10 * MS, to_ns: 900 * MS, open: true }]);
+        assert_eq!(gaps.close(5 * MS, 905 * MS), [Gap { source: 1, from_ns: 5 * MS, to_ns: 900 * MS, open: true }]);
     }
 }

@@ -47,6 +47,11 @@ impl Measurement {
         self.window.get().is_some_and(|window| window.contains(sent_ns))
     }
 
+    /// When the window opens, in the nanoseconds of the run.
+    pub(crate) fn start_ns(&self) -> u64 {
+        self.window.get().map_or(0, |window| window.start_ns)
+    }
+
     /// When the window closes, in the nanoseconds of the run.
     pub(crate) fn end_ns(&self) -> u64 {
         self.window.get().map_or(0, |window| window.end_ns)
@@ -109,7 +114,7 @@ impl Arrivals {
 
     /// The silences of the window, once it has closed.
     pub(crate) fn gaps(&mut self, measurement: &Measurement) -> Vec<Gap> {
-        self.gaps.close(measurement.end_ns())
+        self.gaps.close(measurement.start_ns(), measurement.end_ns())
     }
 
     pub(crate) fn received(&self, source: u32) -> u64 {

@@ -46,11 +46,11 @@ fn render(summary: &Summary) -> String {
         ),
         row("delay (arrival)", percentiles(&summary.delay_arrival)),
         row("delay (read)", percentiles(&summary.delay_read)),
-        row("gaps", gaps(&summary.gaps)),
         row("send loop lateness", percentiles(&publishers.lateness)),
         row("keyframe requests", publishers.keyframe_requests.to_string()),
         row("CPU of this program", usage(&summary.bot_cpu)),
     ];
+    rows.extend(gaps(&summary.gaps));
     rows.extend(summary.server_cpu.as_ref().map(|server| row("CPU of the server", usage(server))));
     rows.extend(peers.failures.iter().map(|(reason, count)| row("FAILED", format!("{count} x {reason}"))));
     let doubts = [
@@ -69,12 +69,36 @@ fn row(name: &str, value: String) -> String {
     format!("{name:<22}{value}\n")
 }
 
-fn gaps(of: &Interruptions) -> String {
-    if of.interrupted == 0 && of.returns == 0 {
-        return "none".into();
+/// Upper ends of the rows of the distribution, in milliseconds.
+const GAP_STEPS_MS: [u64; 10] = [500, 1000, 1500, 2000, 2500, 3000, 4000, 6000, 8000, u64::MAX];
+
+/// How many streams broke off, and for how long.
+fn gaps(of: &Interruptions) -> Vec<String> {
+    let Interruptions { streams, interrupted, open, returns, longest_ms, .. } = of;
+    if *interrupted == 0 && *returns == 0 {
+        return vec![row("gaps", format!("none in {streams} streams"))];
     }
-    let Interruptions { streams, interrupted, open, returns, longest, .. } = of;
-    format!("{interrupted} of {streams} streams, {open} for ever; {}; {returns} returns", percentiles(longest))
+    let at = |permille: usize| {
+        let rank = (longest_ms.len() * permille).div_ceil(1000).saturating_sub(1);
+        longest_ms.get(rank).map_or_else(|| "none".into(), |ms| format!("{ms} ms"))
+    };
+    let mut rows = vec![
+        row("gaps", format!("{interrupted} of {streams} streams, {open} not ended; peers came back {returns} times")),
+        row("longest gap", format!("p50 {}  p95 {}  p99 {}  max {}", at(500), at(950), at(990), at(1000))),
+    ];
+    let began =
+        of.began_ms.map(|(first, last)| row("longest gap began", format!("{first} to {last} ms into the window")));
+    rows.extend(began);
+    let mut above = 0;
+    for step in GAP_STEPS_MS {
+        let count = longest_ms.iter().filter(|ms| (above..step).contains(*ms)).count();
+        if count > 0 {
+            let to = if step == u64::MAX { "more".into() } else { format!("{step} ms") };
+            rows.push(row("", format!("{above:>5} to {to:<8} {count:>5}")));
+        }
+        above = step;
+    }
+    rows
 }
 
 fn percentiles(of: &Percentiles) -> String {

@@ -67,7 +67,7 @@ async fn conduct(config: &Config, rooms: &[Room]) -> Result<Summary> {
         finish: finishing,
         decided: deciding,
     };
-    let mut stage = Stage { config, rooms, launched: 0, decided, ports: BTreeSet::new(), failed: 0 };
+    let mut stage = Stage { config, rooms, decided, ports: BTreeSet::new(), failed: 0 };
     let mut publishers = Crew::start("pub", config.threads(), &around)?;
     let mut subscribers = Crew::start("sub", config.threads(), &around)?;
     stage.join_all("publishers", &mut publishers, publishing_parts(config)).await?;
@@ -89,7 +89,6 @@ pub(crate) struct Observed {
 struct Stage<'a> {
     config: &'a Config,
     rooms: &'a [Room],
-    launched: usize,
     decided: mpsc::Receiver<Decided>,
     ports: BTreeSet<u16>,
     failed: usize,
@@ -128,13 +127,13 @@ impl Stage<'_> {
         }
     }
 
-    async fn launch(&mut self, at: u32, part: Part) -> Result<Launch> {
+    async fn launch(&self, at: u32, part: Part) -> Result<Launch> {
         let receives = part.publishes.is_empty() || self.config.publishers_receive;
         let room = self.rooms.get(size(at)).context("every part has a room")?.clone();
         let mut socket_urls = room.peer_socket_urls();
-        let turn = self.launched % socket_urls.len().max(1);
+        // All of a room at one coordinator: what another one's death costs a room can then be told.
+        let turn = size(at) % socket_urls.len().max(1);
         socket_urls.rotate_left(turn);
-        self.launched += 1;
         let token = spawn_blocking(move || room.add_peer(receives)).await?.context("cannot add a peer")?;
         let (reconnect, address) = (self.config.reconnect, self.config.bind);
         Ok(Launch { part, room: at, socket_urls, reconnect, token, address })

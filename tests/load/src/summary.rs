@@ -66,10 +66,10 @@ pub(crate) struct Interruptions {
     pub(crate) open: u64,
     /// Times that peers came back after their sockets were closed.
     pub(crate) returns: u64,
-    /// Of the longest silence of each interrupted stream.
-    pub(crate) longest: Percentiles,
-    /// These, in milliseconds, shortest first.
+    /// The longest silence of each interrupted stream in milliseconds, shortest first.
     pub(crate) longest_ms: Vec<u64>,
+    /// When the first and the last of these began, in milliseconds of the window.
+    pub(crate) began_ms: Option<(u64, u64)>,
 }
 
 /// What receivers got, per second of the window.
@@ -184,13 +184,14 @@ impl Ledger {
         let open = longest.values().filter(|gap| gap.open).count() as u64;
         let mut longest_ms: Vec<u64> = longest.values().map(|gap| gap.ns() / 1_000_000).collect();
         longest_ms.sort_unstable();
+        let began_ms = longest.values().map(|gap| gap.from_ns / 1_000_000);
         Interruptions {
             streams: peers.iter().map(|peer| self.sources(peer).count() as u64).sum(),
             interrupted: longest.len() as u64,
             open,
             returns: peers.iter().map(|peer| peer.returns).sum(),
-            longest: durations(longest.values().map(|gap| Duration::from_nanos(gap.ns()))),
             longest_ms,
+            began_ms: began_ms.clone().min().zip(began_ms.max()),
         }
     }
 

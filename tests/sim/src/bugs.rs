@@ -15,6 +15,8 @@ pub enum Bug {
     Replay,
     /// `CloseRoom` is never sent, and workers do not tell what they hold.
     NoCloses,
+    /// `CloseRoom` is never carried out, and watches do not show rooms that moved.
+    Unmoved,
     /// Nobody tells coordinators that they lead.
     NoLeader,
     /// Signals of workers are lost.

@@ -280,7 +280,7 @@ impl Process {
             Output::ToSocket { session, event: ServerEvent::Connected { .. } } => {
                 self.tell_peer(&session, PeerMail::Connected(session.clone()), ctx);
             }
-            Output::ToSocket { .. } | Output::TrackTaken { .. } | Output::Notice(_) => {}
+            Output::ToSocket { .. } | Output::TrackTaken { .. } => {}
             Output::CloseSocket { session, close } => {
                 self.tell_peer(&session, PeerMail::Closed(session.clone(), Some(close)), ctx);
                 self.sockets.remove(&session);

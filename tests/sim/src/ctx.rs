@@ -14,7 +14,7 @@ use crate::store::{Call, Store};
 pub(crate) struct Ctx {
     base: Instant,
     pub(crate) now: Duration,
-    pub(crate) queue: Queue,
+    pub(crate) queue: Queue<Event>,
     pub(crate) dice: Dice,
     pub(crate) net: Net,
     pub(crate) store: Store,
@@ -107,6 +107,13 @@ impl Ctx {
     }
 
     pub(crate) fn answer(&mut self, to: Node, boot: u32, (hub, lane): (Hub, Lane), mail: Mail) {
+        if hub == Hub::Bus && self.dice.permille(self.net.repeats_permille) {
+            self.deliver(to, boot, (hub, lane), mail.clone());
+        }
+        self.deliver(to, boot, (hub, lane), mail);
+    }
+
+    fn deliver(&mut self, to: Node, boot: u32, (hub, lane): (Hub, Lane), mail: Mail) {
         let lost = hub == Hub::Bus && self.dice.permille(self.net.loses_permille);
         if lost || !self.net.comes_from(to, hub) {
             return;

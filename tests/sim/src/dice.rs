@@ -35,6 +35,13 @@ impl Dice {
         from + Duration::from_micros(u64::try_from(more).unwrap_or(0))
     }
 
+    /// Time until the next of things that happen at random, `mean` apart on average.
+    pub(crate) fn until_next(&mut self, mean: Duration) -> Duration {
+        // 32 bits: each is a float exactly, and none is the logarithm of zero.
+        let one = f64::from(u32::try_from(self.throw() >> 32).unwrap_or(0));
+        mean.mul_f64(-((one + 1.0) / 4_294_967_296.0).ln())
+    }
+
     pub(crate) fn pick<T: Copy>(&mut self, of: &[T]) -> Option<T> {
         of.get(self.below(of.len())).copied()
     }

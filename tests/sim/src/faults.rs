@@ -19,6 +19,7 @@ pub(crate) enum Healing {
     Slow,
     Loss,
     Order,
+    Once,
     Up(Hub),
 }
 
@@ -57,6 +58,10 @@ impl World {
                 Healing::Order
             }
             90..94 => self.retire(node),
+            94..97 => {
+                self.ctx.net.repeats_permille = 200;
+                Healing::Once
+            }
             _ => {
                 self.ctx.net.down.insert(hub);
                 Healing::Up(hub)
@@ -118,6 +123,7 @@ impl World {
             Healing::Slow => net.slow = Duration::ZERO,
             Healing::Loss => net.loses_permille = 0,
             Healing::Order => net.reorders = false,
+            Healing::Once => net.repeats_permille = 0,
             Healing::Up(hub) => {
                 net.down.remove(&hub);
             }

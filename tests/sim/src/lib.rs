@@ -20,6 +20,7 @@ mod mail;
 mod net;
 mod oracle;
 mod peer;
+pub mod placement;
 mod queue;
 mod store;
 mod users;

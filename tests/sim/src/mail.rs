@@ -13,7 +13,7 @@ use crate::net::Node;
 use crate::store::Answer;
 
 /// To a process.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Mail {
     /// The store answers a call.
     Stored(u64, Box<Answer>),

@@ -52,6 +52,8 @@ pub(crate) struct Net {
     pub(crate) slow: Duration,
     pub(crate) reorders: bool,
     pub(crate) loses_permille: u32,
+    /// Of messages of the bus, which are delivered twice.
+    pub(crate) repeats_permille: u32,
     last: BTreeMap<(Node, Lane), Duration>,
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use velella_coordinator_core::{Fact, FleetFact};
+use velella_coordinator_core::{Fact, FleetFact, Revision};
 use velella_model::{Generation, Incarnation, PeerId, RoomId, WorkerId, key};
 
 use crate::ctx::Ctx;
@@ -78,12 +78,12 @@ impl Oracle {
 }
 
 /// Something is about to be written.
-pub(crate) fn written(fact: &Fact, ctx: &mut Ctx) {
+pub(crate) fn written(fact: &Fact, revision: Revision, ctx: &mut Ctx) {
     match fact {
         Fact::Room(room, record) => {
             promise_kept(ctx.oracle.rooms.get(room).copied(), record.is_some(), &format!("{room}"), ctx);
-            let Some(placement) = record.as_ref().map(|record| &record.placement) else { return };
-            let (new, boot) = (placement.generation, (placement.worker.clone(), placement.incarnation));
+            let Some(placement) = record.clone().map(|record| record.read_at(revision.0).placement) else { return };
+            let (new, boot) = (placement.generation, (placement.worker, placement.incarnation));
             if let Some((old, before)) = ctx.oracle.newest.get(room).cloned()
                 && (new < old || (new == old && before != boot))
             {

@@ -40,19 +40,25 @@ pub(crate) enum Event {
     Judge,
 }
 
-#[derive(Debug, Default)]
-pub(crate) struct Queue {
-    events: BTreeMap<(Duration, u64), Event>,
+#[derive(Debug)]
+pub(crate) struct Queue<E> {
+    events: BTreeMap<(Duration, u64), E>,
     next: u64,
 }
 
-impl Queue {
-    pub(crate) fn at(&mut self, at: Duration, event: Event) {
+impl<E> Default for Queue<E> {
+    fn default() -> Self {
+        Self { events: BTreeMap::new(), next: 0 }
+    }
+}
+
+impl<E> Queue<E> {
+    pub(crate) fn at(&mut self, at: Duration, event: E) {
         self.next += 1;
         self.events.insert((at, self.next), event);
     }
 
-    pub(crate) fn pop(&mut self) -> Option<(Duration, Event)> {
+    pub(crate) fn pop(&mut self) -> Option<(Duration, E)> {
         self.events.pop_first().map(|((at, _), event)| (at, event))
     }
 }

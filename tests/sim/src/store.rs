@@ -71,6 +71,7 @@ pub(crate) struct Store {
 }
 
 impl Store {
+    /// As it was written: the generation may be that of the write.
     pub(crate) fn room(&self, room: &RoomId) -> Option<&RoomRecord> {
         match &self.entries.get(&key::room(room))?.fact {
             Some(Fact::Room(_, record)) => record.as_ref(),
@@ -172,16 +173,19 @@ fn write(from: Node, fact: Fact, expect: Expect, ctx: &mut Ctx) -> WriteOutcome 
 }
 
 fn put(fact: Fact, lease: Option<LeaseId>, ctx: &mut Ctx) -> Revision {
-    oracle::written(&fact, ctx);
     let revision = ctx.store.next();
-    ctx.store.entries.insert(key_of(&fact), Stored { fact: Some(fact.clone()), revision, lease });
-    notify(&Entry { fact, revision }, ctx);
+    oracle::written(&fact, revision, ctx);
+    let stored = Stored { fact: Some(fact.clone()), revision, lease };
+    let stood = ctx.store.entries.insert(key_of(&fact), stored).is_some();
+    if !(stood && matches!(fact, Fact::Room(..)) && ctx.has(Bug::Unmoved)) {
+        notify(&Entry { fact, revision }, ctx);
+    }
     revision
 }
 
 fn delete(key: &str, gone: Fact, ctx: &mut Ctx) -> Revision {
-    oracle::written(&gone, ctx);
     let revision = ctx.store.next();
+    oracle::written(&gone, revision, ctx);
     ctx.store.entries.remove(key);
     notify(&Entry { fact: gone, revision }, ctx);
     revision

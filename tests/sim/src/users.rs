@@ -1,10 +1,10 @@
-//! Servers and operators: they make and delete rooms through any coordinator, cordon and drain workers,
-//! move rooms, and remember what they were promised.
+//! Servers and operators: they make, edit and delete rooms through any coordinator, cordon and drain
+//! workers, move rooms, and remember what they were promised.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use velella_coordinator_core::{PeerSpec, Reply, Request};
+use velella_coordinator_core::{PeerSpec, Reply, Request, RoomPatch};
 use velella_model::record::{Cordon, PeerKind, RoomSpec, Scopes};
 use velella_model::wire::command::SubscribeMode;
 use velella_model::{Json, PeerId, RoomId};
@@ -45,6 +45,7 @@ enum Asked {
     Delete(usize),
     Cordon(usize, Option<Cordon>),
     Move,
+    Edit,
 }
 
 #[derive(Debug, Default)]
@@ -80,7 +81,8 @@ impl Users {
             0..6 if matches!(self.rooms[room].state, State::Stands | State::Unclear) => self.delete(room, ctx),
             60..70 => self.move_a_room(ctx),
             70..78 => self.cordon_a_worker(ctx),
-            78..100 => self.move_a_peer(ctx),
+            78..86 => self.edit_a_room(ctx),
+            86..100 => self.move_a_peer(ctx),
             _ => {}
         }
     }
@@ -109,6 +111,14 @@ impl Users {
         let room = room_id(ctx.dice.below(self.rooms.len()));
         let to = ctx.dice.permille(500).then(|| worker_id(ctx.dice.below(self.workers)));
         self.ask(Asked::Move, Request::MoveRoom { room, to }, ctx);
+    }
+
+    fn edit_a_room(&mut self, ctx: &mut Ctx) {
+        let room = room_id(ctx.dice.below(self.rooms.len()));
+        // Another one each time, and more than ever come.
+        let peers_max = u32::try_from(100 + ctx.dice.below(1_000)).ok();
+        let patch = RoomPatch { peers_max: Some(peers_max), ..RoomPatch::default() };
+        self.ask(Asked::Edit, Request::EditRoom { room, patch }, ctx);
     }
 
     fn cordon_a_worker(&mut self, ctx: &mut Ctx) {
@@ -171,7 +181,7 @@ impl Users {
             (Asked::Cordon(worker, wanted), None | Some(Reply::Denied(_))) if self.quiet => {
                 self.ask_cordon(worker, wanted, ctx);
             }
-            (Asked::Cordon(..) | Asked::Move, _) => {}
+            (Asked::Cordon(..) | Asked::Move | Asked::Edit, _) => {}
         }
     }
 
@@ -223,9 +233,9 @@ fn shown(request: &Request) -> String {
         Request::DeleteRoom { room } => format!("delete {room}"),
         Request::AddPeer { room, peer, .. } => format!("add {room}/{peer}"),
         Request::CordonWorker { worker, cordon } => format!("cordon {worker}: {cordon:?}"),
+        Request::EditRoom { room, .. } => format!("edit {room}"),
         Request::MoveRoom { room, to } => format!("move {room} to {to:?}"),
         Request::ListRooms { .. }
-        | Request::EditRoom { .. }
         | Request::ShowRoom { .. }
         | Request::ShowPeer { .. }
         | Request::EditPeer { .. }

@@ -285,7 +285,7 @@ impl Process {
 
     fn tell_holding(&self, ctx: &mut Ctx) {
         ctx.remind(self.node, self.boot, ctx.now + Duration::from_millis(HOLDING_INTERVAL_MS), Timer::Hold);
-        if ctx.has(Bug::NoCloses) {
+        if ctx.has(Bug::NoCloses) || ctx.has(Bug::Unmoved) {
             return;
         }
         let rooms = self.rooms().collect();
@@ -294,7 +294,7 @@ impl Process {
     }
 
     fn ordered(&mut self, (from, boot, id): (Node, u32, u64), command: Command, ctx: &mut Ctx) {
-        if ctx.has(Bug::NoCloses) && matches!(command.order, Order::CloseRoom { .. }) {
+        if (ctx.has(Bug::NoCloses) || ctx.has(Bug::Unmoved)) && matches!(command.order, Order::CloseRoom { .. }) {
             return;
         }
         let admits = match &command.order {

@@ -22,7 +22,7 @@ const QUIET_AT: Duration = Duration::from_secs(80);
 
 /// How long after that all must be well: a lease, two sweeps of what workers hold, a peer's patience and
 /// the ramp of a reservation, one after the other.
-const WELL_AFTER: Duration = Duration::from_secs(40);
+const WELL_AFTER: Duration = Duration::from_secs(50);
 
 pub(crate) struct World {
     pub(crate) ctx: Ctx,

@@ -26,6 +26,7 @@ fn each_oracle_finds_what_it_looks_for() {
         (Bug::Forgetful, Kind::Lost),
         (Bug::Replay, Kind::Lost),
         (Bug::NoCloses, Kind::Orphan),
+        (Bug::Unmoved, Kind::Late),
         (Bug::NoLeader, Kind::Placed),
         (Bug::Mute, Kind::Joined),
         (Bug::DeafToCordons, Kind::Drained),
@@ -35,16 +36,4 @@ fn each_oracle_finds_what_it_looks_for() {
         let found = (0..100).find(|seed| run(*seed, Some(bug)).is_err_and(|violation| violation.kind == kind));
         assert!(found.is_some(), "{kind:?} does not find {bug:?}");
     }
-}
-
-#[test]
-#[ignore = "known: nobody notices that the last signal of a session, `Closed`, was lost"]
-fn a_peer_whose_session_ended_unheard_comes_back() {
-    assert!(run(532, None).is_ok());
-}
-
-#[test]
-#[ignore = "known: generations start above the newest revision that *this* coordinator knows, and its watch lags"]
-fn a_room_that_is_made_again_by_a_lagging_coordinator_gets_a_newer_generation() {
-    assert!(run(661, None).is_ok());
 }

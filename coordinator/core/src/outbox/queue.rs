@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use velella_model::RoomId;
 
+use crate::chronicle::Sequence;
+
 use super::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX, Call, Event};
 
 /// See above.
@@ -41,6 +43,15 @@ impl<P: Clone> Queue<P> {
         self.events.is_empty()
     }
 
+    /// When the first notice came.
+    pub(super) fn oldest(&self) -> Option<Instant> {
+        self.events.front().map(|(told_at, _)| *told_at)
+    }
+
+    pub(super) fn first_numbered(&self) -> Option<Sequence> {
+        self.events.iter().find_map(|(_, event)| event.sequence)
+    }
+
     pub(super) fn push(&mut self, event: Event<P>, now: Instant) {
         self.events.push_back((now, event));
     }
@@ -65,7 +76,7 @@ impl<P: Clone> Queue<P> {
         let call = Call {
             room: room.clone(),
             url: first.url.clone(),
-            events: self.events.iter().take(count).map(|(_, e)| (e.position, e.payload.clone())).collect(),
+            events: self.events.iter().take(count).map(|(_, e)| (e.sequence, e.payload.clone())).collect(),
             batch: first.batch && first.batchable,
             attempt: self.failures + 1,
         };

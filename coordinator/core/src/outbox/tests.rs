@@ -66,7 +66,7 @@ fn batches_gather_for_a_moment_and_leave_out_what_may_not_be_in_one() {
     assert_eq!(world.calls(), []);
     world.pass(BATCH_GATHER);
     let batch = world.outbox.poll_output().unwrap();
-    assert_eq!((batch.batch, batch.events), (true, vec![(0, "a"), (0, "b")]));
+    assert_eq!((batch.batch, batch.events), (true, vec![(None, "a"), (None, "b")]));
     world.called("r", true);
     assert!(!world.outbox.poll_output().unwrap().batch);
     world.called("r", true);
@@ -114,6 +114,38 @@ fn what_is_too_old_is_given_up_and_what_is_younger_is_still_tried() {
     assert_eq!((world.outbox.rooms.len(), world.outbox.by_len.len(), world.outbox.bytes), (0, 0, 0));
 }
 
+#[test]
+fn progress_ends_before_what_waits() {
+    let mut world = World::new();
+    for (id, revision) in [("slow", 3), ("slow", 4), ("quick", 5)] {
+        world.told(id, numbered(revision));
+    }
+    world.calls();
+    world.called("quick", true);
+    world.called("slow", false);
+    let progress = world.outbox.progress(Revision(7));
+    assert_eq!(progress, Progress { through: Revision(7), behind: [(room("slow"), Revision(2))].into() });
+    world.pass(RETRY_MAX);
+    world.calls();
+    world.called("slow", true);
+    assert_eq!(world.outbox.progress(Revision(7)).behind[&room("slow")], Revision(3));
+    world.outbox.clear();
+    assert_eq!(world.outbox.progress(Revision(7)), Progress { through: Revision(7), behind: BTreeMap::new() });
+    assert_eq!((world.outbox.stats().delivered, world.outbox.stats().waiting), (2, 0));
+}
+
+#[test]
+fn what_waits_grows_old_and_is_given_up_also_for_those_who_follow() {
+    let mut world = World::new();
+    world.told("r", numbered(3));
+    world.calls();
+    world.pass(GIVE_UP_AFTER);
+    assert_eq!(world.outbox.oldest_age(world.now), Some(GIVE_UP_AFTER));
+    world.called("r", false);
+    assert_eq!(world.outbox.oldest_age(world.now), None);
+    assert!(world.outbox.progress(Revision(3)).has(&room("r"), Revision(3)));
+}
+
 struct World {
     outbox: Outbox<&'static str>,
     now: Instant,
@@ -156,7 +188,11 @@ fn call(room: &str, attempt: u32, payloads: Vec<&'static str>) -> (String, u32, 
     (room.to_owned(), attempt, payloads)
 }
 
+fn numbered(revision: u64) -> Event<&'static str> {
+    Event { sequence: Some(Sequence::last_of(Revision(revision))), ..event("x", "http://h/") }
+}
+
 fn event(text: &'static str, url: &str) -> Event<&'static str> {
     let (url, payload) = (url.to_owned(), text);
-    Event { position: 0, url, batch: false, batchable: true, bytes: text.len(), payload }
+    Event { sequence: None, url, batch: false, batchable: true, bytes: text.len(), payload }
 }

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use velella_model::record::{Connection, CoordinatorRecord, PeerRecord, RoomSpec};
 use velella_model::wire::command::Order;
-use velella_model::wire::holding::Holding;
+use velella_model::wire::holding::{HOLDING_INTERVAL_MS, Holding};
 use velella_model::{CoordinatorId, Generation, Incarnation};
 
 use super::world::{Seen, World};
 use crate::evacuation::{EVACUATE_EVERY, EVACUATE_ROOMS, NOBODY_RETRY};
 use crate::registry::SUSPECT_AFTER;
 use crate::sweep::SWEEP_EVERY;
-use crate::testing::{announce, dead, peer, peer_record, room, session, worker};
+use crate::testing::{announce, dead, peer, peer_record, room, room_record, session, worker};
 use crate::*;
 
 #[test]
@@ -44,6 +44,16 @@ fn a_call_moves_at_once_when_its_worker_dies_whoever_leads() {
     let seen = world.take();
     assert!(seen.contains(&Seen::Closed(session("s1"), Close::WorkerRestarted)), "its client returns");
     assert_eq!(world.place_of("r").0, worker("w2"));
+}
+
+#[test]
+fn a_session_ends_when_its_room_left_its_worker_and_came_back_unseen() {
+    let mut world = World::with_session();
+    let (at, generation) = world.place_of("r");
+    let mut back = room_record(at.as_str());
+    back.placement.generation = Generation(generation + 2);
+    world.written_by_another(Fact::Room(room("r"), Some(back)));
+    assert!(world.take().contains(&Seen::Closed(session("s1"), Close::WorkerRestarted)), "the worker closed it");
 }
 
 #[test]
@@ -164,6 +174,10 @@ fn a_room_that_a_worker_holds_in_vain_is_closed_there() {
     };
     world.input(holds());
     assert_eq!(world.take(), [], "seen once: it may be new");
+    world.input(holds());
+    assert_eq!(world.take(), [], "the same message twice tells no more");
+    world.pass(Duration::from_millis(HOLDING_INTERVAL_MS));
+    world.take();
     world.input(holds());
     let (_, to, _, order) = world.command();
     assert_eq!((to, order), (worker("w1"), Order::CloseRoom { room: room("gone"), generation: Generation(3) }));

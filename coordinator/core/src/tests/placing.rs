@@ -1,6 +1,7 @@
 //! Rooms on their way to a worker.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use proptest::prelude::*;
 use velella_model::record::{RoomSpec, Verdict};
@@ -39,6 +40,33 @@ fn a_worker_that_refuses_is_left_out_and_the_generation_rises() {
     assert!(after.generation > before.generation);
     world.answer(op, CommandOutcome::Done);
     assert!(matches!(world.reply(ticket), Reply::Room(view) if view.record.placement.worker == worker("w2")));
+}
+
+#[test]
+fn a_worker_that_did_not_answer_closes_the_room_once_it_is_elsewhere() {
+    let mut world = World::new(&["w1", "w2"]);
+    world.obedient = false;
+    world.request(create("r"));
+    let (op, _, _, Order::AssignRoom { assignment: before }) = world.command() else { panic!("assignment") };
+    world.answer(op, CommandOutcome::TimedOut);
+    let [Seen::Command(_, at, _, closed), Seen::Command(_, next, _, Order::AssignRoom { .. })] = &world.take()[..]
+    else {
+        panic!("the old place is closed, the new one assigned")
+    };
+    assert_eq!((at, next), (&worker("w1"), &worker("w2")));
+    assert_eq!(*closed, Order::CloseRoom { room: room("r"), generation: before.generation });
+}
+
+#[test]
+fn a_worker_that_did_not_answer_and_is_the_only_one_may_keep_the_room_that_the_store_places_there() {
+    let mut world = World::with_peer();
+    world.boot("w2", 1);
+    world.obedient = false;
+    world.request(Request::MoveRoom { room: room("r"), to: Some(worker("w2")) });
+    let (op, ..) = world.command();
+    world.answer(op, CommandOutcome::TimedOut);
+    assert!(!world.take().iter().any(|seen| matches!(seen, Seen::Command(..))), "nobody is told to close it");
+    assert_eq!(world.place_of("r").0, worker("w2"));
 }
 
 #[test]
@@ -88,6 +116,22 @@ fn rooms_that_are_only_expected_to_cost_something_fill_no_worker() {
 }
 
 #[test]
+fn a_room_that_was_made_though_the_store_did_not_say_so_moves_when_its_worker_died_meanwhile() {
+    let mut world = World::new(&["w1", "w2"]);
+    world.input(Input::Leads(true));
+    world.silent_store = true;
+    world.request(create("r"));
+    world.silent_store = false;
+    world.written_by_another(Fact::Room(room("r"), Some(testing::room_record("w1"))));
+    world.written_by_another(testing::dead("w1"));
+    world.pass(Duration::ZERO);
+    assert_eq!(world.place_of("r").0, worker("w1"), "it is on its way");
+    world.input(Input::Written { op: OpId(1), outcome: WriteOutcome::Failed });
+    world.pass(Duration::ZERO);
+    assert_eq!(world.place_of("r").0, worker("w2"));
+}
+
+#[test]
 fn a_taken_id_is_refused_unless_an_existing_room_will_do() {
     let mut world = World::with_peer();
     let ticket = world.request(create("r"));
@@ -127,6 +171,29 @@ fn a_room_made_again_under_its_id_has_a_higher_generation_than_before() {
     assert!(generation(&mut world) > before);
 }
 
+#[test]
+fn a_room_that_a_lagging_coordinator_makes_again_has_a_higher_generation_than_before() {
+    let mut world = World::unlisted(&["w1"]);
+    world.revision = 70;
+    let before = world.put(Fact::Room(room("r"), Some(testing::room_record("w1")))).revision;
+    let deleted = world.put(Fact::Room(room("r"), None)).revision;
+    world.request(create("r"));
+    assert_eq!(generation(&mut world), Generation(deleted.0 + 1), "that of its write, not of what is known here");
+    world.input(Input::Changed(Entry { fact: Fact::Room(room("r"), None), revision: deleted }));
+    assert!(generation(&mut world) > Generation(before.0));
+}
+
+#[test]
+fn an_edit_of_a_room_keeps_its_generation() {
+    let mut world = World::with_peer();
+    let before = generation(&mut world);
+    let patch = RoomPatch { public: Some(true), ..RoomPatch::default() };
+    world.request(Request::EditRoom { room: room("r"), patch });
+    assert_eq!(generation(&mut world), before);
+    let stored = world.store.get(&velella_model::key::room(&room("r"))).unwrap();
+    assert!(matches!(&stored.fact, Fact::Room(_, Some(record)) if record.placement.generation == before));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
@@ -156,16 +223,4 @@ fn generation(world: &mut World) -> Generation {
 
 fn create(id: &str) -> Request {
     Request::CreateRoom { room: room(id), spec: RoomSpec::default(), reuse: false }
-}
-
-#[test]
-fn no_room_is_made_before_the_store_was_read() {
-    let mut world = World::unlisted(&["w1"]);
-    let create = || Request::CreateRoom { room: room("r"), spec: RoomSpec::default(), reuse: false };
-    let ticket = world.request(create());
-    assert_eq!(world.reply(ticket), Reply::Denied(Denial::StoreDown));
-    world.revision = 70;
-    world.input(Input::Listed { noun: Noun::Rooms, entries: Vec::new(), revision: Revision(70) });
-    world.request(create());
-    assert_eq!(world.place_of("r").1, 71, "above all that the room may have had in a former life");
 }

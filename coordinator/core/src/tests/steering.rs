@@ -27,6 +27,22 @@ fn a_cordoned_worker_keeps_its_rooms_and_gets_no_new_ones() {
 }
 
 #[test]
+fn a_room_that_was_on_its_way_to_a_worker_when_that_was_drained_moves_on() {
+    let mut world = World::with_peer();
+    world.input(Input::Leads(true));
+    world.boot("w2", 1);
+    world.obedient = false;
+    world.request(Request::MoveRoom { room: room("r"), to: Some(worker("w2")) });
+    let (op, ..) = world.command();
+    cordon(&mut world, "w2", Some(Cordon { drain: true }));
+    world.pass(Duration::ZERO);
+    world.obedient = true;
+    world.answer(op, CommandOutcome::Done);
+    world.pass(Duration::from_millis(100));
+    assert_eq!(world.place_of("r").0, worker("w1"));
+}
+
+#[test]
 fn a_drained_worker_gives_its_rooms_away_and_its_clients_return_elsewhere() {
     let mut world = World::with_session();
     world.input(Input::Leads(true));

@@ -5,6 +5,7 @@ use velella_model::wire::signal::{CloseReason, SessionEvent, Voice, VoiceChanged
 use velella_model::{Json, MediaKind, TrackId};
 
 use super::world::World;
+use crate::chronicle::Chronicle;
 use crate::notice::name;
 use crate::testing::{peer, peer_record, room, room_record};
 use crate::*;
@@ -44,31 +45,21 @@ fn a_session_that_a_bug_ended_crashed_before_it_disconnected() {
 }
 
 #[test]
-fn what_stood_in_the_store_before_the_start_is_no_news_and_later_listings_tell_the_difference() {
+fn what_stood_in_the_store_before_the_start_is_no_news() {
     let mut world = World::unlisted(&["w1"]);
-    world.input(listed(Noun::Peers, vec![a_peer("p", 2)], 3));
-    world.input(listed(Noun::Rooms, vec![a_room("r", 1)], 3));
+    world.chronicle = Chronicle::new();
+    world.chronicle.listed(vec![a_peer("p", 2), a_room("r", 1)], Revision(3));
+    assert_eq!(world.chronicle.poll_output(), None);
+    world.written_by_another(a_room("r", 1).fact);
     assert_eq!(told(&mut world), [""; 0]);
-    world.input(listed(Noun::Rooms, vec![a_room("r", 1), a_room("r2", 5)], 6));
-    world.input(listed(Noun::Peers, vec![], 6));
-    assert_eq!(told(&mut world), ["RoomCreated", "Deleted"]);
 }
 
 #[test]
-fn a_room_that_is_read_by_its_key_before_the_first_listing_is_no_news() {
-    let mut world = World::unlisted(&["w1"]);
-    world.put(Fact::Room(room("r"), Some(room_record("w1"))));
-    world.put(Fact::Peer(room("r"), peer("p"), Some(peer_record())));
-    world.authenticate("s1");
-    assert_eq!(told(&mut world), ["Connected"]);
-}
-
-#[test]
-fn peers_that_the_watch_shows_before_their_room_are_told_of_with_it() {
+fn peers_that_stand_before_their_room_are_told_of_with_it() {
     let mut world = World::new(&["w1"]);
-    world.input(Input::Changed(a_peer("p", 2)));
+    world.written_by_another(a_peer("p", 2).fact);
     assert_eq!(told(&mut world), [""; 0]);
-    world.input(Input::Changed(a_room("r", 1)));
+    world.written_by_another(a_room("r", 1).fact);
     assert_eq!(told(&mut world), ["RoomCreated", "Added"]);
 }
 
@@ -76,10 +67,9 @@ fn peers_that_the_watch_shows_before_their_room_are_told_of_with_it() {
 fn nothing_is_told_of_the_peers_of_a_room_that_is_gone() {
     let mut world = World::with_session();
     world.told.clear();
-    let gone = |fact, revision| Input::Changed(Entry { fact, revision: Revision(revision) });
-    world.input(gone(Fact::Room(room("r"), None), 100));
+    world.written_by_another(Fact::Room(room("r"), None));
     assert_eq!(told(&mut world), ["Disconnected", "Deleted", "RoomDeleted"]);
-    world.input(gone(Fact::Peer(room("r"), peer("p"), None), 101));
+    world.written_by_another(Fact::Peer(room("r"), peer("p"), None));
     assert_eq!(told(&mut world), [""; 0]);
 }
 
@@ -87,14 +77,14 @@ fn nothing_is_told_of_the_peers_of_a_room_that_is_gone() {
 fn a_voice_is_told_of_when_its_track_is_known() {
     let mut world = World::with_session();
     world.told.clear();
-    world.input(heard(Voice::Speech));
+    world.heard(voice(Voice::Speech));
     assert_eq!(told(&mut world), [""; 0]);
     world.signal("s1", 0, track("t"));
-    world.input(heard(Voice::Speech));
+    world.heard(voice(Voice::Speech));
     assert_eq!(told(&mut world), ["TrackAdded", "VoiceChanged"]);
-    world.input(heard(Voice::Speech));
+    world.heard(voice(Voice::Speech));
     assert_eq!(told(&mut world), [""; 0], "it is no news");
-    world.input(heard(Voice::Silence));
+    world.heard(voice(Voice::Silence));
     assert_eq!(told(&mut world), ["VoiceChanged"]);
 }
 
@@ -102,13 +92,13 @@ fn a_voice_is_told_of_when_its_track_is_known() {
 fn a_track_that_ends_while_it_speaks_is_silent_before_it_is_gone() {
     let mut world = World::with_session();
     world.signal("s1", 0, track("t"));
-    world.input(heard(Voice::Speech));
+    world.heard(voice(Voice::Speech));
     world.told.clear();
     world.signal("s1", 1, removed("t"));
     let [silence, removed] = &std::mem::take(&mut world.told)[..] else { panic!("two notices") };
     assert!(matches!(silence.told, Told::VoiceChanged(_, _, Voice::Silence)), "{silence:?}");
     assert_eq!(name(&removed.told), "TrackRemoved");
-    world.input(heard(Voice::Silence));
+    world.heard(voice(Voice::Silence));
     assert_eq!(told(&mut world), [""; 0], "the worker's word comes too late");
 }
 
@@ -128,9 +118,8 @@ fn told(world: &mut World) -> Vec<&'static str> {
     std::mem::take(&mut world.told).iter().map(|notice| name(&notice.told)).collect()
 }
 
-fn heard(voice: Voice) -> Input {
-    let track = TrackId::parse("t").unwrap();
-    Input::Heard(VoiceChanged { room: room("r"), peer: peer("p"), track, voice })
+fn voice(voice: Voice) -> VoiceChanged {
+    VoiceChanged { room: room("r"), peer: peer("p"), track: TrackId::parse("t").unwrap(), voice }
 }
 
 fn track(id: &str) -> SessionEvent {
@@ -141,10 +130,6 @@ fn track(id: &str) -> SessionEvent {
 fn removed(id: &str) -> SessionEvent {
     let track = TrackId::parse(id).unwrap();
     SessionEvent::TrackRemoved { track, kind: MediaKind::Audio, metadata: Json::null() }
-}
-
-fn listed(noun: Noun, entries: Vec<Entry>, revision: u64) -> Input {
-    Input::Listed { noun, entries, revision: Revision(revision) }
 }
 
 fn a_room(id: &str, revision: u64) -> Entry {

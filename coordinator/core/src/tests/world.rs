@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use velella_model::record::{PeerKind, RoomSpec};
 use velella_model::wire::command::Order;
-use velella_model::wire::signal::{ServerEvent, SessionEvent, ToCoordinator, ToWorker};
+use velella_model::wire::signal::{ServerEvent, SessionEvent, ToCoordinator, ToWorker, VoiceChanged};
 use velella_model::{Incarnation, Json, PeerId, RoomId, RoomType, SessionId, TrackId, WorkerId};
 
+use crate::chronicle::Chronicle;
 use crate::testing::{alive, announce, coordinator_id, peer, room, session, start};
 use crate::*;
 
@@ -44,10 +45,13 @@ pub(crate) struct World {
     pub(crate) seen: Vec<Seen>,
     /// What was told to servers, apart: most tests ask about something else.
     pub(crate) told: Vec<Notice>,
+    pub(crate) chronicle: Chronicle,
     /// Whether workers answer `Done` by themselves.
     pub(crate) obedient: bool,
     /// Whether the store fails.
     pub(crate) store_down: bool,
+    /// Whether the store does not answer writes.
+    pub(crate) silent_store: bool,
     next_ticket: u64,
 }
 
@@ -71,10 +75,13 @@ impl World {
             revision: 0,
             seen: Vec::new(),
             told: Vec::new(),
+            chronicle: Chronicle::new(),
             obedient: true,
             store_down: false,
+            silent_store: false,
             next_ticket: 0,
         };
+        world.chronicle.listed(Vec::new(), Revision(0));
         for id in workers {
             world.boot(id, 1);
         }
@@ -187,7 +194,18 @@ impl World {
         self.revision += 1;
         let entry = Entry { revision: Revision(self.revision), fact };
         self.store.insert(key(&entry.fact), entry.clone());
+        self.chronicle.changed(entry.clone());
+        self.tell();
         entry
+    }
+
+    pub(crate) fn heard(&mut self, voice: VoiceChanged) {
+        self.chronicle.heard(voice);
+        self.tell();
+    }
+
+    fn tell(&mut self) {
+        self.told.extend(std::iter::from_fn(|| self.chronicle.poll_output()));
     }
 
     /// Where the store places a room.
@@ -199,6 +217,7 @@ impl World {
 
     fn execute(&mut self, output: Output) {
         let seen = match output {
+            Output::Write { .. } if self.silent_store => return,
             Output::Write { op, fact, expect } => {
                 let outcome = self.write(fact, expect);
                 return self.core.handle_input(Input::Written { op, outcome }, self.now);
@@ -227,7 +246,6 @@ impl World {
             Output::TrackTaken { session, track, worker } => Seen::TrackTaken(session, track, worker),
             Output::CloseSocket { session, close } => Seen::Closed(session, close),
             Output::Reply { ticket, reply } => Seen::Reply(ticket, reply),
-            Output::Notice(notice) => return self.told.push(notice),
         };
         self.seen.push(seen);
     }

@@ -12,6 +12,7 @@ use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::{ClientConfig, RootCertStore};
+use velella_coordinator_core::chronicle::Sequence;
 use velella_ops::Secret;
 
 /// Time for a whole call: name, connection, TLS, request, answer.
@@ -29,17 +30,16 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
 /// Signature of the body, as published SDKs check it.
 const SIGNATURE: &str = "x-fishjam-signature-256";
-/// Our own: `log/position`, or `log/first-last` for a batch; the same in each attempt.
-const EVENT: &str = "x-velella-event";
+/// Our own: the number of the notification, `first-last` for a batch; the same whoever delivers it.
+const SEQUENCE: &str = "velella-sequence";
 /// Our own: 1, 2, …
-const ATTEMPT: &str = "x-velella-attempt";
+const ATTEMPT: &str = "velella-attempt";
 
 /// Makes calls; cloning shares its connections.
 #[derive(Clone)]
 pub(super) struct Client {
     http: legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     key: Option<Arc<hmac::Key>>,
-    log: Arc<str>,
 }
 
 /// Why a call does not count as delivered.
@@ -56,14 +56,14 @@ pub(super) enum CallError {
 }
 
 impl Client {
-    pub(super) fn new(secret: Option<&Secret>, log: &str) -> Self {
+    pub(super) fn new(secret: Option<&Secret>) -> Self {
         let http = legacy::Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
             .build(connector());
         let key = secret.map(|secret| Arc::new(hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes())));
-        Self { http, key, log: log.into() }
+        Self { http, key }
     }
 
     /// Posts a body and waits for a status of 200 to 299.
@@ -71,15 +71,15 @@ impl Client {
         &self,
         url: &str,
         body: Bytes,
-        (first, last): (u64, u64),
+        (first, last): (Option<Sequence>, Option<Sequence>),
         attempt: u32,
     ) -> Result<(), CallError> {
-        let log = &self.log;
-        let event = if first == last { format!("{log}/{first}") } else { format!("{log}/{first}-{last}") };
-        let mut request = Request::post(url)
-            .header(header::CONTENT_TYPE, "application/x-protobuf")
-            .header(EVENT, event)
-            .header(ATTEMPT, attempt);
+        let mut request =
+            Request::post(url).header(header::CONTENT_TYPE, "application/x-protobuf").header(ATTEMPT, attempt);
+        if let (Some(Sequence(first)), Some(Sequence(last))) = (first, last) {
+            let numbers = if first == last { first.to_string() } else { format!("{first}-{last}") };
+            request = request.header(SEQUENCE, numbers);
+        }
         if let Some(key) = &self.key {
             request = request.header(SIGNATURE, signature(key, &body));
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use axum::body::Bytes;
+use velella_coordinator_core::chronicle::Sequence;
 use velella_model::{IdError, RoomId};
 use velella_proto::fishjam::ServerMessage;
 use velella_proto::fishjam::server_message::{Authenticated, Content, EventType, SubscribeRequest, SubscribeResponse};
@@ -23,8 +24,8 @@ pub(super) enum Said {
 /// What about.
 #[derive(Debug, PartialEq)]
 pub(super) enum Subscription {
-    /// What happens in these rooms, or in all; after a position of a log, or from now on.
-    Notifications { rooms: BTreeSet<RoomId>, resume: Option<(String, u64)> },
+    /// What happens in these rooms, or in all; after a number, or from now on.
+    Notifications { rooms: BTreeSet<RoomId>, resume: Option<Sequence> },
     /// Numbers, each second.
     Metrics,
 }
@@ -58,24 +59,24 @@ fn subscription(request: SubscribeRequest) -> Result<Subscription, BadFrame> {
         EventType::Unspecified => Err(BadFrame::UnknownEvents),
         EventType::Metrics => Ok(Subscription::Metrics),
         EventType::ServerNotification => {
-            let SubscribeRequest { room_ids, resume_log, resume_position, .. } = request;
+            let SubscribeRequest { room_ids, resume_after, .. } = request;
             if room_ids.len() > ROOMS_MAX {
                 return Err(BadFrame::TooManyRooms);
             }
             let rooms = room_ids.iter().map(|id| RoomId::parse(id)).collect::<Result<_, _>>()?;
-            let resume = (!resume_log.is_empty()).then_some((resume_log, resume_position));
+            let resume = (resume_after > 0).then_some(Sequence(resume_after));
             Ok(Subscription::Notifications { rooms, resume })
         }
     }
 }
 
-pub(super) fn authenticated(log: &str) -> Bytes {
-    frame(Content::Authenticated(Authenticated { log: log.to_owned() }))
+pub(super) fn authenticated() -> Bytes {
+    frame(Content::Authenticated(Authenticated {}))
 }
 
-pub(super) fn subscribed(position: u64, resumed: bool) -> Bytes {
+pub(super) fn subscribed(Sequence(sequence): Sequence, resumed: bool) -> Bytes {
     let event_type = EventType::ServerNotification.into();
-    frame(Content::SubscribeResponse(SubscribeResponse { event_type, position, resumed }))
+    frame(Content::SubscribeResponse(SubscribeResponse { event_type, sequence, resumed }))
 }
 
 pub(super) fn subscribed_to_metrics() -> Bytes {
@@ -97,7 +98,7 @@ mod tests {
         let all = Subscription::Notifications { rooms: BTreeSet::new(), resume: None };
         assert_eq!(decode(&[0x42, 2, 8, 1]).unwrap(), Said::Subscribe(all));
         assert_eq!(decode(&[0x42, 2, 8, 2]).unwrap(), Said::Subscribe(Subscription::Metrics));
-        assert_eq!(subscribed(0, false)[..], [0x4a, 2, 8, 1]);
+        assert_eq!(subscribed(Sequence(0), false)[..], [0x4a, 2, 8, 1]);
         assert_eq!(subscribed_to_metrics()[..], [0x4a, 2, 8, 2]);
     }
 

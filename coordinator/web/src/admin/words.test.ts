@@ -59,6 +59,8 @@ test("a placement is explained by the first difference that the coordinator look
     [[scored("a", 300, 9), scored("b", 0, 0, true)], /only one in the wanted region/],
     [[scored("a", 49, 9), scored("b", 50, 0)], /least loaded, at 4.9 %/],
     [[scored("a", 49, 1), scored("b", 0, 2)], /fewest rooms, 1/],
+    [[scored("a", 509, 3), scored("b", 500, 2)], /the lot fell on it/],
+    [[scored("a", 509, 9), scored("b", 510, 2)], /least loaded, at 51 %/],
     [[scored("a", 0, 1), scored("b", 0, 1)], /name comes first/],
     [[], /not recorded/],
   ];

@@ -53,8 +53,9 @@ export function health(workers: readonly Worker[]): Condition {
 /** Workers that are named before the rest is only counted. */
 const SAID_MAX = 4;
 
-/** As the coordinator scores: loads within one step count as equal. */
-const LOAD_STEP_PERMILLE = 50;
+/** As the coordinator scores: idle workers count as equally loaded, and so do others within one step. */
+const IDLE_PERMILLE = 50;
+const LOAD_STEP_PERMILLE = 10;
 
 /** Why a room lives where it lives. */
 export function why({ worker, candidates }: Pick<Placement, "worker" | "candidates">): string {
@@ -67,9 +68,11 @@ export function why({ worker, candidates }: Pick<Placement, "worker" | "candidat
   if (others.length === 0) return `${worker} was chosen: it was the only one that could take the room.`;
   const near = others.filter((one) => one.region_miss === chosen.region_miss);
   if (near.length === 0) return `${worker} was chosen: it is the only one in the wanted region.`;
-  const step = (load: number) => Math.floor(load / LOAD_STEP_PERMILLE);
+  const idle = (load: number) => load < IDLE_PERMILLE;
+  const step = (load: number) => (idle(load) ? 0 : Math.floor(load / LOAD_STEP_PERMILLE));
   const equal = near.filter((one) => step(one.load_permille) === step(chosen.load_permille));
   if (equal.length === 0) return `${worker} was chosen: it was the least loaded, at ${percent(chosen.load_permille)}.`;
+  if (!idle(chosen.load_permille)) return `${worker} was chosen: others were as good, and the lot fell on it.`;
   if (equal.every((one) => one.rooms > chosen.rooms)) {
     return `${worker} was chosen: among the least loaded it held the fewest rooms, ${chosen.rooms}.`;
   }

@@ -2,13 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
 use velella_model::record::{
-    AgentOutput, Candidate, Connection, CoordinatorRecord, Cordon, PeerKind, PeerRecord, Placement, RoomRecord,
-    RoomSpec, Scopes, Subscriptions, TrackRecord, Verdict, WorkerRecord,
+    AgentOutput, AnswerRecord, Candidate, Connection, CoordinatorRecord, Cordon, OnceRecord, PeerKind, PeerRecord,
+    Placement, RoomRecord, RoomSpec, Scopes, SealedAnswer, Subscriptions, TrackRecord, Verdict, WebhookCursor,
+    WorkerRecord,
 };
 use velella_model::wire::command::{Rights, SubscribeMode};
 use velella_model::{
-    CoordinatorId, Generation, Incarnation, Json, MediaKind, PeerId, RoomType, SessionId, TrackId, VideoCodec, WorkerId,
+    CoordinatorId, Generation, Incarnation, Json, MediaKind, PeerId, RoomId, RoomType, SessionId, TrackId, VideoCodec,
+    WorkerId,
 };
 
 #[test]
@@ -54,6 +57,23 @@ fn processes_keep_their_form() {
     crate::holds("worker_record", &[("alive", WorkerRecord { incarnation: Incarnation(u64::MAX) })]);
     crate::holds("coordinator_record", &[("alive", CoordinatorRecord {})]);
     crate::holds("cordon", &[("cordon", Cordon { drain: false }), ("drain", Cordon { drain: true })]);
+}
+
+#[test]
+fn what_coordinators_share_keeps_its_form() {
+    let (by, through) = (CoordinatorId::parse("c1").unwrap(), 70);
+    let all = WebhookCursor { by: by.clone(), through, behind: BTreeMap::new() };
+    let behind = BTreeMap::from([(RoomId::parse("r1").unwrap(), 42)]);
+    let cursors = [("everything", all), ("but for a room", WebhookCursor { by, through, behind })];
+    crate::holds("webhook_cursor", &cursors);
+
+    let sealed = SealedAnswer { nonce: Bytes::from_static(&[1, 2]), sealed: Bytes::from_static(&[0xff]) };
+    let once = |answer| OnceRecord { fingerprint: "ab".into(), answer };
+    crate::holds("once_record", &[("being done", once(None)), ("done", once(Some(sealed)))]);
+
+    let headers = vec![("content-type".into(), Bytes::from_static(b"application/json"))];
+    let answer = AnswerRecord { status: 201, headers, body: Bytes::from_static(b"{}") };
+    crate::holds("answer_record", &[("created", answer)]);
 }
 
 /// A new kind fails to compile here: it needs an example too.

@@ -54,10 +54,10 @@ pub(super) fn never_sent(error: &Fault) -> bool {
     causes(status).any(|cause| cause.is::<ConnectError>())
 }
 
-/// Whether the revision that was asked for is forgotten.
+/// Whether the revision that was asked for is forgotten, or has not come yet.
 pub(super) fn is_compacted(error: &Fault) -> bool {
-    matches!(error, Fault::GRpcStatus(status)
-        if status.code() == Code::OutOfRange && status.message().contains("compacted"))
+    let unknown = |message: &str| message.contains("compacted") || message.contains("future revision");
+    matches!(error, Fault::GRpcStatus(status) if status.code() == Code::OutOfRange && unknown(status.message()))
 }
 
 /// Whether an answer was over the limit of this client.

@@ -5,7 +5,7 @@ use etcd_client::{Client, Error, GetOptions, GetResponse};
 use super::fault::is_compacted;
 use super::members::Members;
 use super::{revision, versioned};
-use crate::{Listing, StoreError, VALUE_BYTES_MAX};
+use crate::{Listing, Revision, StoreError, VALUE_BYTES_MAX};
 
 /// Keys in one answer.
 const PAGE_KEYS_MAX: i64 = 500;
@@ -18,27 +18,33 @@ const STARTS_MAX: usize = 3;
 
 pub(super) async fn list(members: &Members, prefix: &str) -> Result<Listing, StoreError> {
     for _ in 0..STARTS_MAX {
-        if let Some(listing) = list_once(members, prefix).await? {
+        if let Some(listing) = list_once(members, prefix, None).await? {
             return Ok(listing);
         }
     }
     Err(StoreError::Down(format!("etcd compacts faster than {prefix} can be listed")))
 }
 
-/// `None` when the revision is forgotten half way.
-async fn list_once(members: &Members, prefix: &str) -> Result<Option<Listing>, StoreError> {
+/// As of an earlier revision.
+pub(super) async fn list_at(members: &Members, prefix: &str, at: Revision) -> Result<Listing, StoreError> {
+    list_once(members, prefix, Some(at)).await?.ok_or(StoreError::Compacted(at))
+}
+
+/// As of `at`, or of the first page; `None` when that revision is forgotten.
+async fn list_once(members: &Members, prefix: &str, at: Option<Revision>) -> Result<Option<Listing>, StoreError> {
     let (mut from, end) = range(prefix);
     let mut listing: Option<Listing> = None;
     loop {
         let mut options = GetOptions::new().with_range(end.clone()).with_limit(PAGE_KEYS_MAX);
-        if let Some(listing) = &listing {
-            options = options.with_revision(super::signed(listing.revision));
+        if let Some(at) = listing.as_ref().map(|listing| listing.revision).or(at) {
+            options = options.with_revision(super::signed(at));
         }
         let Some(page) = members.call(|client| page(client, from.clone(), options.clone())).await? else {
             return Ok(None);
         };
         let listing_so_far = listing.get_or_insert_with(|| Listing {
-            revision: revision(page.header().map_or(0, |header| header.revision())),
+            // The header tells the newest revision, whichever was asked for.
+            revision: at.unwrap_or_else(|| revision(page.header().map_or(0, |header| header.revision()))),
             ..Listing::default()
         });
         for entry in page.kvs() {

@@ -92,6 +92,7 @@ async fn a_watch_from_a_forgotten_revision_is_lost() {
     let newest = put(&store, "k").await;
     raw(&server, None).await.compact(signed(newest), None).await.unwrap();
 
+    assert_eq!(store.list_at("k", old).await, Err(StoreError::Compacted(old)));
     let mut watch = store.watch("k", old).await.unwrap();
     assert_eq!(next(&mut watch).await, Change::Lost);
     assert_eq!(watch.next().await, None);

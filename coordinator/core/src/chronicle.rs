@@ -1,0 +1,343 @@
+//! What servers are told, from the changes of the store in their order: pure, a machine of its own.
+//!
+//! It sees every change once, as the store made it, and knows nothing else. So every coordinator
+//! tells the same of a change, under the same number, and so does one that reads the store as of an
+//! earlier revision and goes on from there.
+//!
+//! A peer whose room is not known yet is told of together with its room; once a room is told to be
+//! gone, nothing more is told of its peers. Voices do not come from the store and carry no number; a
+//! track that ends while it speaks may be gone before it is silent, so whoever was told to speak is
+//! told to be silent first.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use velella_model::record::{PeerRecord, RoomRecord};
+use velella_model::wire::signal::{Voice, VoiceChanged};
+use velella_model::{PeerId, RoomId, TrackId};
+
+use crate::input::{Entry, Fact, Revision};
+use crate::notice::{Hook, Notice, Told, Track, of_peer};
+
+/// Notices of one revision that are numbered; those beyond are told without a number. The end of a
+/// room is the change with the most, a few for each peer.
+pub const NUMBERED_MAX: u64 = 1 << INDEX_BITS;
+
+const INDEX_BITS: u32 = 16;
+
+/// The number of a notice: it rises within a room, and is the same whoever tells it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Sequence(pub u64);
+
+impl Sequence {
+    /// The last number that a notice of this revision can have.
+    pub fn last_of(revision: Revision) -> Self {
+        Self((revision.0 << INDEX_BITS) | (NUMBERED_MAX - 1))
+    }
+
+    /// The change that the notice is of.
+    pub fn revision(self) -> Revision {
+        Revision(self.0 >> INDEX_BITS)
+    }
+}
+
+/// The machine. Give it a listing first, then every change after that.
+#[derive(Debug, Default)]
+pub struct Chronicle {
+    rooms: BTreeMap<RoomId, Hook>,
+    peers: BTreeMap<RoomId, BTreeMap<PeerId, PeerRecord>>,
+    /// Only tracks that the records know.
+    speaking: BTreeSet<(RoomId, PeerId, TrackId)>,
+    seen: Option<Revision>,
+    /// Only rooms with a webhook of their own are told of.
+    hooked_only: bool,
+    numbering: Numbering,
+    outputs: VecDeque<Notice>,
+}
+
+#[derive(Debug, Default)]
+enum Numbering {
+    /// What a listing shows happened in steps that nobody saw: a number would be a guess.
+    #[default]
+    Unknown,
+    /// The next notice of this revision has this index.
+    Of(Revision, u64),
+}
+
+impl Numbering {
+    fn next(&mut self) -> Option<Sequence> {
+        let Self::Of(revision, index) = self else { return None };
+        let sequence = Sequence((revision.0 << INDEX_BITS) | *index);
+        let numbered = *index < NUMBERED_MAX;
+        *index += 1;
+        numbered.then_some(sequence)
+    }
+}
+
+impl Chronicle {
+    /// Knows nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The same, for who is only interested in rooms with a webhook of their own.
+    pub fn of_hooked_rooms() -> Self {
+        Self { hooked_only: true, ..Self::default() }
+    }
+
+    /// Takes the whole store. The first time it is where everything begins, and no news; later it
+    /// tells the difference, without numbers.
+    pub fn listed(&mut self, mut entries: Vec<Entry>, revision: Revision) {
+        self.numbering = Numbering::Unknown;
+        let is_news = self.seen.is_some();
+        let gone = self.gone(&entries);
+        entries.sort_by_key(|entry| entry.revision);
+        for fact in gone.into_iter().chain(entries.into_iter().map(|entry| entry.fact)) {
+            self.take(fact);
+        }
+        if !is_news {
+            self.outputs.clear();
+        }
+        self.passed(revision);
+    }
+
+    /// Takes the next change.
+    pub fn changed(&mut self, Entry { fact, revision }: Entry) {
+        if !matches!(self.numbering, Numbering::Of(of, _) if of == revision) {
+            self.numbering = Numbering::Of(revision, 0);
+        }
+        self.take(fact);
+        self.passed(revision);
+    }
+
+    /// The store has come this far, with changes that say nothing here.
+    pub fn passed(&mut self, revision: Revision) {
+        self.seen = self.seen.max(Some(revision));
+    }
+
+    /// A voice is told of if its track is known and it is news; it is worth nothing a moment later.
+    pub fn heard(&mut self, VoiceChanged { room, peer, track, voice }: VoiceChanged) {
+        let is_known = |record: &PeerRecord| !record.kind.is_of_livestream() && record.tracks.contains_key(&track);
+        let known = self.peers.get(&room).and_then(|members| members.get(&peer)).is_some_and(is_known);
+        let Some(hook) = self.rooms.get(&room).filter(|hook| known && self.wants(hook)).cloned() else { return };
+        let id = (room.clone(), peer.clone(), track.clone());
+        let is_news = match voice {
+            Voice::Speech => self.speaking.insert(id),
+            Voice::Silence => self.speaking.remove(&id),
+        };
+        if is_news {
+            let told = Told::VoiceChanged(peer, track, voice);
+            self.outputs.push_back(Notice { room, told, hook, sequence: None });
+        }
+    }
+
+    /// How far the store was seen; nowhere before the first listing.
+    pub fn seen(&self) -> Option<Revision> {
+        self.seen
+    }
+
+    /// The next notice; `None` until something happens again.
+    pub fn poll_output(&mut self) -> Option<Notice> {
+        self.outputs.pop_front()
+    }
+
+    /// What is known and not listed any more, peers before their rooms.
+    fn gone(&self, listed: &[Entry]) -> Vec<Fact> {
+        let (mut rooms, mut peers) = (BTreeSet::new(), BTreeSet::new());
+        for entry in listed {
+            match &entry.fact {
+                Fact::Room(room, _) => drop(rooms.insert(room)),
+                Fact::Peer(room, peer, _) => drop(peers.insert((room, peer))),
+                Fact::Fleet(_) => {}
+            }
+        }
+        let known_peers = self.peers.iter().flat_map(|(room, members)| members.keys().map(move |peer| (room, peer)));
+        let gone_peers = known_peers.filter(|known| !peers.contains(known));
+        let gone_rooms = self.rooms.keys().filter(|room| !rooms.contains(room));
+        let gone_peers = gone_peers.map(|(room, peer)| Fact::Peer(room.clone(), peer.clone(), None));
+        gone_peers.chain(gone_rooms.map(|room| Fact::Room(room.clone(), None))).collect()
+    }
+
+    fn take(&mut self, fact: Fact) {
+        match fact {
+            Fact::Room(room, Some(record)) => self.room_stands(room, &record),
+            Fact::Room(room, None) => self.room_gone(&room),
+            Fact::Peer(room, peer, record) => self.peer_changed(&room, peer, record),
+            Fact::Fleet(_) => {}
+        }
+    }
+
+    fn room_stands(&mut self, room: RoomId, record: &RoomRecord) {
+        let hook = Hook::of(&record.spec);
+        let known = self.rooms.insert(room.clone(), hook.clone()).is_some();
+        if !self.wants(&hook) {
+            // The end of its tracks will not be told either.
+            self.speaking.retain(|(of, ..)| *of != room);
+        }
+        if known || !self.wants(&hook) {
+            return;
+        }
+        let members = self.members(&room).flat_map(|(peer, record)| of_peer(peer, None, Some(record)));
+        let told: Vec<Told> = [Told::RoomCreated].into_iter().chain(members).collect();
+        self.tell(&room, &hook, told);
+    }
+
+    fn room_gone(&mut self, room: &RoomId) {
+        let Some(hook) = self.rooms.remove(room).filter(|hook| self.wants(hook)) else { return };
+        let members = self.members(room).flat_map(|(peer, record)| of_peer(peer, Some(record), None));
+        let told: Vec<Told> = members.chain([Told::RoomDeleted]).collect();
+        self.tell(room, &hook, told);
+    }
+
+    fn peer_changed(&mut self, room: &RoomId, peer: PeerId, record: Option<PeerRecord>) {
+        let hook = self.rooms.get(room).filter(|hook| self.wants(hook)).cloned();
+        let members = self.peers.entry(room.clone()).or_default();
+        let before = members.remove(&peer);
+        let is_change = before.is_some() || record.is_some();
+        let told = hook.filter(|_| is_change).map(|hook| (hook, of_peer(&peer, before.as_ref(), record.as_ref())));
+        if let Some(record) = record {
+            members.insert(peer, record);
+        }
+        if members.is_empty() {
+            self.peers.remove(room);
+        }
+        if let Some((hook, told)) = told {
+            self.tell(room, &hook, told);
+        }
+    }
+
+    fn wants(&self, hook: &Hook) -> bool {
+        !self.hooked_only || hook.url.is_some()
+    }
+
+    fn members(&self, room: &RoomId) -> impl Iterator<Item = (&PeerId, &PeerRecord)> {
+        self.peers.get(room).into_iter().flatten()
+    }
+
+    fn tell(&mut self, room: &RoomId, hook: &Hook, told: Vec<Told>) {
+        for told in told {
+            if let Some(silence) = self.silence_before(room, &told) {
+                self.outputs.push_back(Notice {
+                    room: room.clone(),
+                    told: silence,
+                    hook: hook.clone(),
+                    sequence: None,
+                });
+            }
+            let sequence = self.numbering.next();
+            self.outputs.push_back(Notice { room: room.clone(), told, hook: hook.clone(), sequence });
+        }
+    }
+
+    /// What has to be told before.
+    fn silence_before(&mut self, room: &RoomId, told: &Told) -> Option<Told> {
+        let Told::Track(peer, track, Track::Removed(_)) = told else { return None };
+        let spoke = self.speaking.remove(&(room.clone(), peer.clone(), track.clone()));
+        spoke.then(|| Told::VoiceChanged(peer.clone(), track.clone(), Voice::Silence))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::notice::name;
+    use crate::testing::{peer, peer_record, publishing, room, room_record};
+
+    #[test]
+    fn numbers_come_from_the_revision_and_rise_within_it() {
+        let mut chronicle = begun(vec![], 1);
+        chronicle.changed(a_room("r", 2));
+        chronicle.changed(a_peer("p", 3));
+        chronicle.changed(a_peer("q", 4));
+        chronicle.changed(Entry { fact: Fact::Room(room("r"), None), revision: Revision(9) });
+        let number = |revision: u64, index: u64| Some((revision << 16) + index);
+        let expected = [
+            ("RoomCreated", number(2, 0)),
+            ("Added", number(3, 0)),
+            ("Added", number(4, 0)),
+            ("Deleted", number(9, 0)),
+            ("Deleted", number(9, 1)),
+            ("RoomDeleted", number(9, 2)),
+        ];
+        assert_eq!(told(&mut chronicle), expected);
+    }
+
+    #[test]
+    fn who_begins_later_tells_the_same_of_what_follows() {
+        let changes = [a_room("r", 2), a_peer("p", 3), gone("p", 4), a_peer("q", 5)];
+        let mut first = begun(vec![], 1);
+        changes.iter().for_each(|change| first.changed(change.clone()));
+        let mut second = begun(vec![a_peer("p", 3), a_room("r", 2)], 3);
+        changes[2..].iter().for_each(|change| second.changed(change.clone()));
+        assert_eq!(told(&mut first)[2..], told(&mut second));
+    }
+
+    #[test]
+    fn a_voice_takes_no_number() {
+        let mut chronicle = begun(vec![a_room("r", 1), a_peer("p", 1)], 1);
+        let mut record = publishing("s1");
+        chronicle
+            .changed(Entry { fact: Fact::Peer(room("r"), peer("p"), Some(record.clone())), revision: Revision(2) });
+        let track = TrackId::parse("t").unwrap();
+        chronicle.heard(VoiceChanged { room: room("r"), peer: peer("p"), track, voice: Voice::Speech });
+        record.tracks.clear();
+        chronicle.changed(Entry { fact: Fact::Peer(room("r"), peer("p"), Some(record)), revision: Revision(3) });
+        let told: Vec<_> = told(&mut chronicle).into_iter().skip_while(|(name, _)| *name != "VoiceChanged").collect();
+        assert_eq!(told, [("VoiceChanged", None), ("VoiceChanged", None), ("TrackRemoved", Some(3 << 16))]);
+    }
+
+    #[test]
+    fn what_a_later_listing_shows_has_no_number_and_what_follows_has() {
+        let mut chronicle = begun(vec![a_room("r", 1), a_peer("p", 1)], 1);
+        chronicle.listed(vec![a_peer("q", 6), a_room("s", 5), a_room("r", 1)], Revision(7));
+        let none = |name| (name, None);
+        // Of the room's own revision, before the peer that came after it.
+        assert_eq!(told(&mut chronicle), ["Deleted", "RoomCreated", "Added"].map(none));
+        chronicle.changed(gone("q", 8));
+        assert_eq!(told(&mut chronicle), [("Deleted", Some(8 << 16))]);
+        assert_eq!(chronicle.seen(), Some(Revision(8)));
+    }
+
+    #[test]
+    fn rooms_without_a_webhook_can_be_left_out_and_nobody_elses_number_changes() {
+        let mut chronicle = Chronicle::of_hooked_rooms();
+        let mut hooked = room_record("w1");
+        hooked.spec.webhook_url = Some("http://h/".into());
+        chronicle.listed(vec![a_room("r", 1), a_peer("p", 2)], Revision(2));
+        chronicle.changed(a_peer("q", 3));
+        chronicle.changed(Entry { fact: Fact::Room(room("r"), Some(hooked)), revision: Revision(4) });
+        chronicle.changed(gone("p", 5));
+        assert_eq!(told(&mut chronicle), [("Deleted", Some(5 << 16))]);
+    }
+
+    #[test]
+    fn no_number_reaches_into_the_next_revision() {
+        let mut numbering = Numbering::Of(Revision(1), NUMBERED_MAX - 1);
+        assert_eq!(numbering.next(), Some(Sequence::last_of(Revision(1))));
+        assert_eq!(numbering.next(), None);
+        assert_eq!(Sequence::last_of(Revision(1)).revision(), Revision(1));
+    }
+
+    fn begun(entries: Vec<Entry>, revision: u64) -> Chronicle {
+        let mut chronicle = Chronicle::new();
+        chronicle.listed(entries, Revision(revision));
+        assert_eq!(chronicle.poll_output(), None);
+        chronicle
+    }
+
+    fn told(chronicle: &mut Chronicle) -> Vec<(&'static str, Option<u64>)> {
+        let notices = std::iter::from_fn(|| chronicle.poll_output());
+        notices.map(|notice| (name(&notice.told), notice.sequence.map(|sequence| sequence.0))).collect()
+    }
+
+    fn a_room(id: &str, revision: u64) -> Entry {
+        Entry { fact: Fact::Room(room(id), Some(room_record("w1"))), revision: Revision(revision) }
+    }
+
+    fn a_peer(id: &str, revision: u64) -> Entry {
+        Entry { fact: Fact::Peer(room("r"), peer(id), Some(peer_record())), revision: Revision(revision) }
+    }
+
+    fn gone(id: &str, revision: u64) -> Entry {
+        Entry { fact: Fact::Peer(room("r"), peer(id), None), revision: Revision(revision) }
+    }
+}
