@@ -45,8 +45,18 @@ struct Arguments {
     logs: PathBuf,
 }
 
-fn main() -> anyhow::Result<ExitCode> {
-    let arguments = Arguments::parse();
+fn main() -> ExitCode {
+    match break_all(&Arguments::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            // Nobody is left to tell when standard error is closed.
+            let _ = writeln!(std::io::stderr(), "velella-faults: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn break_all(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let rows: Vec<&Row> = matrix::ROWS
         .iter()
         .chain(bad_input::ROWS)
@@ -55,12 +65,12 @@ fn main() -> anyhow::Result<ExitCode> {
         .filter(|row| arguments.wants(row))
         .collect();
     for _ in 0..arguments.times {
+        let net = Net::enter()?;
         // A former run's data would be found.
         Disk::unmount(&arguments.logs.join(ETCD_DISK));
         let _ = std::fs::remove_dir_all(&arguments.logs);
         std::fs::create_dir_all(&arguments.logs)?;
         let logs = arguments.logs.canonicalize()?;
-        let net = Net::enter()?;
         // Its threads live where this one is now.
         let runtime = tokio::runtime::Runtime::new()?;
         if !runtime.block_on(run(net, logs, &rows))? {
