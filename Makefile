@@ -12,7 +12,7 @@ WEB_SOURCES := $(shell find $(WEB) \( -name node_modules -o -name dist \) -prune
 
 # What `lint` and `test` consist of, cheapest first: a mistake shows early.
 LINT := fmt-check purity web-check e2e-check sdk-check clippy docs
-TEST := web-check web-test unit e2e sdk
+TEST := web-check web-test unit e2e sdk faults-quick
 
 .PHONY: help
 help: ## List what can be made
@@ -100,6 +100,22 @@ sim: ## Simulate clusters under faults in virtual time, with the committed seeds
 sim-sweep: ## Search SEEDS=10000 simulated clusters, and show the first that fails
 	cargo build --locked --release --package velella-sim
 	$(TARGET)/release/velella-sim sweep $(or $(SEEDS),10000)
+
+.PHONY: faults-build
+faults-build: deps-test web $(E2E)/node_modules/.installed
+	cargo build --locked --package velella-coordinator --package velella-worker --package velella-faults --package velella-link
+
+.PHONY: faults
+faults: faults-build ## Break a cluster of real processes in every way (root; ten minutes)
+	$(TARGET)/debug/velella-faults
+
+.PHONY: faults-quick
+faults-quick: faults-build ## The part of it that every change has to pass
+	$(TARGET)/debug/velella-faults --quick
+
+.PHONY: faults-soak
+faults-soak: faults-build ## Do it N=20 times, to see what fails rarely
+	$(TARGET)/debug/velella-faults --times $(or $(N),20)
 
 .PHONY: bench-control
 bench-control: deps-test web ## Measure the control plane: many subscribers, many rooms, and what faults of a cluster cost

@@ -37,6 +37,11 @@ group() {
         need python3 python3
         need nats-server nats-server
         need etcd-server etcd
+        # Hosts of the fault tests, and what goes wrong between and on them.
+        need iproute2 ip
+        need iptables iptables
+        need iputils-ping ping
+        need strace strace
         # Debian parts what makes virtual environments from the language.
         python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
         ;;

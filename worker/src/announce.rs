@@ -21,13 +21,17 @@ pub(crate) struct Standing {
     pub(crate) sessions: u32,
     pub(crate) generation: Generation,
     pub(crate) assigned_total: u64,
+    /// Messages of the bus that could not be read.
+    pub(crate) bad_messages: u64,
+    /// Another process holds this worker's key.
+    pub(crate) taken: bool,
 }
 
 impl Default for Standing {
     /// Of a worker that has not claimed its key yet.
     fn default() -> Self {
         let (state, generation) = (WorkerState::Starting, Generation(0));
-        Self { state, rooms: 0, sessions: 0, generation, assigned_total: 0 }
+        Self { state, rooms: 0, sessions: 0, generation, assigned_total: 0, bad_messages: 0, taken: false }
     }
 }
 
@@ -153,8 +157,7 @@ mod tests {
 
     #[test]
     fn the_busiest_shard_is_the_load_and_packets_add_up() {
-        let standing =
-            Standing { state: WorkerState::Ready, rooms: 3, sessions: 9, generation: Generation(1), assigned_total: 3 };
+        let standing = Standing { state: WorkerState::Ready, rooms: 3, sessions: 9, ..Standing::default() };
         let (mut meter, t0) = (Meter::new(2), Instant::now());
         assert_eq!(meter.measure(&[report(500, 70), report(0, 0)], standing, t0).cpu_permille, 0, "no rate yet");
         let later = t0 + Duration::from_millis(500);

@@ -14,12 +14,14 @@ use velella_model::wire::holding::{HOLDING_INTERVAL_MS, HOLDING_ROOMS_MAX, Holdi
 use velella_model::wire::signal::{SessionEvent, ToCoordinator, ToWorker};
 use velella_model::wire::{decode, encode};
 use velella_model::{CoordinatorId, Generation, Incarnation, RoomId, WorkerId, subject};
+use velella_ops::Question;
 use velella_store::{Store, tenure};
 use velella_worker_core::{Input, Ledger, Routed};
 
 use crate::announce::Standing;
 use crate::audit::{Audit, Audited};
 use crate::engine::Engine;
+use crate::state::State;
 
 /// Signals from shards waiting to be sent.
 pub(crate) const SIGNALS_MAX: usize = 16_384;
@@ -40,6 +42,8 @@ pub(crate) struct Wiring {
     pub(crate) standing: watch::Sender<Standing>,
     /// Cancelled when the worker shall give its rooms away.
     pub(crate) drain: CancellationToken,
+    /// From the admin port.
+    pub(crate) questions: mpsc::Receiver<Question>,
 }
 
 /// The control task.
@@ -52,6 +56,9 @@ pub(crate) struct Control {
     /// The claim after which its rooms were looked after.
     audited: u64,
     late_orders: VecDeque<(usize, Input)>,
+    bad_messages: u64,
+    /// Another process holds the worker's key.
+    taken: bool,
 }
 
 /// The worker's ears on the bus.
@@ -70,7 +77,16 @@ impl Ears {
 
 impl Control {
     pub(crate) fn new(wiring: Wiring, ledger: Ledger) -> Self {
-        Self { wiring, ledger, audits: JoinSet::new(), auditing: 0, audited: 0, late_orders: VecDeque::new() }
+        Self {
+            wiring,
+            ledger,
+            audits: JoinSet::new(),
+            auditing: 0,
+            audited: 0,
+            late_orders: VecDeque::new(),
+            bad_messages: 0,
+            taken: false,
+        }
     }
 
     /// Runs until the bus closes; lets people in while the worker's key in the store is its own.
@@ -102,6 +118,7 @@ impl Control {
                     self.tenure_changed(standing);
                 }
                 Some(audited) = self.audits.join_next() => self.audited(audited, *tenure.borrow()),
+                Some(question) = self.wiring.questions.recv() => self.tell_state(question),
                 _ = retry.tick() => self.retry_orders(),
                 _ = holding.tick() => self.tell_holding().await,
                 () = drain.cancelled(), if !draining => {
@@ -117,12 +134,21 @@ impl Control {
         let (rooms, sessions) = self.ledger.held();
         let (generation, assigned_total) = self.ledger.newest();
         let state = self.ledger.state(Instant::now());
-        let standing = Standing { state, rooms, sessions, generation, assigned_total };
+        let (bad_messages, taken) = (self.bad_messages, self.taken);
+        let standing = Standing { state, rooms, sessions, generation, assigned_total, bad_messages, taken };
         self.wiring.standing.send_if_modified(|old| std::mem::replace(old, standing) != standing);
+    }
+
+    fn tell_state(&self, question: Question) {
+        let Wiring { worker, incarnation, .. } = &self.wiring;
+        let state = State::of(worker, *incarnation, self.audited, &self.ledger, Instant::now());
+        // Whoever asked may have hung up meanwhile.
+        let _ = question.send(state.to_json());
     }
 
     /// A renewed claim lets people in for longer; a new one only after the audit.
     fn tenure_changed(&mut self, standing: tenure::Standing) {
+        self.taken = standing == tenure::Standing::Taken;
         match standing {
             tenure::Standing::Held { claim, until } if claim == self.audited => self.ledger.admit_until(Some(until)),
             // A renewal is no reason to begin anew: with a slow store the audit would never end.
@@ -186,6 +212,7 @@ impl Control {
                 Err(reason) => CommandReply::Refused { reason },
             },
             Err(error) => {
+                self.bad_messages += 1;
                 tracing::warn!(%error, "command not understood");
                 CommandReply::Refused { reason: Refusal::Malformed }
             }
@@ -249,7 +276,10 @@ impl Control {
     fn take_signal(&mut self, delivery: &Delivery) {
         let signal = match decode::<ToWorker>(&delivery.payload) {
             Ok(signal) => signal,
-            Err(error) => return tracing::warn!(%error, "signal not understood"),
+            Err(error) => {
+                self.bad_messages += 1;
+                return tracing::warn!(%error, "signal not understood");
+            }
         };
         let session = signal.session.clone();
         // A session that is gone: its coordinator learns that from `Closed`.

@@ -4,8 +4,10 @@ use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{CounterVec, GaugeVec, Opts, Registry};
 use tokio::sync::watch;
+use velella_model::wire::announce::WorkerState;
 
 use crate::agents::AgentReport;
+use crate::announce::Standing;
 use crate::shard_thread::Report;
 
 /// One metric: name, help, value in a report, and whether it only grows.
@@ -70,6 +72,23 @@ const AGENT_METRICS: &[Metric<AgentReport>] = &[
     Metric { name: "agents_hearings", help: "Decoders in use", grows: false, value: |r| f64::from(r.stats.hearings) },
 ];
 
+#[expect(clippy::cast_precision_loss, reason = "as above")]
+const CONTROL_METRICS: &[Metric<Standing>] = &[
+    grows("messages_bad_total", "Messages of coordinators that cannot be read", |s| s.bad_messages as f64),
+    Metric {
+        name: "fenced",
+        help: "1 while nobody is let in, since others may count this worker as gone",
+        grows: false,
+        value: |s| f64::from(u8::from(s.state == WorkerState::Fenced)),
+    },
+    Metric {
+        name: "name_taken",
+        help: "1 while another process is this worker",
+        grows: false,
+        value: |s| f64::from(u8::from(s.taken)),
+    },
+];
+
 const fn grows<R>(name: &'static str, help: &'static str, value: fn(&R) -> f64) -> Metric<R> {
     Metric { name, help, grows: true, value }
 }
@@ -80,9 +99,11 @@ pub(crate) fn register(
     worker: &str,
     shards: Vec<watch::Receiver<Report>>,
     agents: watch::Receiver<AgentReport>,
+    control: watch::Receiver<Standing>,
 ) -> anyhow::Result<()> {
     export(registry, SHARD_METRICS, (worker, "shard"), &shards)?;
-    export(registry, AGENT_METRICS, (worker, "thread"), &[agents])
+    export(registry, AGENT_METRICS, (worker, "thread"), &[agents])?;
+    export(registry, CONTROL_METRICS, (worker, "thread"), &[control])
 }
 
 /// One collector each: the registry knows a collector by the sum of its families' hashes, and the sums of
@@ -170,8 +191,10 @@ mod tests {
         let registry = Registry::new();
         let (report, watched) = watch::channel(Report::default());
         let (_, agents) = watch::channel(AgentReport::default());
+        let (_, control) = watch::channel(Standing::default());
         for n in 1..=64 {
-            register(&registry, &format!("worker-{n}"), vec![watched.clone()], agents.clone()).unwrap();
+            register(&registry, &format!("worker-{n}"), vec![watched.clone()], agents.clone(), control.clone())
+                .unwrap();
         }
         report.send_replace(Report { stats: Stats { rtp_in: 7, ..Stats::default() }, ..Report::default() });
         let families = registry.gather();

@@ -60,9 +60,10 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Service> {
     let outlets = Outlets { signals, voices, agents };
     let (inputs, reports) = start_shards(&config, sockets, &advertised, &outlets, &failure)?;
     let (agent_report, heard) = start_agents(&deps, &config, agent_news, inputs.clone(), failure).await?;
-    metrics::register(&deps.registry, config.worker_id.as_str(), reports.clone(), agent_report)?;
     let ledger = Ledger::new(incarnation, config.capacity(), shards);
     let (standing, watched_standing) = watch::channel(Standing::default());
+    let (registry, worker) = (&deps.registry, config.worker_id.as_str());
+    metrics::register(registry, worker, reports.clone(), agent_report, watched_standing.clone())?;
     let ears = Ears::open(&*deps.bus, &config.worker_id).await?;
     let engine = Engine::new(&advertised)?;
     let drain = CancellationToken::new();
@@ -76,6 +77,7 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Service> {
         signals: signal_receiver,
         standing,
         drain: drain.clone(),
+        questions: deps.inquiries.open(),
     };
     let control = Control::new(wiring, ledger);
     tracing::info!(worker = %config.worker_id, udp = %bound, ?advertised, shards, "worker ready");

@@ -70,6 +70,7 @@ impl Cluster {
             registry: prometheus::Registry::new(),
             admin: None,
             readiness: Readiness::new(),
+            inquiries: velella_ops::Inquiries::new(),
             shutdown: CancellationToken::new(),
         };
         let mut announcements = deps.bus.subscribe(subject::ANNOUNCEMENTS).await.unwrap();

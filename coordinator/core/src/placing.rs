@@ -151,7 +151,7 @@ impl Coordinator {
                     self.answered(entry.fact, entry.revision, now);
                 }
                 self.close_room_at_all(room, &placing.unsure);
-                self.finish_by_another(room, placing.goal, now);
+                self.finish_by_another(room, placing, now);
             }
             WriteOutcome::Failed => {
                 self.stats.writes_lost += 1;
@@ -207,13 +207,14 @@ impl Coordinator {
     }
 
     /// Somebody else wrote the room meanwhile: what stands there counts.
-    fn finish_by_another(&mut self, room: &RoomId, goal: Goal, now: Instant) {
-        match goal {
-            Goal::Create { ticket, also, reuse } => {
+    fn finish_by_another(&mut self, room: &RoomId, placing: Placing, now: Instant) {
+        match placing {
+            Placing { goal: Goal::Create { ticket, also, reuse }, revision: None, .. } => {
                 let reply = self.existing_room(room, reuse);
                 also.into_iter().chain([ticket]).for_each(|ticket| self.reply(ticket, reply.clone()));
             }
-            Goal::Move { .. } => self.show_to_all(room, goal),
+            // Also one that was made here: its worker died, and whoever moves its rooms was quicker.
+            Placing { goal, .. } => self.show_to_all(room, goal),
         }
         self.wake_for(room, now);
         self.open_waiting(room, now);

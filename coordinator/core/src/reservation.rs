@@ -52,7 +52,8 @@ impl Reservations {
     /// Reserves for a room; `assigned_total` is what the worker last announced.
     pub(crate) fn make(&mut self, room: &RoomId, cost_permille: u32, assigned_total: u64, now: Instant) {
         let ahead = self.rooms.values().filter(|r| !r.covered).count() as u64;
-        let covering_total = assigned_total + ahead + 1;
+        // What a worker says of itself may be anything.
+        let covering_total = assigned_total.saturating_add(ahead + 1);
         let left_permille = cost_permille;
         let reservation =
             Reservation { cost_permille, left_permille, made_at: now, recorded: false, covering_total, covered: false };
@@ -145,6 +146,14 @@ mod tests {
         r.make(&room("r1"), 10, 0, t0);
         r.cover(0, t0 + COVER_PATIENCE);
         r.cover(0, t0 + RAMP);
+        assert_eq!(r.load_permille(), 0);
+    }
+
+    #[test]
+    fn a_count_beyond_all_measure_is_only_a_number() {
+        let (mut r, t0) = (Reservations::default(), start());
+        r.make(&room("r1"), 10, u64::MAX, t0);
+        r.cover(u64::MAX, t0 + RAMP);
         assert_eq!(r.load_permille(), 0);
     }
 

@@ -67,6 +67,7 @@ impl Cluster {
             registry: registry.clone(),
             admin: None,
             readiness,
+            inquiries: velella_ops::Inquiries::new(),
             shutdown: shutdown.clone(),
         };
         let service = velella_coordinator::build(config, deps).await.unwrap();

@@ -5,16 +5,16 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Json, Router};
 use prometheus::{Registry, TEXT_FORMAT, TextEncoder};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::Readiness;
+use crate::{Inquiries, Readiness};
 
 /// What the admin port can tell.
 #[derive(Clone, Debug)]
@@ -23,6 +23,8 @@ pub struct Admin {
     pub registry: Registry,
     /// What is waited for at the start.
     pub readiness: Readiness,
+    /// Who can be asked for the present state.
+    pub inquiries: Inquiries,
     /// Cancelled when the process shall end: from then on it is not ready.
     pub shutdown: CancellationToken,
     /// Name and version of the process.
@@ -45,6 +47,7 @@ fn router(admin: Admin) -> Router {
         .route("/metrics", get(metrics))
         .route("/debug/version", get(async |State(admin): State<Arc<Admin>>| admin.version.clone()))
         .route("/debug/config", get(async |State(admin): State<Arc<Admin>>| admin.listing.clone()))
+        .route("/debug/state", get(state))
         .with_state(Arc::new(admin))
 }
 
@@ -70,6 +73,13 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
     }
 }
 
+async fn state(State(admin): State<Arc<Admin>>) -> Response {
+    match admin.inquiries.ask().await {
+        Some(states) => Json(states).into_response(),
+        None => (StatusCode::SERVICE_UNAVAILABLE, "no service has time to answer\n").into_response(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use axum::body::{Body, to_bytes};
@@ -83,6 +93,7 @@ mod tests {
         Admin {
             registry: Registry::new(),
             readiness: Readiness::new(),
+            inquiries: Inquiries::new(),
             shutdown: CancellationToken::new(),
             version: "velella 0\n".to_owned(),
             listing: "listen = \"::1\"  # flag\n".to_owned(),

@@ -5,8 +5,11 @@ use std::sync::Arc;
 use prometheus::{IntGauge, Registry};
 use tokio::sync::watch;
 use velella_bus::Bus;
+use velella_bus::nats::{NatsBus, NatsStats};
+use velella_store::etcd::{EtcdStats, EtcdStore};
 
 use crate::config::Mistake;
+use crate::counted::count;
 use crate::process::Process;
 use crate::{Deps, EtcdConfig, NatsConfig};
 
@@ -46,8 +49,28 @@ impl ClusterConfig {
         };
         show(&process.registry, "velella_nats_connected", "1 while NATS can be reached", bus.connected())?;
         show(&process.registry, "velella_etcd_reachable", "1 while a member of etcd answers", store.reachable())?;
+        count_links(&process.registry, &bus, &store)?;
         Ok(Some(Deps::new(Arc::new(bus), Arc::new(store), process)))
     }
+}
+
+/// What the connections went through.
+fn count_links(registry: &Registry, bus: &NatsBus, store: &EtcdStore) -> prometheus::Result<()> {
+    let nats = |name: &str, help: &str, total: fn(NatsStats) -> u64| {
+        let bus = bus.clone();
+        count(registry, &format!("velella_nats_{name}_total"), help, move || total(bus.stats()))
+    };
+    nats("reconnects", "Times that the connection to NATS came back", |s| s.reconnects)?;
+    nats("refused", "Messages not sent because NATS was away or stalled", |s| s.refused)?;
+    nats("forbidden", "Times that NATS forbade a subject to this user", |s| s.forbidden)?;
+    nats("lost", "Messages lost because this process was too slow", |s| s.lost)?;
+    let etcd = |name: &str, help: &str, total: fn(EtcdStats) -> u64| {
+        let store = store.clone();
+        count(registry, &format!("velella_etcd_{name}_total"), help, move || total(store.stats()))
+    };
+    etcd("failovers", "Times that a member of etcd was left for the next one", |s| s.failovers)?;
+    etcd("watches_resumed", "Watches that went on after a lost connection", |s| s.watches_resumed)?;
+    etcd("watches_lost", "Watches that ended because changes were lost to them", |s| s.watches_lost)
 }
 
 /// Readiness tells only of the start; what comes and goes later is a metric.
@@ -69,7 +92,7 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     use super::*;
-    use crate::Readiness;
+    use crate::{Inquiries, Readiness};
 
     #[derive(Debug, Parser)]
     struct Cli {
@@ -87,6 +110,7 @@ mod tests {
             registry: Registry::new(),
             admin: None,
             readiness: readiness.clone(),
+            inquiries: Inquiries::new(),
             shutdown: shutdown.clone(),
         };
         let joining = tokio::spawn(async move { cluster.join("test", process).await });

@@ -8,8 +8,8 @@ use tokio_util::sync::CancellationToken;
 use velella_bus::Bus;
 use velella_store::Store;
 
-use crate::Readiness;
 use crate::process::Process;
+use crate::{Inquiries, Readiness};
 
 /// The outside of a service. Cloning shares it.
 #[derive(Clone)]
@@ -24,6 +24,8 @@ pub struct Deps {
     pub admin: Option<SocketAddr>,
     /// What must happen before the process counts as ready.
     pub readiness: Readiness,
+    /// Questions that come in by the admin port.
+    pub inquiries: Inquiries,
     /// Cancelled when the process shall end.
     pub shutdown: CancellationToken,
 }
@@ -31,8 +33,8 @@ pub struct Deps {
 impl Deps {
     /// A process's own things and the adapters that its `main` chose.
     pub fn new(bus: Arc<dyn Bus>, store: Arc<dyn Store>, process: Process) -> Self {
-        let Process { registry, admin, readiness, shutdown } = process;
-        Self { bus, store, registry, admin, readiness, shutdown }
+        let Process { registry, admin, readiness, inquiries, shutdown } = process;
+        Self { bus, store, registry, admin, readiness, inquiries, shutdown }
     }
 }
 

@@ -8,8 +8,10 @@
 pub mod admin;
 mod cluster;
 pub mod config;
+mod counted;
 mod deps;
 mod etcd;
+mod inquiry;
 pub mod logs;
 mod nats;
 pub mod nofile;
@@ -21,6 +23,7 @@ pub mod shutdown;
 pub use cluster::ClusterConfig;
 pub use deps::Deps;
 pub use etcd::EtcdConfig;
+pub use inquiry::{Inquiries, Question};
 pub use nats::NatsConfig;
 pub use readiness::{Latch, Readiness};
 pub use secret::{EmptySecret, Secret};

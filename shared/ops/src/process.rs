@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::admin::Admin;
 use crate::config::{Loaded, Mistake, duration};
 use crate::logs::{self, LogConfig};
-use crate::{Readiness, nofile, shutdown};
+use crate::{Inquiries, Readiness, nofile, shutdown};
 
 /// How long a shutdown may take by default: less than the 30 s that container engines grant.
 const SHUTDOWN_DEADLINE_DEFAULT: &str = "10s";
@@ -24,8 +24,8 @@ const SHUTDOWN_DEADLINE_DEFAULT: &str = "10s";
 #[group(id = "process")]
 #[command(next_help_heading = "Process")]
 pub struct ProcessConfig {
-    /// Address of the admin port (`/livez`, `/readyz`, `/metrics`, `/debug/config`), which asks for no token;
-    /// none if absent
+    /// Address of the admin port (`/livez`, `/readyz`, `/metrics`, `/debug/config`, `/debug/state`), which asks for no
+    /// token; none if absent
     #[arg(long, env = "VELELLA_ADMIN")]
     pub admin: Option<SocketAddr>,
 
@@ -47,6 +47,8 @@ pub struct Process {
     pub admin: Option<SocketAddr>,
     /// What must happen before the process counts as ready.
     pub readiness: Readiness,
+    /// Questions that come in by the admin port.
+    pub inquiries: Inquiries,
     /// Cancelled when the process shall end.
     pub shutdown: CancellationToken,
 }
@@ -69,6 +71,7 @@ where
                 registry: registry(version)?,
                 admin: None,
                 readiness: Readiness::new(),
+                inquiries: Inquiries::new(),
                 shutdown: shutdown::on_signals()?,
             };
             process.admin = open_admin(settings.admin, version, listing, &process).await?;
@@ -117,8 +120,9 @@ async fn open_admin(
     let listener = bind(address, "VELELLA_ADMIN").await?;
     let bound = listener.local_addr()?;
     tracing::info!(address = %bound, "admin port open");
-    let Process { registry, readiness, shutdown, .. } = process.clone();
-    let admin = Admin { registry, readiness, shutdown: shutdown.clone(), version: format!("{version}\n"), listing };
+    let Process { registry, readiness, inquiries, shutdown, .. } = process.clone();
+    let (version, ending) = (format!("{version}\n"), shutdown.clone());
+    let admin = Admin { registry, readiness, inquiries, shutdown: ending, version, listing };
     tokio::spawn(async move {
         if let Err(error) = admin.serve(listener).await {
             tracing::error!(%error, "the process goes down with its admin port");

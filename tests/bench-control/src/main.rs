@@ -76,6 +76,7 @@ pub(crate) async fn coordinator(store: MemoryStore) -> Result<(SocketAddr, DropG
         registry: prometheus::Registry::new(),
         admin: None,
         readiness: Readiness::new(),
+        inquiries: velella_ops::Inquiries::new(),
         shutdown: shutdown.clone(),
     };
     let service = velella_coordinator::build(Coordinator::try_parse_from(args)?.config, deps).await?;

@@ -4,7 +4,7 @@
 //! repeated one changes nothing, and nobody is let in while others may think this worker gone.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use velella_model::wire::announce::{Capacity, WorkerState};
 use velella_model::wire::command::{Assignment, Command, OpenSession, Order, Refusal};
@@ -134,6 +134,11 @@ impl Ledger {
         self.admits_until.is_none_or(|until| until <= now)
     }
 
+    /// How long it surely counts as alive, unless it loses its key; zero when it lets nobody in.
+    pub fn admits_for(&self, now: Instant) -> Duration {
+        self.admits_until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
+    }
+
     /// What it holds, with the generations of the assignments.
     pub fn rooms(&self) -> impl Iterator<Item = (&RoomId, Generation)> {
         self.rooms.iter().map(|(room, held)| (room, held.generation))
@@ -250,8 +255,6 @@ impl Ledger {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use velella_model::wire::command::SubscribeMode;
     use velella_model::{CoordinatorId, Json, PeerId, RoomType, VideoCodec};
 

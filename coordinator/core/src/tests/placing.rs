@@ -149,6 +149,18 @@ fn a_room_that_another_replica_made_meanwhile_is_adopted() {
 }
 
 #[test]
+fn a_new_room_that_another_replica_moves_at_once_is_made_all_the_same() {
+    let mut world = World::new(&["w1", "w2"]);
+    world.obedient = false;
+    let ticket = world.request(create("r"));
+    let (op, first, ..) = world.command();
+    assert_eq!(first, worker("w1"));
+    world.put(Fact::Room(room("r"), Some(testing::room_record("w2"))));
+    world.answer(op, CommandOutcome::NoResponders);
+    assert!(matches!(world.reply(ticket), Reply::Room(view) if view.record.placement.worker == worker("w2")));
+}
+
+#[test]
 fn a_room_made_again_under_its_id_has_a_higher_generation_than_before() {
     let mut world = World::new(&["w1"]);
     world.request(create("r"));

@@ -1,0 +1,155 @@
+//! The matrix: who is broken, how, and for how long; what has to hold meanwhile and after.
+
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+
+use crate::cluster::Cluster;
+use crate::hosts::{Host, Wall, cut};
+use crate::row::{Deed, Media, Owners, Rooms, Row};
+
+/// One thing that is broken, and mended again.
+pub(crate) struct Break {
+    fault: Fault,
+    victim: Victim,
+    lasts: Duration,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    /// `kill -9`, and a new start.
+    Kill,
+    /// SIGSTOP, and SIGCONT.
+    Pause,
+    /// From everybody, the people with a worker included.
+    Cut(Wall),
+    /// From everybody, but only what comes in.
+    Deafen(Wall),
+    /// From these alone.
+    CutFrom(Wall, &'static [Victim]),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Victim {
+    /// The one that serves the people.
+    Worker,
+    /// The one that holds their sockets.
+    Coordinator,
+    /// All of them.
+    Coordinators,
+    Nats,
+    Etcd,
+}
+
+const fn row(name: &'static str, fault: Fault, victim: Victim, lasts_s: u64, rooms: Rooms, media: Media) -> Row {
+    let deed = Deed::Break(Break { fault, victim, lasts: Duration::from_secs(lasts_s) });
+    Row { name, quick: false, deed, rooms, media, owners: Owners::One }
+}
+
+const fn quick(name: &'static str, fault: Fault, victim: Victim, lasts_s: u64, rooms: Rooms, media: Media) -> Row {
+    let mut row = row(name, fault, victim, lasts_s, rooms, media);
+    row.quick = true;
+    row
+}
+
+const DROP: Wall = Wall::Drop;
+const REJECT: Wall = Wall::Reject;
+const FROM_NATS: &[Victim] = &[Victim::Nats];
+const FROM_ETCD: &[Victim] = &[Victim::Etcd];
+const FROM_BOTH: &[Victim] = &[Victim::Nats, Victim::Etcd];
+
+pub(crate) const ROWS: &[Row] = &[
+    quick("nats_is_killed", Fault::Kill, Victim::Nats, 3, Rooms::Stay, Media::NoGap),
+    row("nats_is_stopped_3s", Fault::Pause, Victim::Nats, 3, Rooms::Stay, Media::NoGap),
+    quick("nats_is_stopped_12s", Fault::Pause, Victim::Nats, 12, Rooms::Stay, Media::NoGap),
+    row("nats_is_cut_off", Fault::Cut(DROP), Victim::Nats, 12, Rooms::Stay, Media::NoGap),
+    row("nats_is_refused", Fault::Cut(REJECT), Victim::Nats, 6, Rooms::Stay, Media::NoGap),
+    quick("coordinator_is_killed", Fault::Kill, Victim::Coordinator, 3, Rooms::Stay, Media::Back),
+    row("coordinator_is_stopped_3s", Fault::Pause, Victim::Coordinator, 3, Rooms::Stay, Media::NoGap),
+    row("coordinator_is_stopped_12s", Fault::Pause, Victim::Coordinator, 12, Rooms::Stay, Media::Back),
+    row("coordinator_is_cut_off", Fault::Cut(DROP), Victim::Coordinator, 12, Rooms::Stay, Media::Back),
+    row("coordinator_is_refused", Fault::Cut(REJECT), Victim::Coordinator, 6, Rooms::Stay, Media::Back),
+    row("all_coordinators_are_stopped", Fault::Pause, Victim::Coordinators, 12, Rooms::Stay, Media::Back),
+    quick("etcd_is_killed", Fault::Kill, Victim::Etcd, 3, Rooms::Stay, Media::NoGap),
+    // A lease may be a second old when the outage begins, and etcd is found again after a wait: three seconds are
+    // the edge, and beyond it leases end in an etcd that lives, though no worker has died.
+    row("etcd_is_stopped_3s", Fault::Pause, Victim::Etcd, 3, Rooms::May, Media::Back),
+    quick("etcd_is_stopped_12s", Fault::Pause, Victim::Etcd, 12, Rooms::May, Media::Back),
+    row("etcd_is_cut_off", Fault::Cut(DROP), Victim::Etcd, 12, Rooms::May, Media::Back),
+    row("etcd_is_refused", Fault::Cut(REJECT), Victim::Etcd, 3, Rooms::May, Media::Back),
+    quick("worker_is_killed", Fault::Kill, Victim::Worker, 8, Rooms::Leave, Media::Back),
+    quick("worker_is_stopped_3s", Fault::Pause, Victim::Worker, 3, Rooms::Stay, Media::Back),
+    quick("worker_is_stopped_12s", Fault::Pause, Victim::Worker, 12, Rooms::Leave, Media::Back),
+    row("worker_is_cut_off", Fault::Cut(DROP), Victim::Worker, 12, Rooms::Leave, Media::Back),
+    Row {
+        // Refused at its port and gone from the bus, it looks like a process that ended; until its own lease
+        // ends it does not know, but nobody who might send it people can reach it either.
+        owners: Owners::TwoFor(Duration::from_secs(5)),
+        ..row("worker_is_refused", Fault::Cut(REJECT), Victim::Worker, 12, Rooms::Leave, Media::Back)
+    },
+    row("worker_hears_nobody", Fault::Deafen(DROP), Victim::Worker, 12, Rooms::Leave, Media::Back),
+    row("worker_loses_nats", Fault::CutFrom(DROP, FROM_NATS), Victim::Worker, 12, Rooms::Stay, Media::NoGap),
+    quick("nats_refuses_worker", Fault::CutFrom(REJECT, FROM_NATS), Victim::Worker, 6, Rooms::Stay, Media::NoGap),
+    quick("worker_loses_etcd", Fault::CutFrom(DROP, FROM_ETCD), Victim::Worker, 12, Rooms::Leave, Media::Back),
+    row("etcd_refuses_worker", Fault::CutFrom(REJECT, FROM_ETCD), Victim::Worker, 12, Rooms::Leave, Media::Back),
+    quick("worker_loses_nats_and_etcd", Fault::CutFrom(DROP, FROM_BOTH), Victim::Worker, 12, Rooms::Leave, Media::Back),
+];
+
+impl Break {
+    /// Tells who suffered.
+    pub(crate) async fn play(&self, cluster: &mut Cluster) -> anyhow::Result<Vec<&'static str>> {
+        let victims = self.victims(cluster).await?;
+        for name in &victims {
+            self.break_it(cluster, name).with_context(|| format!("{name}: {:?}", self.fault))?;
+        }
+        tokio::time::sleep(self.lasts).await;
+        for name in &victims {
+            self.mend(cluster, name).with_context(|| format!("{name}: {:?}", self.fault))?;
+        }
+        Ok(victims)
+    }
+
+    async fn victims(&self, cluster: &Cluster) -> anyhow::Result<Vec<&'static str>> {
+        let coordinators = cluster.coordinators.iter().map(|coordinator| &coordinator.host);
+        Ok(match self.victim {
+            Victim::Worker => vec![cluster.serving().await?.host.name],
+            Victim::Coordinator => {
+                let first = cluster.front.first().context("no coordinator lives")?;
+                coordinators.filter(|host| host.ip == first).map(|host| host.name).collect()
+            }
+            Victim::Coordinators => coordinators.map(|host| host.name).collect(),
+            Victim::Nats => vec![cluster.nats.host.name],
+            Victim::Etcd => vec![cluster.etcd.host.name],
+        })
+    }
+
+    fn break_it(&self, cluster: &mut Cluster, name: &str) -> anyhow::Result<()> {
+        let victim = cluster.process(name)?.host.clone();
+        let others = || cluster.hosts().filter(|host| host.ip != victim.ip);
+        match self.fault {
+            Fault::Kill => cluster.process(name)?.kill(),
+            Fault::Pause => cluster.process(name)?.pause(),
+            Fault::Cut(wall) => others().try_for_each(|other| cut(&victim, other, wall)),
+            Fault::Deafen(wall) => others().try_for_each(|other| victim.refuse(other, wall)),
+            Fault::CutFrom(wall, from) => {
+                from.iter().try_for_each(|other| cut(&victim, Self::server(cluster, *other), wall))
+            }
+        }
+    }
+
+    fn mend(&self, cluster: &mut Cluster, name: &str) -> anyhow::Result<()> {
+        match self.fault {
+            Fault::Kill => cluster.process(name)?.restart(),
+            Fault::Pause => cluster.process(name)?.resume(),
+            Fault::Cut(_) | Fault::Deafen(_) | Fault::CutFrom(..) => {
+                let stopped = cluster.hosts().map(Host::stopped).sum::<anyhow::Result<u64>>()?;
+                ensure!(stopped > 0, "the walls have stopped nothing");
+                cluster.heal()
+            }
+        }
+    }
+
+    fn server(cluster: &Cluster, victim: Victim) -> &Host {
+        if victim == Victim::Nats { &cluster.nats.host } else { &cluster.etcd.host }
+    }
+}

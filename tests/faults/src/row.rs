@@ -1,0 +1,169 @@
+//! One row of the tests: something goes wrong while people talk and rooms are made, and then it is judged.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use futures_util::future::LocalBoxFuture;
+
+use crate::clock;
+use crate::cluster::{Cluster, Place, delete_room, places};
+use crate::customer::{Customer, Orders};
+use crate::front::FRONT;
+use crate::matrix::Break;
+use crate::oracle::Overlap;
+
+/// A picture that comes later than this was missed: some frames at 15 a second, and a busy machine's pauses.
+const NO_GAP: Duration = Duration::from_millis(1_500);
+
+pub(crate) struct Row {
+    pub(crate) name: &'static str,
+    /// Part of what every change has to pass.
+    pub(crate) quick: bool,
+    pub(crate) deed: Deed,
+    pub(crate) rooms: Rooms,
+    pub(crate) media: Media,
+    pub(crate) owners: Owners,
+}
+
+/// What goes wrong; afterwards it is right again.
+pub(crate) enum Deed {
+    Break(Break),
+    Act(Act),
+}
+
+/// Anything else, with checks of its own.
+pub(crate) type Act = for<'a> fn(&'a mut Cluster) -> LocalBoxFuture<'a, anyhow::Result<()>>;
+
+/// What becomes of the placements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rooms {
+    /// None moves.
+    Stay,
+    /// Those of the victim move, to others.
+    Leave,
+    /// At most so many move.
+    AtMost(usize),
+    /// Any may.
+    May,
+}
+
+/// What the people see of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Media {
+    /// Nothing.
+    NoGap,
+    /// Each other again, in the end.
+    Back,
+}
+
+/// Whether two workers let people into one room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Owners {
+    /// Never.
+    One,
+    /// They do, since they were lied to; the oracle has to see it.
+    Two,
+    /// They may, for at most so long.
+    TwoFor(Duration),
+}
+
+/// What a row went through.
+pub(crate) struct Seen {
+    gap: Duration,
+    reloads: u64,
+    moved: usize,
+    overlap: Duration,
+    back: Duration,
+    orders: Orders,
+}
+
+impl Row {
+    /// Breaks, mends, and judges.
+    pub(crate) async fn play(&self, cluster: &mut Cluster) -> anyhow::Result<Seen> {
+        let before = places(FRONT).await;
+        ensure!(cluster.rooms.iter().all(|room| before.contains_key(room)), "a room is missing before the fault");
+        let (began, customer) = (clock::now(), Customer::start());
+        let victims = match &self.deed {
+            Deed::Break(broken) => broken.play(cluster).await?,
+            Deed::Act(act) => act(cluster).await.map(|()| Vec::new())?,
+        };
+        let (mended, orders) = (clock::now(), customer.stop());
+        cluster.rooms.extend(orders.rooms.iter().cloned());
+        cluster.is_whole_again().await?;
+        let back = clock::now().saturating_sub(mended);
+        let after = places(FRONT).await;
+        let (shared, overlaps) = cluster.watch.oracle().take();
+        ensure!(shared.is_empty(), "a generation with two owners: {}", shared.join("; "));
+        let (gap, reloads) = cluster.viewers.gap(began);
+        let seen = Seen { gap, reloads, moved: moved(&before, &after), overlap: longest(&overlaps), back, orders };
+        self.judge(&seen, &overlaps).with_context(|| format!("{seen}; {overlaps:?}"))?;
+        if self.rooms == Rooms::Leave {
+            all_left(&victims, &before, &after)?;
+        }
+        seen.forget(cluster).await?;
+        Ok(seen)
+    }
+
+    fn judge(&self, seen: &Seen, overlaps: &[Overlap]) -> anyhow::Result<()> {
+        match self.owners {
+            Owners::One => ensure!(overlaps.is_empty(), "two workers let people into one room"),
+            Owners::Two => ensure!(!overlaps.is_empty(), "the oracle is blind"),
+            Owners::TwoFor(bound) => ensure!(seen.overlap <= bound, "two workers let people into one room for long"),
+        }
+        match self.rooms {
+            Rooms::Stay => ensure!(seen.moved == 0, "rooms have moved"),
+            Rooms::AtMost(bound) => ensure!(seen.moved <= bound, "too many rooms have moved"),
+            Rooms::Leave | Rooms::May => {}
+        }
+        match self.media {
+            Media::NoGap => ensure!(seen.gap <= NO_GAP, "people have seen it"),
+            Media::Back => {}
+        }
+        ensure!(seen.orders.odd.is_empty(), "neither a room nor a clear refusal");
+        Ok(())
+    }
+}
+
+impl Seen {
+    /// The rooms that were made meanwhile have proven their point.
+    async fn forget(&self, cluster: &mut Cluster) -> anyhow::Result<()> {
+        for room in &self.orders.rooms {
+            ensure!(delete_room(FRONT, room).await?, "{room} cannot be deleted");
+            cluster.rooms.remove(room);
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { gap, reloads, moved, overlap, back, orders } = self;
+        let [gap, overlap, back] = [gap, overlap, back].map(Duration::as_millis);
+        let Orders { rooms, refused, unclear, odd } = orders;
+        write!(
+            f,
+            "no picture for {gap} ms, {reloads} pages loaded again, {moved} rooms moved, overlap {overlap} ms, "
+        )?;
+        write!(f, "whole {back} ms after; {} rooms made, {refused} refused, {unclear} unanswered", rooms.len())?;
+        if odd.is_empty() { Ok(()) } else { write!(f, ", odd: {odd:?}") }
+    }
+}
+
+/// What the victims had is elsewhere, under higher generations.
+fn all_left(victims: &[&str], before: &BTreeMap<String, Place>, after: &BTreeMap<String, Place>) -> anyhow::Result<()> {
+    for (room, place) in before.iter().filter(|(_, place)| victims.contains(&place.worker.as_str())) {
+        let now = after.get(room).context("a room is lost")?;
+        ensure!(now.generation > place.generation, "{room} is where it was");
+    }
+    Ok(())
+}
+
+fn moved(before: &BTreeMap<String, Place>, after: &BTreeMap<String, Place>) -> usize {
+    before.iter().filter(|(room, place)| after.get(*room) != Some(place)).count()
+}
+
+fn longest(overlaps: &[Overlap]) -> Duration {
+    overlaps.iter().map(|overlap| overlap.until.saturating_sub(overlap.from)).max().unwrap_or_default()
+}
