@@ -59,6 +59,8 @@ pub(crate) struct Control {
     bad_messages: u64,
     /// Another process holds the worker's key.
     taken: bool,
+    /// The bus can be reached.
+    reached: bool,
 }
 
 /// The worker's ears on the bus.
@@ -86,6 +88,7 @@ impl Control {
             late_orders: VecDeque::new(),
             bad_messages: 0,
             taken: false,
+            reached: true,
         }
     }
 
@@ -99,6 +102,7 @@ impl Control {
         let mut holding = tokio::time::interval(Duration::from_millis(HOLDING_INTERVAL_MS));
         let drain = self.wiring.drain.clone();
         let mut draining = false;
+        let mut connected = self.wiring.bus.connected();
         loop {
             tokio::select! {
                 Some((coordinator, signal)) = self.wiring.signals.recv() => {
@@ -116,6 +120,10 @@ impl Control {
                     changed?;
                     let standing = *tenure.borrow_and_update();
                     self.tenure_changed(standing);
+                }
+                changed = connected.changed() => {
+                    changed?;
+                    self.bus_changed(*connected.borrow_and_update());
                 }
                 Some(audited) = self.audits.join_next() => self.audited(audited, *tenure.borrow()),
                 Some(question) = self.wiring.questions.recv() => self.tell_state(question),
@@ -146,10 +154,22 @@ impl Control {
         let _ = question.send(state.to_json());
     }
 
+    /// Who cannot be reached by the bus and refuses connections looks dead, and its rooms may be given away before
+    /// its lease ends. So it lets nobody in until it was reached again and has looked after its rooms.
+    fn bus_changed(&mut self, connected: bool) {
+        self.reached = connected;
+        if !connected {
+            self.ledger.admit_until(None);
+            self.audits.abort_all();
+            (self.auditing, self.audited) = (0, 0);
+        }
+    }
+
     /// A renewed claim lets people in for longer; a new one only after the audit.
     fn tenure_changed(&mut self, standing: tenure::Standing) {
         self.taken = standing == tenure::Standing::Taken;
         match standing {
+            tenure::Standing::Held { .. } if !self.reached => {}
             tenure::Standing::Held { claim, until } if claim == self.audited => self.ledger.admit_until(Some(until)),
             // A renewal is no reason to begin anew: with a slow store the audit would never end.
             tenure::Standing::Held { claim, .. } if claim == self.auditing => {}
@@ -184,8 +204,11 @@ impl Control {
             tracing::warn!(%room, generation = generation.0, "the room is elsewhere by now: closed here");
             self.close_superseded(room, generation);
         }
-        self.audited = claim;
-        self.tenure_changed(standing);
+        // An audit of the time before the bus was lost says nothing of what happened since.
+        if claim == self.auditing {
+            self.audited = claim;
+            self.tenure_changed(standing);
+        }
     }
 
     fn close_superseded(&mut self, room: RoomId, generation: Generation) {

@@ -36,6 +36,8 @@ struct Flags {
 }
 
 struct Cluster {
+    /// The bus itself, to be pulled out.
+    line: MemoryBus,
     bus: Arc<dyn Bus>,
     announcements: Subscription,
     signals: Subscription,
@@ -64,8 +66,9 @@ impl Cluster {
         let arguments =
             ["test", "--worker-id", "w", "--udp", "127.0.0.1:0", "--shards", &shards, "--sessions-max", "2"];
         let flags = <Flags as clap::Parser>::parse_from(arguments);
+        let line = MemoryBus::new();
         let deps = Deps {
-            bus: Arc::new(MemoryBus::new()),
+            bus: Arc::new(line.clone()),
             store: Arc::new(MemoryStore::new()),
             registry: prometheus::Registry::new(),
             admin: None,
@@ -81,6 +84,7 @@ impl Cluster {
         assert_eq!((first.worker, first.state), (worker_id(), WorkerState::Ready));
         Self {
             bus: deps.bus,
+            line,
             announcements,
             signals,
             incarnation: first.incarnation,
@@ -230,6 +234,19 @@ async fn a_manual_session_receives_what_is_listed_over_the_bus() {
     let nothing = Subscriptions::default();
     cluster.signal("manual", 1, PeerEvent::SetSubscriptions { subscriptions: nothing }).await;
     assert_eq!(cluster.told("manual").await, ServerEvent::TracksRemoved { endpoint, tracks: vec![track] });
+}
+
+#[tokio::test]
+async fn who_lost_the_bus_lets_nobody_in_until_its_rooms_were_looked_after() {
+    let mut cluster = Cluster::start(1).await;
+    assert_eq!(cluster.order(Order::AssignRoom { assignment: assignment(1) }).await, CommandReply::Done);
+    cluster.line.set_connected(false);
+    cluster.announced(|announce| announce.state == WorkerState::Fenced).await;
+    assert_eq!(cluster.open("s").await, CommandReply::Refused { reason: Refusal::Fenced });
+
+    cluster.line.set_connected(true);
+    cluster.announced(|announce| announce.state == WorkerState::Ready).await;
+    cluster.announced(|announce| announce.load.rooms == 0).await;
 }
 
 #[tokio::test]

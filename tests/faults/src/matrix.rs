@@ -81,12 +81,9 @@ pub(crate) const ROWS: &[Row] = &[
     quick("worker_is_stopped_3s", Fault::Pause, Victim::Worker, 3, Rooms::Stay, Media::Back),
     quick("worker_is_stopped_12s", Fault::Pause, Victim::Worker, 12, Rooms::Leave, Media::Back),
     row("worker_is_cut_off", Fault::Cut(DROP), Victim::Worker, 12, Rooms::Leave, Media::Back),
-    Row {
-        // Refused at its port and gone from the bus, it looks like a process that ended; until its own lease
-        // ends it does not know, but nobody who might send it people can reach it either.
-        owners: Owners::TwoFor(Duration::from_secs(5)),
-        ..row("worker_is_refused", Fault::Cut(REJECT), Victim::Worker, 12, Rooms::Leave, Media::Back)
-    },
+    // Refused at its port and gone from the bus, it looks like a process that ended. It lets nobody in from the moment
+    // it loses the bus, so its rooms may be given away before its lease ends.
+    quick("worker_is_refused", Fault::Cut(REJECT), Victim::Worker, 12, Rooms::Leave, Media::Back),
     row("worker_hears_nobody", Fault::Deafen(DROP), Victim::Worker, 12, Rooms::Leave, Media::Back),
     row("worker_loses_nats", Fault::CutFrom(DROP, FROM_NATS), Victim::Worker, 12, Rooms::Stay, Media::NoGap),
     quick("nats_refuses_worker", Fault::CutFrom(REJECT, FROM_NATS), Victim::Worker, 6, Rooms::Stay, Media::NoGap),

@@ -65,8 +65,6 @@ pub(crate) enum Owners {
     One,
     /// They do, since they were lied to; the oracle has to see it.
     Two,
-    /// They may, for at most so long.
-    TwoFor(Duration),
 }
 
 /// What a row went through.
@@ -110,7 +108,6 @@ impl Row {
         match self.owners {
             Owners::One => ensure!(overlaps.is_empty(), "two workers let people into one room"),
             Owners::Two => ensure!(!overlaps.is_empty(), "the oracle is blind"),
-            Owners::TwoFor(bound) => ensure!(seen.overlap <= bound, "two workers let people into one room for long"),
         }
         match self.rooms {
             Rooms::Stay => ensure!(seen.moved == 0, "rooms have moved"),
