@@ -287,10 +287,12 @@ async fn put_again(store: &EtcdStore, key: &str) -> Revision {
 /// Waits for that write; before it only those can come whose answers were lost.
 async fn shows(watch: &mut Watch, key: &str, last: Revision) {
     loop {
-        match next(watch).await {
-            Change::Put { key: of, versioned } if of == key && versioned.revision < last => {}
-            change => return assert_eq!(change, put_of(key, last)),
+        let change = next(watch).await;
+        if change == put_of(key, last) {
+            return;
         }
+        let earlier = matches!(&change, Change::Put { key: of, versioned } if of == key && versioned.revision < last);
+        assert!(earlier, "{change:?}, not the write of {last:?}");
     }
 }
 
