@@ -81,7 +81,8 @@ async fn pass_on(mut from: watch::Receiver<Standing>, to: &watch::Sender<Standin
 async fn away_for_long(connected: &mut watch::Receiver<bool>) {
     loop {
         if connected.wait_for(|connected| !connected).await.is_err() {
-            return;
+            // The bus itself is gone, since the process ends: there is nothing to wait for.
+            return std::future::pending().await;
         }
         let back = tokio::time::timeout(WITHOUT_BUS_MAX, connected.wait_for(|connected| *connected));
         if back.await.is_err() {
@@ -119,6 +120,20 @@ mod tests {
         bus_of_a.set_connected(true);
         b.resign().await;
         leads(&a).await;
+    }
+
+    #[tokio::test]
+    async fn the_office_is_kept_while_the_process_ends() {
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        let bus = MemoryBus::new();
+        let a = Leadership::seek(store, &id("a"), bus.connected());
+        leads(&a).await;
+        let mut standing = a.standing();
+        standing.mark_unchanged();
+        drop(bus);
+        let renewals = tokio::time::timeout(WITHOUT_BUS_MAX, standing.wait_for(|now| *now == Standing::Out));
+        assert!(renewals.await.is_err(), "it lost the office");
+        a.resign().await;
     }
 
     async fn leads(who: &Leadership) {
