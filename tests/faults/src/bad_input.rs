@@ -24,14 +24,8 @@ use crate::watch::states;
 /// Announcements that lie, before it is enough: three seconds of three workers.
 const LIES: usize = 18;
 
-/// Longer than a worker stays alive without its key.
-const BURIED: Duration = Duration::from_secs(12);
-
 /// As long as a worker may believe in its lease.
 const BELIEVED: Duration = Duration::from_secs(5);
-
-/// A holding is told every 5 s.
-const TOLD: Duration = Duration::from_secs(7);
 
 /// A version that nobody speaks yet.
 const ANOTHER_MAJOR: u8 = 99;
@@ -121,7 +115,8 @@ fn revenant(cluster: &mut Cluster) -> LocalBoxFuture<'_, anyhow::Result<()>> {
     async move {
         let name = cluster.serving().await?.host.name;
         cluster.process(name)?.pause()?;
-        tokio::time::sleep(BURIED).await;
+        let (store, buried) = (store(cluster).await?, key::worker(&WorkerId::parse(name)?));
+        eventually("its key has run out", async || matches!(store.get(&buried).await, Ok(None))).await?;
         cluster.twin = Some(start_twin(cluster, name)?);
         let spare = cluster.spare.ip;
         eventually("the new boot is ready", async || is_ready(spare).await).await?;
@@ -148,7 +143,6 @@ fn forbidden(cluster: &mut Cluster) -> LocalBoxFuture<'_, anyhow::Result<()>> {
         let user = format!("user: all, password: x, permissions: {{ publish: {{ deny: [\"{holdings}\"] }} }}");
         cluster.configure_nats(&format!("authorization {{ users: [{{ {user} }}] }}\nno_auth_user: all\n"))?;
         cluster.nats.restart()?;
-        tokio::time::sleep(TOLD).await;
         tells(cluster, "w1", "velella_nats_forbidden_total", 1.0, "NATS forbids a subject").await?;
         cluster.configure_nats("")?;
         cluster.nats.restart()
@@ -159,8 +153,7 @@ fn forbidden(cluster: &mut Cluster) -> LocalBoxFuture<'_, anyhow::Result<()>> {
 /// A worker that cannot hear of it is declared dead: the one thing that makes two owners.
 fn verdict(cluster: &mut Cluster) -> LocalBoxFuture<'_, anyhow::Result<()>> {
     async move {
-        let endpoints = vec![format!("http://{}:{ETCD}", cluster.etcd.host.ip)];
-        let store = EtcdStore::connect(EtcdOptions { endpoints, ..EtcdOptions::default() }).await?;
+        let store = store(cluster).await?;
         let worker = cluster.serving().await?.host.clone();
         cut(&worker, &cluster.etcd.host, Wall::Drop)?;
         store.delete(&key::worker(&WorkerId::parse(worker.name)?), Expect::Any).await?;
@@ -177,6 +170,11 @@ async fn tells(cluster: &mut Cluster, name: &str, counted: &str, count: f64, say
     let log = std::fs::read_to_string(cluster.logs.join(format!("{name}.log")))?;
     ensure!(log.contains(says), "the log of {name} does not say: {says}");
     Ok(())
+}
+
+async fn store(cluster: &Cluster) -> anyhow::Result<EtcdStore> {
+    let endpoints = vec![format!("http://{}:{ETCD}", cluster.etcd.host.ip)];
+    Ok(EtcdStore::connect(EtcdOptions { endpoints, ..EtcdOptions::default() }).await?)
 }
 
 async fn bus(cluster: &Cluster) -> anyhow::Result<NatsBus> {
