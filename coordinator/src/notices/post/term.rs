@@ -1,9 +1,11 @@
 //! The time in which one coordinator delivers webhooks: what it reads of the store's history, the
 //! calls that run, and how far the cursor is.
 
+use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
 use velella_coordinator_core::Notice;
@@ -92,7 +94,15 @@ impl Term {
 
     pub(super) fn call(&mut self, client: &Client, call: Call<Bytes>) {
         let client = client.clone();
-        self.calls.spawn(async move { deliver(client, call).await });
+        let room = call.room.clone();
+        self.calls.spawn(async move {
+            let delivered = AssertUnwindSafe(deliver(client, call)).catch_unwind().await;
+            // The room would wait for ever for an answer.
+            delivered.unwrap_or_else(|_| {
+                tracing::error!(%room, "a webhook call ended in a panic");
+                (room, false)
+            })
+        });
     }
 
     /// Writes how far everything is, if that is worth a write.
