@@ -17,6 +17,7 @@ fn commands_keep_their_form() {
         Order::CloseRoom { room: RoomId::parse("r1").unwrap(), generation: Generation(7) },
         Order::OpenSession { session: browser() },
         Order::OpenSession { session: agent() },
+        Order::OpenSession { session: OpenSession { client: Client::OneOffer, ..browser() } },
         Order::CloseSession { session: SessionId::parse("s1").unwrap() },
         Order::Ping,
     ];
@@ -47,6 +48,7 @@ fn name(order: &Order) -> &'static str {
         Order::OpenSession { session } => match session.client {
             Client::Webrtc => "open_session of a browser",
             Client::Agent { .. } => "open_session of an agent",
+            Client::OneOffer => "open_session of one offer",
         },
         Order::CloseSession { .. } => "close_session",
         Order::Ping => "ping",
