@@ -39,6 +39,11 @@ pub fn coordinator_agents(coordinator: &CoordinatorId) -> String {
     format!("velella.v1.coordinator.{}.agent", token(coordinator.as_str()))
 }
 
+/// What clients want of their WHIP and WHEP resources (request and reply), to the coordinator that holds them.
+pub fn coordinator_resources(coordinator: &CoordinatorId) -> String {
+    format!("velella.v1.coordinator.{}.resource", token(coordinator.as_str()))
+}
+
 fn token(id: &str) -> String {
     id.replace(['.', ':'], "_")
 }

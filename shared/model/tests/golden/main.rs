@@ -12,6 +12,7 @@ mod announce;
 mod command;
 mod holding;
 mod record;
+mod resource;
 mod signal;
 
 use std::fmt::Debug;
