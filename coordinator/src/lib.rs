@@ -146,7 +146,7 @@ impl Service {
         let leadership = Leadership::seek(store, &id, api.bus().connected());
         let metrics = api.metrics();
         let sounds = api.sounds().run(heard, Arc::clone(&metrics));
-        let errands = api.resources().run(errands, api.bus(), Arc::clone(&metrics));
+        let errands = Box::pin(api.resources().run(errands, api.bus(), Arc::clone(&metrics)));
         let serving = accept::serve(listener, http::router(api, &allowed_origins), metrics, shutdown.clone());
         // The core works until the last request is answered and the last socket closed; and a front
         // door without its core is no use.

@@ -47,9 +47,16 @@ pub(crate) struct Resources {
     open: Arc<Mutex<BTreeMap<SessionId, mpsc::Sender<Call>>>>,
 }
 
+/// Whether an errand found its resource.
+enum Handed {
+    Over,
+    ToNobody,
+    TooMuch,
+}
+
 /// An errand that somebody waits for.
 struct Call {
-    deed: Deed,
+    deed: Box<Deed>,
     reply_to: String,
 }
 
@@ -116,21 +123,20 @@ impl Resources {
                     continue;
                 }
             };
-            let call = Call { deed: errand.deed, reply_to: reply_to.to_string() };
+            let call = Call { deed: Box::new(errand.deed), reply_to: reply_to.to_string() };
             match self.hand_over(&errand.session, call) {
-                Ok(()) => {}
-                Err(mpsc::error::TrySendError::Closed(call)) => {
-                    reply(&*bus, &call.reply_to, &ErrandReply::Gone).await;
-                }
-                Err(mpsc::error::TrySendError::Full(_)) => metrics.errands_dropped.inc(),
+                Handed::Over => {}
+                Handed::ToNobody => reply(&*bus, &reply_to, &ErrandReply::Gone).await,
+                Handed::TooMuch => metrics.errands_dropped.inc(),
             }
         }
     }
 
-    fn hand_over(&self, session: &SessionId, call: Call) -> Result<(), mpsc::error::TrySendError<Call>> {
-        match self.lock().get(session) {
-            Some(calls) => calls.try_send(call),
-            None => Err(mpsc::error::TrySendError::Closed(call)),
+    fn hand_over(&self, session: &SessionId, call: Call) -> Handed {
+        match self.lock().get(session).map(|calls| calls.try_send(call)) {
+            Some(Ok(())) => Handed::Over,
+            Some(Err(mpsc::error::TrySendError::Full(_))) => Handed::TooMuch,
+            Some(Err(mpsc::error::TrySendError::Closed(_))) | None => Handed::ToNobody,
         }
     }
 
@@ -192,7 +198,7 @@ impl Resource {
                     }
                 }
                 Some(Call { deed, reply_to }) = self.calls.recv() => {
-                    let done = self.carry_out(deed).await;
+                    let done = self.carry_out(*deed).await;
                     let (answer, lasts) = match done {
                         Ok(Some(answer)) => (answer, true),
                         Ok(None) => (ErrandReply::Done, false),

@@ -64,8 +64,8 @@ pub(crate) fn with_credentials(offer: &str, ufrag: &str, password: &str) -> Stri
 
 /// Whether an answer takes any of the lines that were offered.
 pub(crate) fn takes_anything(answer: &str) -> bool {
-    let media = answer.lines().filter_map(|line| line.strip_prefix("m=audio ").or(line.strip_prefix("m=video ")));
-    media.into_iter().any(|line| !line.starts_with("0 "))
+    let mut media = answer.lines().filter(|line| line.starts_with("m=audio ") || line.starts_with("m=video "));
+    media.any(|line| line.split(' ').nth(1) != Some("0"))
 }
 
 /// What a text says about ICE. A whole description is as good as a fragment.

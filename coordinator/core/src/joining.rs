@@ -24,7 +24,7 @@ impl Coordinator {
             return self.unknown(arrival, Close::RoomNotFound, loaded);
         };
         let is_known = self.records.peer(room, peer).is_some();
-        if !is_known && !(loaded && arrival.pass.newcomer) {
+        if !(is_known || loaded && arrival.pass.newcomer) {
             return self.unknown(arrival, Close::PeerNotFound, loaded);
         }
         if let Some(close) = self.keeps_out(&arrival) {

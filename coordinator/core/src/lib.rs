@@ -275,7 +275,7 @@ impl Coordinator {
         }
         for (room, peer) in self.purge.take_due_peers(now) {
             self.stats.purged += 1;
-            self.remove_peer(room, peer, None);
+            self.purge_peer(room, peer);
         }
         for room in self.purge.take_due_rooms(now) {
             self.stats.purged += 1;

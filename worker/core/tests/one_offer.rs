@@ -18,11 +18,12 @@ fn id(text: &str) -> TrackId {
 
 /// The answers that a client got; it is told of nothing else.
 fn answers(client: &Client) -> Vec<&str> {
-    let answer = |event| match event {
-        &ServerEvent::SdpAnswer { ref sdp, .. } => sdp.as_str(),
-        other => panic!("{}: {other:?}", client.name),
-    };
-    client.events.iter().map(answer).collect()
+    let mut answers = Vec::new();
+    for event in &client.events {
+        let ServerEvent::SdpAnswer { sdp, .. } = event else { panic!("{}: {event:?}", client.name) };
+        answers.push(sdp.as_str());
+    }
+    answers
 }
 
 /// A streamer speaks and films for a while.

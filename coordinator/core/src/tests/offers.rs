@@ -7,7 +7,7 @@ use velella_model::wire::command::{Client, Order, Rights, SubscribeMode};
 use velella_model::wire::signal::{CloseReason, PeerEvent, ServerEvent, SessionEvent};
 use velella_model::{CoordinatorId, Json, RoomType};
 
-use super::world::{Seen, World, add_peer};
+use super::world::{Seen, World};
 use crate::notice::name;
 use crate::testing::{peer, room, session, worker};
 use crate::*;
@@ -130,6 +130,20 @@ fn who_came_unasked_is_listed_no_longer_soon_after_it_went() {
 }
 
 #[test]
+fn a_purge_does_not_reach_who_came_back_at_another_replica_meanwhile() {
+    let mut world = with_stream();
+    come(&mut world, "s1", "v", PeerKind::Viewer);
+    world.input(Input::SocketClosed { session: session("s1") });
+    let mut back = record(&world, "v").unwrap();
+    let coordinator = CoordinatorId::parse("c2").unwrap();
+    back.connection = Some(Connection { coordinator, session: session("s9"), joined: true });
+    let unseen = world.put(Fact::Peer(room("r"), peer("v"), Some(back)));
+    world.pass(Duration::from_secs(PASSING_PURGE_S.into()));
+    world.input(Input::Changed(unseen));
+    assert_eq!(record(&world, "v").unwrap().connection.unwrap().session, session("s9"));
+}
+
+#[test]
 fn a_token_of_somebody_who_was_removed_lets_nobody_in() {
     let mut world = with_stream();
     let pass = Pass { rights: STREAMS, ..Pass::default() };
@@ -162,12 +176,10 @@ fn a_peer_may_come_with_an_offer_and_takes_over_from_its_socket() {
     world.input(Input::Arrived(arrival));
     let seen = world.take();
     assert_eq!(seen[0], Seen::Closed(session("s1"), Close::TakenOver));
-    let client = seen.into_iter().filter_map(Seen::into_command).find_map(|(.., order)| match order {
-        Order::OpenSession { session: open } => Some(open.client),
-        _ => None,
-    });
-    assert_eq!(client, Some(Client::OneOffer));
-    world.request(add_peer("r", "q"));
+    let orders = seen.into_iter().filter_map(Seen::into_command).map(|(.., order)| order);
+    let client =
+        orders.filter_map(|order| if let Order::OpenSession { session } = order { Some(session.client) } else { None });
+    assert_eq!(client.collect::<Vec<_>>(), [Client::OneOffer]);
 }
 
 #[test]
