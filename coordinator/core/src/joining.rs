@@ -175,7 +175,7 @@ impl Coordinator {
                 subscriptions: peer_record.subscriptions.clone(),
                 rights: session.pass.rights,
                 client: client(session.door, peer_record),
-                coordinator: self.id.clone(),
+                holder: self.id.clone().into(),
                 peer,
             },
         };
