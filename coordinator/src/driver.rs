@@ -15,11 +15,10 @@ use tracing::Instrument;
 use velella_bus::{Delivery, Subscription};
 use velella_coordinator_core::chronicle::Chronicle;
 use velella_coordinator_core::{
-    Close, Coordinator, Entry, Fact, FleetFact, Input, Noun, Output, Pass, Reply, Request, Said, Ticket,
+    Arrival, Close, Coordinator, Entry, Fact, FleetFact, Input, Noun, Output, Reply, Request, Said, Ticket,
 };
-use velella_model::record::PeerKind;
 use velella_model::wire::{self, Message};
-use velella_model::{CoordinatorId, PeerId, RoomId, SessionId, subject};
+use velella_model::{CoordinatorId, SessionId, subject};
 use velella_ops::Latch;
 use velella_store::tenure::Standing;
 
@@ -47,25 +46,10 @@ const OBSERVE_INTERVAL: Duration = Duration::from_secs(1);
 /// What sockets and HTTP handlers send to the driver.
 #[derive(Debug)]
 pub(crate) enum Letter {
-    Ask {
-        request: Request,
-        answer: oneshot::Sender<Reply>,
-    },
-    Attach {
-        session: SessionId,
-        room: RoomId,
-        peer: PeerId,
-        kind: PeerKind,
-        pass: Pass,
-        outbox: mpsc::Sender<Outgoing>,
-    },
-    Said {
-        session: SessionId,
-        said: Said,
-    },
-    Gone {
-        session: SessionId,
-    },
+    Ask { request: Request, answer: oneshot::Sender<Reply> },
+    Attach { arrival: Arrival, outbox: mpsc::Sender<Outgoing> },
+    Said { session: SessionId, said: Said },
+    Gone { session: SessionId },
 }
 
 /// The driver's mailbox.
@@ -214,9 +198,9 @@ impl Driver {
                 self.asking.insert(ticket, answer);
                 Input::Requested { ticket, request }
             }
-            Letter::Attach { session, room, peer, kind, pass, outbox } => {
-                self.sockets.insert(session.clone(), outbox);
-                Input::SocketAuthenticated { session, room, peer, kind, pass }
+            Letter::Attach { arrival, outbox } => {
+                self.sockets.insert(arrival.session.clone(), outbox);
+                Input::Arrived(arrival)
             }
             Letter::Said { session, said } => Input::PeerSaid { session, said },
             Letter::Gone { session } => {

@@ -1,5 +1,5 @@
-//! HTTP: the management API under `/api/v1/connect/{app}`, that of older SDKs at the root, the
-//! cluster's own view under `/cluster`, the demo, the page, and the description of all of them.
+//! HTTP: the management API under `/api/v1/connect/{app}`, that of older SDKs at the root, livestreams
+//! under `/api/v1/live`, the cluster's own view under `/cluster`, the demo, the page, and the description of all of them.
 
 mod absent;
 mod auth;
@@ -9,6 +9,7 @@ mod demo;
 mod docs;
 mod failure;
 mod leftover;
+mod live;
 mod livestreams;
 mod older;
 mod once;
@@ -48,6 +49,7 @@ use crate::http::failure::Failure;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::rate::Rate;
+use crate::resources::Resources;
 use crate::socket::agent::AGENT_FRAME_BYTES_READ_MAX;
 use crate::socket::{FRAME_BYTES_READ_MAX, Sockets, server};
 use crate::sounds::Sounds;
@@ -74,13 +76,16 @@ struct Shared {
     demo_rate: Mutex<Rate>,
     /// Whose turn it is to enter a room of the page.
     demo_turn: tokio::sync::Mutex<()>,
+    /// Viewers without a token.
+    strangers: Mutex<Rate>,
+    resources: Resources,
     ledger: Ledger,
     started: Instant,
 }
 
 impl Api {
     pub(crate) fn new(
-        sockets: Sockets,
+        (sockets, resources): (Sockets, Resources),
         management_token: Secret,
         ledger: Ledger,
         public_url: Option<String>,
@@ -94,6 +99,8 @@ impl Api {
             demo,
             demo_rate: Mutex::new(demo::rate(started)),
             demo_turn: tokio::sync::Mutex::default(),
+            strangers: Mutex::new(live::rate(started)),
+            resources,
             ledger,
             started,
         }))
@@ -101,6 +108,10 @@ impl Api {
 
     pub(crate) fn sounds(&self) -> Sounds {
         self.0.sockets.sounds.clone()
+    }
+
+    pub(crate) fn resources(&self) -> Resources {
+        self.0.resources.clone()
     }
 
     pub(crate) fn bus(&self) -> Arc<dyn Bus> {
@@ -176,6 +187,7 @@ fn operations(api: &Api) -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .nest("/api/v1/connect/{app}", connect().route_layer(once).route_layer(moderated))
         .nest("/api/v1/connect/{app}", OpenApiRouter::new().routes(routes!(auth::validate)).merge(sockets()))
+        .nest(live::BASE, live())
         .nest("/cluster", cluster.route_layer(guard.clone()))
         .merge(older::routes().route_layer(guard))
         .merge(older::open_routes())
@@ -209,6 +221,15 @@ fn connect() -> OpenApiRouter<Api> {
         .routes(routes!(absent::recordings, absent::record))
         .routes(routes!(absent::show_recording, absent::delete_recording))
         .routes(routes!(absent::stop_recording))
+}
+
+/// What asks for a token of its own, or for none.
+fn live() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(live::whip))
+        .routes(routes!(live::whep))
+        .routes(routes!(live::whep_public))
+        .routes(routes!(live::patch, live::end))
 }
 
 /// Below both bases.
@@ -280,7 +301,7 @@ async fn count(State(api): State<Api>, request: Request, next: Next) -> Response
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let method = known_method(request.method());
     // The path names room and peer; a query may hold a token.
-    let span = tracing::error_span!("http", method, path = request.uri().path());
+    let span = tracing::error_span!("http", method, path = live::without_secret(request.uri().path()));
     let response = next.run(request).instrument(span).await;
     let status = match response.status().as_u16() {
         ..200 => "1xx",
@@ -378,6 +399,7 @@ mod tests {
             shutdown: CancellationToken::new(),
         };
         let ledger = Ledger::new(Arc::new(MemoryStore::new()), &secret);
-        Api::new(sockets, secret, ledger, None, true)
+        let resources = Resources::new(velella_model::CoordinatorId::parse("c").unwrap());
+        Api::new((sockets, resources), secret, ledger, None, true)
     }
 }

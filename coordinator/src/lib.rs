@@ -14,6 +14,8 @@ mod lobby;
 mod metrics;
 mod notices;
 mod rate;
+mod resources;
+mod sdp;
 mod socket;
 mod sounds;
 mod tokens;
@@ -47,6 +49,7 @@ use crate::notices::Notices;
 use crate::notices::log::Log;
 use crate::notices::post::Post;
 use crate::notices::report::Reports;
+use crate::resources::Resources;
 use crate::socket::Sockets;
 use crate::sounds::Sounds;
 use crate::tokens::Tokens;
@@ -67,6 +70,7 @@ pub struct Service {
     listed: Latch,
     founded: Latch,
     heard: Subscription,
+    errands: Subscription,
     shutdown: CancellationToken,
 }
 
@@ -83,6 +87,7 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Service> {
     let id = config.coordinator_id.unwrap_or_else(random_id);
     let heard =
         deps.bus.subscribe(&subject::holder_agents(&id.clone().into())).await.context("the bus is not there")?;
+    let errands = deps.bus.subscribe(&subject::coordinator_resources(&id)).await.context("the bus is not there")?;
     let effects = Effects { bus: Arc::clone(&deps.bus), store: Arc::clone(&deps.store), metrics: Arc::clone(&metrics) };
     let (log, reports) = (Log::new(), Reports::default());
     let secret_of_hooks = config.webhook_secret.as_ref();
@@ -107,10 +112,24 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Service> {
         shutdown: deps.shutdown.clone(),
     };
     let ledger = Ledger::new(Arc::clone(&deps.store), &secret);
-    let api = Api::new(sockets, management_token, ledger, config.public_url, config.demo);
+    let api = Api::new((sockets, Resources::new(id.clone())), management_token, ledger, config.public_url, config.demo);
     let allowed_origins = config.allowed_origins;
     let (store, shutdown) = (deps.store, deps.shutdown);
-    Ok(Service { id, store, listener, driver, post, log, api, allowed_origins, listed, founded, heard, shutdown })
+    Ok(Service {
+        id,
+        store,
+        listener,
+        driver,
+        post,
+        log,
+        api,
+        allowed_origins,
+        listed,
+        founded,
+        heard,
+        errands,
+        shutdown,
+    })
 }
 
 impl Service {
@@ -121,12 +140,13 @@ impl Service {
 
     /// Serves until shutdown.
     pub async fn run(self) -> anyhow::Result<()> {
-        let Self { id, store, listener, driver, post, log, api, allowed_origins, listed, founded, heard, shutdown } =
-            self;
+        let Self { id, store, listener, driver, post, log, api, .. } = self;
+        let Self { allowed_origins, listed, founded, heard, errands, shutdown, .. } = self;
         let presence = Keeper::start(store.clone(), key::coordinator(&id), encode(&CoordinatorRecord {}).into());
         let leadership = Leadership::seek(store, &id, api.bus().connected());
         let metrics = api.metrics();
         let sounds = api.sounds().run(heard, Arc::clone(&metrics));
+        let errands = Box::pin(api.resources().run(errands, api.bus(), Arc::clone(&metrics)));
         let serving = accept::serve(listener, http::router(api, &allowed_origins), metrics, shutdown.clone());
         // The core works until the last request is answered and the last socket closed; and a front
         // door without its core is no use.
@@ -135,6 +155,7 @@ impl Service {
             let ended = tokio::select! {
                 ended = driver.run(served.clone(), listed, leadership.standing()) => ended,
                 () = sounds => Err(anyhow::anyhow!("the bus closed the subscription to sound")),
+                () = errands => Err(anyhow::anyhow!("the bus closed the subscription to errands")),
             };
             shutdown.cancel();
             ended

@@ -12,6 +12,8 @@ pub(crate) struct Metrics {
     pub(crate) requests: IntCounterVec,
     pub(crate) sockets: IntGauge,
     pub(crate) sockets_closed: IntCounterVec,
+    pub(crate) resources: IntGauge,
+    pub(crate) errands_dropped: IntCounter,
     pub(crate) lobby_evictions: IntCounterVec,
     pub(crate) bad_frames: IntCounterVec,
     pub(crate) stats_reports: IntCounter,
@@ -59,6 +61,11 @@ impl Metrics {
                 "peer_sockets_closed_total",
                 "Sockets of peers, agents and servers closed by the server",
                 &["reason"],
+            )?,
+            resources: r.gauge("resources", "Open WHIP and WHEP resources")?,
+            errands_dropped: r.counter(
+                "resource_errands_dropped_total",
+                "Requests to WHIP and WHEP resources that came too fast to be served",
             )?,
             lobby_evictions: r.counters(
                 "lobby_evictions_total",

@@ -19,13 +19,13 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use uuid::Uuid;
 use velella_bus::Bus;
-use velella_coordinator_core::Close;
+use velella_coordinator_core::{Arrival, Close, Door};
 use velella_model::record::PeerKind;
 use velella_model::wire::signal::ServerEvent;
 use velella_model::{RoomType, SessionId, TrackId, WorkerId};
 use velella_ops::Secret;
 
-use crate::driver::{Letter, Mailbox};
+use crate::driver::{DriverGone, Letter, Mailbox};
 use crate::lobby::{Lobby, Seat};
 use crate::metrics::Metrics;
 use crate::notices::log::Log;
@@ -177,9 +177,9 @@ impl Sockets {
 
     async fn attend(&self, socket: &mut WebSocket, grant: Grant, sdk_version: &str) -> End {
         let (room, peer) = (grant.room.clone(), grant.peer.clone());
-        let (session, outgoing) = match self.attach(grant, PeerKind::Webrtc).await {
+        let (session, outgoing) = match self.attach(grant, PeerKind::Webrtc, Door::Socket).await {
             Ok(attached) => attached,
-            Err(end) => return end,
+            Err(DriverGone) => return END_SHUTDOWN,
         };
         self.metrics.sockets.inc();
         // On whatever level is logged: a span below it would take the fields from warnings too.
@@ -192,14 +192,19 @@ impl Sockets {
         end
     }
 
-    /// Makes the socket known to the driver.
-    async fn attach(&self, grant: Grant, kind: PeerKind) -> Result<(SessionId, mpsc::Receiver<Outgoing>), End> {
+    /// Makes a socket or an offer known to the driver.
+    pub(crate) async fn attach(
+        &self,
+        grant: Grant,
+        kind: PeerKind,
+        door: Door,
+    ) -> Result<(SessionId, mpsc::Receiver<Outgoing>), DriverGone> {
         let session = SessionId::parse(&Uuid::new_v4().to_string()).expect("a uuid is an id");
         let (outbox, outgoing) = mpsc::channel(OUTBOX_MAX);
         let pass = grant.pass();
         let Grant { room, peer, .. } = grant;
-        let attach = Letter::Attach { session: session.clone(), room, peer, kind, pass, outbox };
-        self.mailbox.send(attach).await.map_err(|_| END_SHUTDOWN)?;
+        let arrival = Arrival { session: session.clone(), room, peer, kind, pass, door };
+        self.mailbox.send(Letter::Attach { arrival, outbox }).await?;
         Ok((session, outgoing))
     }
 

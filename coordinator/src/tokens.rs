@@ -11,7 +11,7 @@ use uuid::Uuid;
 use velella_coordinator_core::Pass;
 use velella_model::record::{PeerKind, PeerRecord, Scopes};
 use velella_model::wire::command::Rights;
-use velella_model::{PeerId, RoomId};
+use velella_model::{CoordinatorId, PeerId, RoomId, SessionId};
 use velella_ops::Secret;
 
 /// Who signs.
@@ -21,6 +21,7 @@ const ISSUER: &str = "velella";
 const AUDIENCE: &str = "velella-peer";
 const STREAMER_AUDIENCE: &str = "velella-streamer";
 const VIEWER_AUDIENCE: &str = "velella-viewer";
+const HANDLE_AUDIENCE: &str = "velella-resource";
 
 /// Clocks of coordinators may differ this much.
 const LEEWAY_S: u64 = 5;
@@ -37,17 +38,27 @@ pub(crate) struct Grant {
     pub(crate) scopes: Scopes,
     /// Of the record, when the token was signed.
     pub(crate) series: u64,
+    /// There was no record: it is made when somebody comes.
+    pub(crate) newcomer: bool,
+}
+
+/// Where a WHIP or WHEP resource is. Its address is this, signed: nobody can guess one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Handle {
+    pub(crate) session: SessionId,
+    /// Who holds it.
+    pub(crate) holder: CoordinatorId,
 }
 
 impl Grant {
     /// For a peer as its record stands.
     pub(crate) fn of(room: &RoomId, peer: &PeerId, record: &PeerRecord) -> Self {
         let PeerRecord { kind, scopes, token_series: series, .. } = *record;
-        Self { kind, room: room.clone(), peer: peer.clone(), scopes, series }
+        Self { kind, room: room.clone(), peer: peer.clone(), scopes, series, newcomer: false }
     }
 
     pub(crate) fn pass(&self) -> Pass {
-        Pass { rights: self.scopes.rights, token_series: self.series }
+        Pass { rights: self.scopes.rights, token_series: self.series, newcomer: self.newcomer }
     }
 }
 
@@ -56,6 +67,7 @@ pub(crate) struct Tokens {
     signing: EncodingKey,
     checking: DecodingKey,
     validation: Validation,
+    handles: Validation,
     ttl: Duration,
 }
 
@@ -75,6 +87,18 @@ struct Claims {
     scope: String,
     #[serde(default)]
     series: u64,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    newcomer: bool,
+}
+
+/// It lasts as long as what it names.
+#[derive(Debug, Serialize, Deserialize)]
+struct HandleClaims {
+    iss: String,
+    aud: String,
+    /// The session.
+    sub: String,
+    holder: String,
 }
 
 fn default_scope() -> String {
@@ -100,6 +124,11 @@ fn audience(kind: PeerKind) -> &'static str {
     }
 }
 
+fn kind(audience: &str) -> Option<PeerKind> {
+    let kinds = [PeerKind::Webrtc, PeerKind::Streamer, PeerKind::Viewer];
+    kinds.into_iter().find(|kind| self::audience(*kind) == audience)
+}
+
 /// Why a token lets nobody in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BadToken {
@@ -117,10 +146,14 @@ impl Tokens {
         let mut validation = Validation::new(Algorithm::HS256);
         validation.leeway = LEEWAY_S;
         validation.set_issuer(&[ISSUER]);
-        validation.set_audience(&[AUDIENCE]);
+        validation.set_audience(&[AUDIENCE, STREAMER_AUDIENCE, VIEWER_AUDIENCE]);
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        let mut handles = validation.clone();
+        handles.set_audience(&[HANDLE_AUDIENCE]);
+        handles.set_required_spec_claims(&["iss", "aud", "sub"]);
+        handles.validate_exp = false;
         let (signing, checking) = (EncodingKey::from_secret(secret), DecodingKey::from_secret(secret));
-        Self { signing, checking, validation, ttl }
+        Self { signing, checking, validation, handles, ttl }
     }
 
     /// Signs a token; without a `ttl` of its own it is valid for as long as the configuration says.
@@ -136,12 +169,21 @@ impl Tokens {
             jti: Uuid::new_v4().to_string(),
             scope: scope(grant.scopes),
             series: grant.series,
+            newcomer: grant.newcomer,
         };
         jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.signing).context("a token cannot be signed")
     }
 
     /// Reads the token of a peer.
     pub(crate) fn check(&self, token: &str) -> Result<Grant, BadToken> {
+        self.check_any(token).and_then(|grant| match grant.kind {
+            PeerKind::Webrtc | PeerKind::Agent => Ok(grant),
+            PeerKind::Streamer | PeerKind::Viewer => Err(BadToken::Invalid),
+        })
+    }
+
+    /// Reads the token of a peer, or of who streams or watches.
+    pub(crate) fn check_any(&self, token: &str) -> Result<Grant, BadToken> {
         if token.is_empty() {
             return Err(BadToken::Missing);
         }
@@ -153,10 +195,26 @@ impl Tokens {
             let expired = matches!(error.kind(), ErrorKind::ExpiredSignature);
             if expired { BadToken::Expired } else { BadToken::Invalid }
         })?;
-        let Claims { room, sub, scope, series, .. } = claims.claims;
+        let Claims { room, sub, aud, scope, series, newcomer, .. } = claims.claims;
+        let kind = kind(&aud).ok_or(BadToken::Invalid)?;
         let room = RoomId::parse(&room).map_err(|_| BadToken::Invalid)?;
         let peer = PeerId::parse(&sub).map_err(|_| BadToken::Invalid)?;
-        Ok(Grant { kind: PeerKind::Webrtc, room, peer, scopes: scopes(&scope), series })
+        Ok(Grant { kind, room, peer, scopes: scopes(&scope), series, newcomer })
+    }
+
+    /// The last part of the address of a resource.
+    pub(crate) fn sign_handle(&self, handle: &Handle) -> anyhow::Result<String> {
+        let (sub, holder) = (handle.session.to_string(), handle.holder.to_string());
+        let claims = HandleClaims { iss: ISSUER.into(), aud: HANDLE_AUDIENCE.into(), sub, holder };
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.signing).context("it cannot be signed")
+    }
+
+    /// Reads it; `None` if it is none of ours.
+    pub(crate) fn check_handle(&self, text: &str) -> Option<Handle> {
+        let text = Some(text).filter(|text| text.len() <= TOKEN_BYTES_MAX)?;
+        let HandleClaims { sub, holder, .. } =
+            jsonwebtoken::decode::<HandleClaims>(text, &self.checking, &self.handles).ok()?.claims;
+        Some(Handle { session: SessionId::parse(&sub).ok()?, holder: CoordinatorId::parse(&holder).ok()? })
     }
 }
 
@@ -178,7 +236,21 @@ mod tests {
         for kind in [PeerKind::Streamer, PeerKind::Viewer] {
             let token = tokens.sign(&Grant { kind, ..grant() }, None).unwrap();
             assert_eq!(tokens.check(&token), Err(BadToken::Invalid));
+            assert_eq!(tokens.check_any(&token), Ok(Grant { kind, ..grant() }));
         }
+    }
+
+    #[test]
+    fn the_address_of_a_resource_is_no_token_and_a_token_no_address() {
+        let tokens = tokens("s");
+        let handle = Handle { session: SessionId::parse("s").unwrap(), holder: CoordinatorId::parse("c").unwrap() };
+        let address = tokens.sign_handle(&handle).unwrap();
+        assert_eq!(tokens.check_handle(&address), Some(handle));
+        assert_eq!(tokens.check_any(&address), Err(BadToken::Invalid));
+        for other in [tokens.sign(&grant(), None).unwrap(), "x".into(), address[1..].into()] {
+            assert_eq!(tokens.check_handle(&other), None, "{other}");
+        }
+        assert_eq!(self::tokens("other").check_handle(&address), None);
     }
 
     #[test]
@@ -219,8 +291,8 @@ mod tests {
 
     fn signed(tokens: &Tokens, audience: &str, exp: u64) -> String {
         let (iss, aud, jti) = (ISSUER.into(), audience.into(), String::new());
-        let (scope, series) = (default_scope(), 0);
-        let claims = Claims { iss, aud, sub: "p".into(), room: "r".into(), iat: 0, exp, jti, scope, series };
+        let (scope, series, newcomer) = (default_scope(), 0, false);
+        let claims = Claims { iss, aud, sub: "p".into(), room: "r".into(), iat: 0, exp, jti, scope, series, newcomer };
         jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &tokens.signing).unwrap()
     }
 
@@ -231,6 +303,6 @@ mod tests {
     fn grant() -> Grant {
         let scopes = Scopes { rights: Rights { publish: false, subscribe: true }, admin: true };
         let (room, peer) = (RoomId::parse("r").unwrap(), PeerId::parse("p").unwrap());
-        Grant { kind: PeerKind::Webrtc, room, peer, scopes, series: 3 }
+        Grant { kind: PeerKind::Webrtc, room, peer, scopes, series: 3, newcomer: true }
     }
 }

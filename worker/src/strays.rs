@@ -8,7 +8,7 @@
 use std::net::SocketAddr;
 
 use indexmap::IndexMap;
-use velella_worker_core::local_ufrag;
+use velella_worker_core::{UFRAG_MARK_LETTERS, local_ufrag};
 
 /// Sources that a shard remembers for others; the oldest makes room.
 const SOURCES_MAX: usize = 4_096;
@@ -42,7 +42,7 @@ pub(crate) fn shard_prefix(shard: usize) -> String {
 }
 
 fn shard_of(ufrag: &str) -> Option<usize> {
-    usize::from_str_radix(ufrag.get(..2)?, 16).ok()
+    usize::from_str_radix(ufrag.get(..UFRAG_MARK_LETTERS)?, 16).ok()
 }
 
 #[cfg(test)]

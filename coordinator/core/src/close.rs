@@ -28,6 +28,8 @@ pub enum Close {
     TakenOver,
     /// The token is that of another kind of peer. Stays out.
     WrongSocket,
+    /// Another streamer is connected to the livestream. Stays out.
+    StreamTaken,
     /// The peer was removed by the management API, perhaps for a reason; it returns once and finds
     /// no peer.
     PeerRemoved(Option<Box<str>>),
@@ -60,6 +62,7 @@ impl Close {
             | Self::PeersLimit
             | Self::TakenOver
             | Self::WrongSocket
+            | Self::StreamTaken
             | Self::PeerRemoved(_)
             | Self::TokenRevoked
             | Self::RoomStopped
@@ -80,6 +83,7 @@ impl Close {
             Self::PeerNotFound => "peer not found",
             Self::PeersLimit => "reached peers limit",
             Self::TakenOver | Self::WrongSocket | Self::TokenRevoked => "invalid token",
+            Self::StreamTaken => "streamer already connected",
             Self::PeerRemoved(_) => "Peer removed",
             Self::RoomStopped => "Room stopped",
             Self::Left => "left",

@@ -2,14 +2,14 @@
 
 use std::time::Instant;
 
-use velella_model::record::{PeerKind, PeerRecord, Placement, RoomRecord};
+use velella_model::record::{PeerRecord, Placement, RoomRecord};
 use velella_model::wire::command::Order;
 use velella_model::{Generation, Incarnation, PeerId, RoomId, SessionId, WorkerId};
 
 use crate::Coordinator;
 use crate::close::Close;
 use crate::edits::{Change, EDIT_RETRY, Failed, Next};
-use crate::input::{CommandOutcome, Entry, Fact, FleetFact, OpId, Pass, Request, Revision, Ticket, WriteOutcome};
+use crate::input::{Arrival, CommandOutcome, Entry, Fact, FleetFact, OpId, Request, Revision, Ticket, WriteOutcome};
 use crate::output::{Denial, Expect, Output, Reply};
 use crate::removal::Removal;
 use crate::room_edits::RoomEdit;
@@ -27,6 +27,7 @@ pub(crate) enum WriteStep {
     Edited(RoomId, PeerId, Box<PeerRecord>),
     PeerAdded(Ticket, Box<Fact>),
     PeerForgotten,
+    NewcomerAdded(Arrival, Box<Fact>),
     PeerRemoved(Option<Ticket>, RoomId, PeerId),
     RoomRemoved(Removal),
     RoomEdited(RoomEdit, Box<RoomRecord>),
@@ -49,13 +50,7 @@ pub(crate) enum Parked {
         ticket: Ticket,
         request: Request,
     },
-    Socket {
-        session: SessionId,
-        room: RoomId,
-        peer: PeerId,
-        kind: PeerKind,
-        pass: Pass,
-    },
+    Arrival(Arrival),
     /// The worker knows the placement of this generation as over.
     Refused(RoomId, Generation),
 }
@@ -101,6 +96,7 @@ impl Coordinator {
             WriteStep::PlacementWritten(room) => self.placement_written(&room, outcome, now),
             WriteStep::Edited(room, peer, record) => self.edited(room, peer, *record, outcome, now),
             WriteStep::PeerAdded(ticket, fact) => self.peer_added(ticket, *fact, outcome, now),
+            WriteStep::NewcomerAdded(arrival, fact) => self.newcomer_added(arrival, *fact, outcome, now),
             WriteStep::RoomRemoved(removal) => self.room_removed(removal, &outcome, now),
             WriteStep::RoomEdited(edit, record) => self.room_edited(edit, *record, outcome, now),
             WriteStep::PeerRemoved(ticket, room, peer) => self.peer_removed(ticket, (room, peer), &outcome, now),
@@ -144,9 +140,7 @@ impl Coordinator {
             None => {}
             Some(Parked::Refused(room, generation)) => self.placement_refused(&room, generation, now),
             Some(Parked::Request { ticket, request }) => self.requested(ticket, request, true, now),
-            Some(Parked::Socket { session, room, peer, kind, pass }) => {
-                self.socket_authenticated((session, room, peer), (kind, pass), true, now);
-            }
+            Some(Parked::Arrival(arrival)) => self.arrived(arrival, true, now),
         }
     }
 

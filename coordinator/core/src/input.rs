@@ -80,19 +80,8 @@ pub enum Input {
         /// How.
         outcome: CommandOutcome,
     },
-    /// A socket brought a valid token.
-    SocketAuthenticated {
-        /// New for this socket.
-        session: SessionId,
-        /// From the token.
-        room: RoomId,
-        /// From the token.
-        peer: PeerId,
-        /// Whom the socket is for.
-        kind: PeerKind,
-        /// What else the token says.
-        pass: Pass,
-    },
+    /// A socket or an offer brought a valid token.
+    Arrived(Arrival),
     /// A socket is gone.
     SocketClosed {
         /// Whose.
@@ -116,6 +105,32 @@ pub enum Input {
     Timeout,
 }
 
+/// Somebody at the door, with a valid token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// New for this socket or offer.
+    pub session: SessionId,
+    /// From the token.
+    pub room: RoomId,
+    /// From the token.
+    pub peer: PeerId,
+    /// Whom the token, or the socket, is for.
+    pub kind: PeerKind,
+    /// What else the token says.
+    pub pass: Pass,
+    /// Where.
+    pub door: Door,
+}
+
+/// The ways into a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// A socket, on which it says everything else.
+    Socket,
+    /// An offer over HTTP, which says everything there is to say (WHIP, WHEP).
+    Offer,
+}
+
 /// What a token allows, and until when it counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pass {
@@ -123,6 +138,8 @@ pub struct Pass {
     pub rights: Rights,
     /// Tokens of an earlier series than the record's were revoked.
     pub token_series: u64,
+    /// The peer need not be there: then it is made, and goes with its connection.
+    pub newcomer: bool,
 }
 
 /// What a peer can say.

@@ -1,69 +1,117 @@
-//! A socket's way into its room: token checked → connection claimed in the store → `connect` →
+//! The way of a socket, or of an offer, into its room: token checked → connection claimed in the store → `connect` →
 //! session opened at the worker. `connected` is the worker's to say.
 
 use std::time::Instant;
 
-use velella_model::record::{PeerKind, PeerRecord};
-use velella_model::wire::command::{Client, OpenSession, Order, Refusal};
+use velella_model::record::{Connection, PeerKind, PeerRecord, Scopes};
+use velella_model::wire::command::{Client, OpenSession, Order, Refusal, SubscribeMode};
 use velella_model::{Generation, Json, PeerId, RoomId, SessionId};
 
 use crate::close::Close;
 use crate::edits::Change;
 use crate::fleet::Life;
-use crate::input::{CommandOutcome, Pass};
-use crate::output::Output;
+use crate::input::{Arrival, CommandOutcome, Door, Entry, Fact, WriteOutcome};
+use crate::output::{Expect, Output};
 use crate::placing::assignment;
 use crate::sessions::{OPEN_PATIENCE, OPEN_RETRY, Site, Told};
-use crate::{CommandStep, Coordinator, Parked};
+use crate::{CommandStep, Coordinator, Parked, WriteStep};
 
 impl Coordinator {
     /// `loaded` tells that the store was asked already, so a miss is final.
-    pub(crate) fn socket_authenticated(
-        &mut self,
-        (session, room, peer): (SessionId, RoomId, PeerId),
-        (kind, pass): (PeerKind, Pass),
-        loaded: bool,
-        now: Instant,
-    ) {
-        let known = self.records.room(&room).is_some();
-        let Some(record) = self.records.room(&room).filter(|_| self.records.peer(&room, &peer).is_some()) else {
-            if !loaded {
-                return self.load(room.clone(), Parked::Socket { session, room, peer, kind, pass });
-            }
-            let close = if known { Close::PeerNotFound } else { Close::RoomNotFound };
-            return self.emit(Output::CloseSocket { session, close });
+    pub(crate) fn arrived(&mut self, arrival: Arrival, loaded: bool, now: Instant) {
+        let Arrival { room, peer, .. } = &arrival;
+        let Some(room_type) = self.records.room(room).map(|record| record.spec.room_type) else {
+            return self.unknown(arrival, Close::RoomNotFound, loaded);
         };
-        let room_type = record.spec.room_type;
-        if let Some(close) = self.keeps_out(&room, &peer, kind, pass) {
-            return self.emit(Output::CloseSocket { session, close });
+        let is_known = self.records.peer(room, peer).is_some();
+        if !(is_known || loaded && arrival.pass.newcomer) {
+            return self.unknown(arrival, Close::PeerNotFound, loaded);
         }
-        if self.is_full(&room, &peer) {
-            return self.emit(Output::CloseSocket { session, close: Close::PeersLimit });
+        if let Some(close) = self.keeps_out(&arrival) {
+            return self.emit(Output::CloseSocket { session: arrival.session, close });
         }
-        for older in self.sessions.of_peer(&room, &peer) {
+        if !is_known {
+            return self.add_newcomer(arrival);
+        }
+        for older in self.sessions.of_peer(room, peer) {
             self.stats.takeovers += 1;
             self.close(&older, Close::TakenOver, now);
         }
-        self.sessions.arrive(session.clone(), room.clone(), peer.clone(), pass);
+        let Arrival { session, room, peer, kind, door, .. } = arrival.clone();
+        self.sessions.arrive(arrival);
         self.emit(Output::Welcome { session: session.clone(), room_type });
         let connect = Change::Connect { coordinator: self.id.clone(), session: session.clone() };
         self.edit(&room, &peer, connect, now);
-        if kind == PeerKind::Agent {
-            // Its protocol has no word for it: an agent joins by coming.
+        if kind == PeerKind::Agent || door == Door::Offer {
+            // Their protocols have no word for it: they join by coming.
             self.peer_connects(&session, Json::from(serde_json::json!({})), now);
         }
     }
 
-    /// Why a peer that exists may not come in with this token.
-    fn keeps_out(&self, room: &RoomId, peer: &PeerId, kind: PeerKind, pass: Pass) -> Option<Close> {
+    /// The store may know what is not known here yet.
+    fn unknown(&mut self, arrival: Arrival, close: Close, loaded: bool) {
+        if loaded {
+            return self.emit(Output::CloseSocket { session: arrival.session, close });
+        }
+        self.load(arrival.room.clone(), Parked::Arrival(arrival));
+    }
+
+    /// Its record is written with its connection: it is there as long as that is.
+    fn add_newcomer(&mut self, arrival: Arrival) {
+        let Arrival { session, room, peer, kind, pass, .. } = arrival.clone();
+        let connection = Connection { coordinator: self.id.clone(), session, joined: false };
+        let record = PeerRecord {
+            connection: Some(connection),
+            scopes: Scopes { rights: pass.rights, admin: false },
+            passing: true,
+            ..PeerRecord::new(kind, Json::from(serde_json::json!({})), SubscribeMode::Auto)
+        };
+        let fact = Fact::Peer(room, peer, Some(record));
+        self.write(WriteStep::NewcomerAdded(arrival, Box::new(fact.clone())), fact, Expect::Absent);
+    }
+
+    pub(crate) fn newcomer_added(&mut self, arrival: Arrival, fact: Fact, outcome: WriteOutcome, now: Instant) {
+        match outcome {
+            WriteOutcome::Done(revision) => self.answered(fact, revision, now),
+            // With the same token, a moment earlier.
+            WriteOutcome::Conflict(Some(Entry { fact, revision })) => self.answered(fact, revision, now),
+            WriteOutcome::Conflict(None) | WriteOutcome::Failed => {
+                self.stats.writes_lost += 1;
+                return self.emit(Output::CloseSocket { session: arrival.session, close: Close::StoreDown });
+            }
+        }
+        if self.records.room(&arrival.room).is_none() {
+            let Arrival { session, room, peer, .. } = arrival;
+            self.write(WriteStep::PeerForgotten, Fact::Peer(room, peer, None), Expect::Any);
+            return self.emit(Output::CloseSocket { session, close: Close::RoomNotFound });
+        }
+        self.arrived(arrival, true, now);
+    }
+
+    /// Why somebody may not come in with this token.
+    fn keeps_out(&self, arrival: &Arrival) -> Option<Close> {
+        let Arrival { room, peer, kind, pass, .. } = arrival;
+        if *kind == PeerKind::Streamer && self.is_streamed_to(room, peer) {
+            return Some(Close::StreamTaken);
+        }
         let record = self.records.peer(room, peer)?;
-        if record.kind != kind {
+        if record.kind != *kind {
             return Some(Close::WrongSocket);
         }
         if record.kicked.is_some() {
             return Some(Close::PeerNotFound);
         }
-        (pass.token_series < record.token_series).then_some(Close::TokenRevoked)
+        if pass.token_series < record.token_series {
+            return Some(Close::TokenRevoked);
+        }
+        self.is_full(room, peer).then_some(Close::PeersLimit)
+    }
+
+    /// Whether *another* streamer is connected, or about to be.
+    fn is_streamed_to(&self, room: &RoomId, peer: &PeerId) -> bool {
+        let about_to_be = |member: &PeerId| !self.sessions.of_peer(room, member).is_empty();
+        let mut streamers = self.records.members(room).filter(|(_, record)| record.kind == PeerKind::Streamer);
+        streamers.any(|(id, record)| id != peer && (record.connection.is_some() || about_to_be(id)))
     }
 
     /// Whether as many *other* peers are connected as the room may have.
@@ -126,7 +174,7 @@ impl Coordinator {
                 subscribe_mode: peer_record.subscribe_mode,
                 subscriptions: peer_record.subscriptions.clone(),
                 rights: session.pass.rights,
-                client: client(peer_record),
+                client: client(session.door, peer_record),
                 holder: self.id.clone().into(),
                 peer,
             },
@@ -202,10 +250,11 @@ impl Coordinator {
     }
 }
 
-fn client(record: &PeerRecord) -> Client {
-    match record.kind {
-        PeerKind::Webrtc | PeerKind::Streamer | PeerKind::Viewer => Client::Webrtc,
-        PeerKind::Agent => Client::Agent { output: record.agent_output },
+fn client(door: Door, record: &PeerRecord) -> Client {
+    match (record.kind, door) {
+        (PeerKind::Agent, _) => Client::Agent { output: record.agent_output },
+        (PeerKind::Webrtc | PeerKind::Streamer | PeerKind::Viewer, Door::Socket) => Client::Webrtc,
+        (PeerKind::Webrtc | PeerKind::Streamer | PeerKind::Viewer, Door::Offer) => Client::OneOffer,
     }
 }
 

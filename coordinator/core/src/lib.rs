@@ -2,7 +2,7 @@
 //!
 //! Inputs say what happened, outputs say what to do; `now` comes with the input. This file holds
 //! the three doors and routes between the machines, one file each: [`placement`] (which worker),
-//! `placing` (a room on its way there), `joining` (a socket on its way into a room), `signalling`
+//! `placing` (a room on its way there), `joining` (a socket or an offer on its way into a room), `signalling`
 //! (an open session), `fleet` and `death` (which workers live), `evacuation` (rooms that have to leave their
 //! worker), `steering` (what operators want), `sweep` (what the leader tidies up), `edits` (peer records), `requests` and `removal` (the management API).
 //! Two are machines of their own: the [`chronicle`] (what is told to servers, with `notice`) and the
@@ -55,8 +55,8 @@ pub use crate::close::Close;
 pub use crate::fleet::Fleet;
 pub use crate::history::{HistoryView, SAMPLE_EVERY, SAMPLES_MAX, Tick, Totals, WorkerHistory};
 pub use crate::input::{
-    CommandOutcome, Entry, Fact, FleetFact, HistoryQuery, Input, Noun, OpId, Pass, PeerEdit, PeerSpec, Request,
-    Revision, RoomPatch, RoomQuery, Said, Ticket, WriteOutcome,
+    Arrival, CommandOutcome, Door, Entry, Fact, FleetFact, HistoryQuery, Input, Noun, OpId, Pass, PeerEdit, PeerSpec,
+    Request, Revision, RoomPatch, RoomQuery, Said, Ticket, WriteOutcome,
 };
 pub use crate::notice::{Hook, Notice, Peer as PeerTold, Told, Track as TrackTold};
 pub use crate::output::{Denial, Expect, Output, Reply, RoomView, WorkerView};
@@ -73,6 +73,9 @@ use crate::purge::Purge;
 use crate::records::{News, Records};
 use crate::sessions::{Sessions, Site};
 use crate::sweep::Sweep;
+
+/// How long a peer that nobody asked for stays listed without a connection: it may come again at once.
+pub(crate) const PASSING_PURGE_S: u32 = 10;
 
 /// The machine.
 #[derive(Debug)]
@@ -180,9 +183,7 @@ impl Coordinator {
             Input::Written { op, outcome } => self.written(op, outcome, now),
             Input::Loaded { op, entries } => self.loaded(op, entries, now),
             Input::Answered { op, outcome } => self.command_answered(op, outcome, now),
-            Input::SocketAuthenticated { session, room, peer, kind, pass } => {
-                self.socket_authenticated((session, room, peer), (kind, pass), false, now);
-            }
+            Input::Arrived(arrival) => self.arrived(arrival, false, now),
             Input::SocketClosed { session } => self.leave(&session, now),
             Input::PeerSaid { session, said } => self.peer_said(&session, said, now),
             Input::Signalled(message) => self.signalled(message, now),
@@ -274,7 +275,7 @@ impl Coordinator {
         }
         for (room, peer) in self.purge.take_due_peers(now) {
             self.stats.purged += 1;
-            self.remove_peer(room, peer, None);
+            self.purge_peer(room, peer);
         }
         for room in self.purge.take_due_rooms(now) {
             self.stats.purged += 1;
@@ -364,8 +365,10 @@ impl Coordinator {
 
     fn schedule_peer_purge(&mut self, room: &RoomId, peer: &PeerId, now: Instant) {
         let purge_s = self.records.room(room).and_then(|record| record.spec.peer_purge_s);
-        let connected = self.records.peer(room, peer).is_some_and(|record| record.connection.is_some());
-        let purge_s = purge_s.filter(|_| !connected);
+        let record = self.records.peer(room, peer);
+        let passing = record.is_some_and(|record| record.passing).then_some(PASSING_PURGE_S);
+        let connected = record.is_some_and(|record| record.connection.is_some());
+        let purge_s = passing.or(purge_s).filter(|_| !connected);
         self.purge.peer(room, peer, now, purge_s.map(|s| Duration::from_secs(s.into())));
     }
 }

@@ -90,6 +90,13 @@ impl Coordinator {
         self.write(step, Fact::Peer(room, peer, None), Expect::Any);
     }
 
+    /// Only as it is known here: it may be back by another coordinator.
+    pub(crate) fn purge_peer(&mut self, room: RoomId, peer: PeerId) {
+        let Some(revision) = self.records.peer_revision(&room, &peer) else { return };
+        let step = WriteStep::PeerRemoved(None, room.clone(), peer.clone());
+        self.write(step, Fact::Peer(room, peer, None), Expect::Revision(revision));
+    }
+
     pub(crate) fn peer_removed(
         &mut self,
         ticket: Option<Ticket>,
@@ -97,12 +104,18 @@ impl Coordinator {
         outcome: &WriteOutcome,
         now: Instant,
     ) {
-        let WriteOutcome::Done(revision) = outcome else {
-            self.stats.writes_lost += 1;
-            return self.removed(ticket, Reply::Denied(Denial::StoreDown));
-        };
-        self.answered(Fact::Peer(room, peer, None), *revision, now);
-        self.removed(ticket, Reply::Done);
+        match outcome {
+            WriteOutcome::Done(revision) => {
+                self.answered(Fact::Peer(room, peer, None), *revision, now);
+                self.removed(ticket, Reply::Done);
+            }
+            // Purged by another coordinator, or back: the watch tells.
+            WriteOutcome::Conflict(_) => self.stats.write_conflicts += 1,
+            WriteOutcome::Failed => {
+                self.stats.writes_lost += 1;
+                self.removed(ticket, Reply::Denied(Denial::StoreDown));
+            }
+        }
     }
 
     /// The record is known to be gone, whoever deleted it.

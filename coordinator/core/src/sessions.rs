@@ -1,4 +1,4 @@
-//! The sockets of this coordinator and how far each session has come:
+//! The sockets and offers of this coordinator and how far each session has come:
 //! authenticated → `connect` said → open at a worker.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -8,7 +8,7 @@ use velella_model::record::{Placement, Subscriptions};
 use velella_model::wire::signal::PeerEvent;
 use velella_model::{Generation, Incarnation, Json, PeerId, RoomId, SessionId, WorkerId};
 
-use crate::input::Pass;
+use crate::input::{Arrival, Door, Pass};
 
 /// How long `connected` is held back while a worker is sought. Shorter than the patience of a
 /// person, longer than a failover.
@@ -20,7 +20,7 @@ pub(crate) const OPEN_RETRY: Duration = Duration::from_millis(300);
 /// Events of a peer that are held until its session is open; one more closes the socket.
 pub(crate) const HELD_EVENTS_MAX: usize = 64;
 
-/// One transport connection of a peer, and its socket.
+/// One transport connection of a peer, and its socket or its offer.
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) room: RoomId,
@@ -30,6 +30,7 @@ pub(crate) struct Session {
     pub(crate) state: State,
     /// What its token allows.
     pub(crate) pass: Pass,
+    pub(crate) door: Door,
     /// What the peer last said about itself, not enveloped.
     pub(crate) metadata: Json,
     /// What its worker was last told of its record; `None` before it was asked to open.
@@ -117,7 +118,8 @@ pub(crate) struct Sessions {
 }
 
 impl Sessions {
-    pub(crate) fn arrive(&mut self, id: SessionId, room: RoomId, peer: PeerId, pass: Pass) {
+    pub(crate) fn arrive(&mut self, arrival: Arrival) {
+        let Arrival { session: id, room, peer, pass, door, .. } = arrival;
         self.by_room.entry(room.clone()).or_default().insert(id.clone());
         let session = Session {
             room,
@@ -125,6 +127,7 @@ impl Sessions {
             claimed: false,
             state: State::Quiet,
             pass,
+            door,
             metadata: Json::null(),
             told: None,
             next_heard: 0,

@@ -5,6 +5,7 @@ mod edits;
 mod failover;
 mod history;
 mod joining;
+mod offers;
 mod placing;
 mod removal;
 mod signalling;

@@ -7,12 +7,13 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use utoipa::{IntoResponses, ToSchema};
-use velella_coordinator_core::{Denial, Request};
+use velella_coordinator_core::{Close, Denial, Request, SUBSCRIPTIONS_MAX};
+use velella_model::RoomId;
 use velella_model::record::{Candidate, Verdict};
-
-use velella_coordinator_core::SUBSCRIPTIONS_MAX;
+use velella_model::wire::signal::CloseReason;
 
 use crate::driver::DriverGone;
+use crate::resources::Refused;
 
 /// When a client should ask again: by then an announcement or two have come.
 const RETRY_AFTER_S: u32 = 2;
@@ -85,6 +86,26 @@ impl Failure {
         "store_down",
         "The state of the cluster cannot be written at the moment",
     );
+    pub(crate) const BUS_DOWN: Self = Self::fixed(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "bus_down",
+        "The other parts of the cluster cannot be reached at the moment",
+    );
+    pub(crate) const NOT_ALLOWED: Self =
+        Self::fixed(StatusCode::FORBIDDEN, "not_allowed", "The token does not allow this");
+    pub(crate) const BAD_OFFER: Self = Self::fixed(StatusCode::BAD_REQUEST, "bad_offer", "The offer cannot be used");
+    pub(crate) const BAD_FRAGMENT: Self =
+        Self::fixed(StatusCode::BAD_REQUEST, "bad_fragment", "The SDP fragment says nothing about ICE");
+    pub(crate) const NOTHING_IN_COMMON: Self =
+        Self::fixed(StatusCode::NOT_ACCEPTABLE, "nothing_in_common", "The offer has no codec in common with the room");
+    pub(crate) const STALE_ICE: Self =
+        Self::fixed(StatusCode::PRECONDITION_FAILED, "stale_ice", "This was meant for an earlier ICE session");
+    pub(crate) const RESOURCE_NOT_FOUND: Self =
+        Self::fixed(StatusCode::NOT_FOUND, "resource_not_found", "There is no such session (any more)");
+    pub(crate) const WORKER_SILENT: Self =
+        Self::fixed(StatusCode::GATEWAY_TIMEOUT, "worker_silent", "The worker did not answer in time");
+    pub(crate) const HOLDER_SILENT: Self =
+        Self::fixed(StatusCode::GATEWAY_TIMEOUT, "holder_silent", "Who holds the session did not answer in time");
     pub(crate) const INTERNAL: Self =
         Self::fixed(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal server error");
 
@@ -125,6 +146,45 @@ impl Failure {
 
     pub(crate) fn with_errors(self, errors: std::borrow::Cow<'static, str>) -> Self {
         Self { errors, ..self }
+    }
+
+    pub(crate) fn media_type(wanted: &str) -> Self {
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media_type", format!("The body has to be {wanted}"))
+    }
+
+    /// Why an offer was not answered, in the statuses that published clients tell apart.
+    pub(crate) fn refused(refused: &Refused, room: &RoomId) -> Self {
+        let close = match refused {
+            Refused::Closed(close) => close,
+            Refused::NothingInCommon => return Self::NOTHING_IN_COMMON,
+            Refused::TimedOut => return Self::WORKER_SILENT,
+            Refused::ShuttingDown => return Self::from(DriverGone),
+        };
+        let unavailable = |code| Self::new(StatusCode::SERVICE_UNAVAILABLE, code, close.reason().into());
+        match close {
+            Close::RoomNotFound | Close::RoomStopped => {
+                Self::not_found("room_not_found", format!("Room {room} does not exist"))
+            }
+            Close::PeerNotFound | Close::PeerRemoved(_) | Close::WrongSocket | Close::TokenRevoked => {
+                Self::INVALID_TOKEN
+            }
+            Close::StreamTaken => {
+                let errors = format!("Somebody else streams into room {room}");
+                Self::new(StatusCode::CONFLICT, "stream_taken", errors)
+            }
+            Close::PeersLimit => {
+                Self::new(StatusCode::CONFLICT, "peers_limit", format!("Reached peers limit in room {room}"))
+            }
+            Close::TakenOver => {
+                Self::new(StatusCode::CONFLICT, "taken_over", "The same token came again meanwhile".into())
+            }
+            Close::SessionEnded(CloseReason::BadSignal) => Self::BAD_OFFER,
+            Close::StoreDown => Self::STORE_DOWN,
+            Close::NoWorker => unavailable("no_worker"),
+            Close::Left | Close::SignalLost | Close::WorkerRestarted | Close::SessionEnded(_) | Close::TooMuchHeld => {
+                unavailable("session_lost")
+            }
+        }
     }
 
     /// Whether this is its code.

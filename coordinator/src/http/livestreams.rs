@@ -179,7 +179,8 @@ pub(crate) async fn remove_viewer(State(api): State<Api>, Path(path): Path<Membe
 
 /// Sign a token for whoever will stream
 ///
-/// For rooms of a livestream type. Nobody is listed before somebody comes with it.
+/// For rooms of a livestream type. Nobody is listed before somebody comes with it, nor for long after it
+/// went; so removing who came with it does not keep it out, only its end does.
 #[utoipa::path(post, path = "/room/{room}/streamer", tag = "livestreams", operation_id = "streamer_token",
     params(RoomPath), request_body = inline(Option<TokenBody>), responses((status = 201, body = Token), Failures))]
 pub(crate) async fn streamer_token(
@@ -192,7 +193,8 @@ pub(crate) async fn streamer_token(
 
 /// Sign a token for whoever will watch
 ///
-/// For rooms of a livestream type. Nobody is listed before somebody comes with it.
+/// For rooms of a livestream type. Nobody is listed before somebody comes with it, nor for long after it
+/// went; so removing who came with it does not keep it out, only its end does.
 #[utoipa::path(post, path = "/room/{room}/viewer", tag = "livestreams", operation_id = "viewer_token",
     params(RoomPath), request_body = inline(Option<TokenBody>), responses((status = 201, body = Token), Failures))]
 pub(crate) async fn viewer_token(
@@ -203,7 +205,7 @@ pub(crate) async fn viewer_token(
     api.stream_token(path.id()?, PeerKind::Viewer, body).await
 }
 
-fn scopes(kind: PeerKind) -> Scopes {
+pub(crate) fn scopes(kind: PeerKind) -> Scopes {
     let publish = kind == PeerKind::Streamer;
     Scopes { rights: Rights { publish, subscribe: !publish }, admin: false }
 }
@@ -278,7 +280,7 @@ impl Api {
             return Err(Failure::not_found("not_a_livestream", errors));
         }
         let peer = PeerId::parse(&Uuid::new_v4().to_string()).expect("a uuid is an id");
-        let grant = Grant { kind, room: view.room, peer, scopes: scopes(kind), series: 0 };
+        let grant = Grant { kind, room: view.room, peer, scopes: scopes(kind), series: 0, newcomer: true };
         Ok((StatusCode::CREATED, Json(Token { token: self.sign(&grant, ttl)? })))
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use axum::body::Bytes;
 use axum::extract::ws::{Message, WebSocket};
 use tokio::sync::mpsc;
-use velella_coordinator_core::Said;
+use velella_coordinator_core::{Door, Said};
 use velella_model::record::PeerKind;
 use velella_model::wire::agent::{Heard, Said as Spoken};
 use velella_model::wire::encode;
@@ -23,7 +23,7 @@ use super::{
     END_SHUTDOWN, End, INTERNAL, MALFORMED, Outgoing, PING_INTERVAL, POLICY, SILENCE_MAX, Sockets, UNAUTHENTICATED,
     transmit,
 };
-use crate::driver::Letter;
+use crate::driver::{DriverGone, Letter};
 use crate::rate::Rate;
 
 /// Largest frame of an agent: more than a minute of speech at once.
@@ -74,7 +74,7 @@ impl Sockets {
 
     async fn attend_agent(&self, socket: &mut WebSocket, token: &str) -> End {
         let attached = match self.check(token) {
-            Ok(grant) => self.attach(grant, PeerKind::Agent).await,
+            Ok(grant) => self.attach(grant, PeerKind::Agent, Door::Socket).await.map_err(|DriverGone| END_SHUTDOWN),
             Err(end) => return end,
         };
         let (session, outgoing) = match attached {

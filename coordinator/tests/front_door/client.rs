@@ -44,16 +44,25 @@ pub(crate) async fn request_with(
     body: Option<String>,
     header: Option<(&str, &str)>,
 ) -> Answer {
-    let mut request = ureq::http::Request::builder().method(method).uri(format!("http://{addr}{path}"));
-    if let Some((name, value)) = header {
-        request = request.header(name, value);
-    }
-    if let Some(token) = token {
-        request = request.header("authorization", format!("Bearer {token}"));
-    }
+    let authorization = token.map(|token| format!("Bearer {token}"));
     // As axios does for requests without a body.
-    request = request.header("content-type", "application/x-www-form-urlencoded");
-    let request = request.body(body.unwrap_or_default()).unwrap();
+    let mut headers = vec![("content-type", "application/x-www-form-urlencoded")];
+    headers.extend(header);
+    headers.extend(authorization.as_ref().map(|value| ("authorization", value.as_str())));
+    send(addr, method, path, &headers, body.unwrap_or_default()).await
+}
+
+/// With these headers and no others.
+pub(crate) async fn send(
+    addr: SocketAddr,
+    method: &'static str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: String,
+) -> Answer {
+    let request = ureq::http::Request::builder().method(method).uri(format!("http://{addr}{path}"));
+    let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+    let request = request.body(body).unwrap();
     let answer = tokio::task::spawn_blocking(move || {
         let agent: ureq::Agent =
             ureq::Agent::config_builder().http_status_as_error(false).allow_non_standard_methods(true).build().into();

@@ -10,6 +10,7 @@ mod client;
 mod cluster;
 mod demo;
 mod describe;
+mod live;
 mod livestreams;
 mod moderators;
 mod notifications;

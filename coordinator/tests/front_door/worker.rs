@@ -9,7 +9,9 @@ use velella_bus::memory::MemoryBus;
 use velella_bus::{Bus, Subscription};
 use velella_model::wire::announce::{Announce, Capacity, Load, WorkerState};
 use velella_model::wire::command::{Command, CommandReply, Holder, OpenSession, Order};
-use velella_model::wire::signal::{Endpoint, PeerEvent, ServerEvent, SessionEvent, ToHolder, ToWorker, Track};
+use velella_model::wire::signal::{
+    CloseReason, Endpoint, PeerEvent, ServerEvent, SessionEvent, ToHolder, ToWorker, Track,
+};
 use velella_model::wire::{decode, encode};
 use velella_model::{Generation, Incarnation, Json, MediaKind, PeerId, SessionId, TrackId, WorkerId, subject};
 
@@ -29,6 +31,7 @@ struct Script {
     signals: Arc<Mutex<Vec<PeerEvent>>>,
     sessions: HashMap<SessionId, (Holder, u64)>,
     tracks: HashSet<TrackId>,
+    answers: u32,
 }
 
 impl Worker {
@@ -46,6 +49,7 @@ impl Worker {
             signals: Arc::clone(&said),
             sessions: HashMap::new(),
             tracks: HashSet::new(),
+            answers: 0,
         };
         Self { heard, signals: said, task: tokio::spawn(script.run(commands, signals)) }
     }
@@ -120,6 +124,9 @@ impl Script {
         if let PeerEvent::AddTrack { track, metadata, .. } = signal.event {
             return self.take_track(&signal.session, track, metadata).await;
         }
+        if let PeerEvent::SdpOffer { sdp, .. } = signal.event {
+            return self.answer(&signal.session, &sdp).await;
+        }
         if signal.event == PeerEvent::RenegotiateTracks {
             let lines = u32::try_from(signal.seq).unwrap();
             self.tell(&signal.session, ServerEvent::OfferData { audio: lines, video: lines }).await;
@@ -142,6 +149,24 @@ impl Script {
         let theirs = Track { metadata: Json::parse(r#"{"type":"microphone"}"#).unwrap(), simulcast: None };
         let tracks = BTreeMap::from([(TrackId::parse("theirs").unwrap(), theirs)]);
         self.tell(session, ServerEvent::TracksAdded { endpoint: PeerId::parse("somebody").unwrap(), tracks }).await;
+    }
+
+    /// Answers an offer as the name of its session wants it.
+    async fn answer(&mut self, session: &SessionId, offer: &str) {
+        match offer.lines().find_map(|line| line.strip_prefix("s=")).unwrap_or_default() {
+            "silence" => {}
+            "refusal" => self.report(session, SessionEvent::Closed { reason: CloseReason::BadSignal }).await,
+            name => {
+                self.answers += 1;
+                let port = if name == "nothing in common" { 0 } else { 9 };
+                let credentials = format!("a=ice-ufrag:ours{}\r\na=ice-pwd:secret", self.answers);
+                let direction = if offer.contains("a=sendonly") { "recvonly" } else { "sendonly" };
+                let sdp = format!(
+                    "v=0\r\nm=audio {port} X 111\r\n{credentials}\r\na={direction}\r\na=candidate:1 1 udp 1 192.0.2.1 10000 typ host\r\n"
+                );
+                self.tell(session, ServerEvent::SdpAnswer { sdp, mid_to_track: BTreeMap::new() }).await;
+            }
+        }
     }
 
     async fn tell(&mut self, session: &SessionId, event: ServerEvent) {

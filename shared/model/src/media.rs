@@ -78,9 +78,4 @@ impl Variant {
             Self::High => "h",
         }
     }
-
-    /// The encoding of a rid; `None` for a rid that no published client sends.
-    pub fn from_rid(rid: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|v| v.rid() == rid)
-    }
 }

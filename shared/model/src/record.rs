@@ -140,6 +140,9 @@ pub struct PeerRecord {
     /// Why its last connection crashed, if it did; gone with the next connection.
     #[serde(default)]
     pub crashed: Option<String>,
+    /// Nobody asked for it: it came with a token, or to a public stream, and goes when its connection has gone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub passing: bool,
 }
 
 /// What the tokens of a peer allow.
@@ -184,6 +187,7 @@ impl PeerRecord {
             token_series: 0,
             kicked: None,
             crashed: None,
+            passing: false,
         }
     }
 }

@@ -4,7 +4,7 @@
 //! stays one token. Ids of rooms and peers never become part of a subject.
 
 use crate::wire::command::Holder;
-use crate::{GatewayId, WorkerId};
+use crate::{CoordinatorId, GatewayId, WorkerId};
 
 /// All announcements of workers.
 pub const ANNOUNCEMENTS: &str = "velella.v1.announce.worker";
@@ -53,6 +53,11 @@ fn holder_tokens(holder: &Holder) -> String {
         Holder::Coordinator { coordinator } => format!("coordinator.{}", token(coordinator.as_str())),
         Holder::Gateway { gateway } => format!("gateway.{}", token(gateway.as_str())),
     }
+}
+
+/// What clients want of their WHIP and WHEP resources (request and reply), to the coordinator that holds them.
+pub fn coordinator_resources(coordinator: &CoordinatorId) -> String {
+    format!("velella.v1.coordinator.{}.resource", token(coordinator.as_str()))
 }
 
 fn token(id: &str) -> String {

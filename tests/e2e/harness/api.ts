@@ -4,13 +4,19 @@ import { MANAGEMENT_TOKEN } from "./server";
 
 export interface RoomConfig {
   videoCodec?: "vp8" | "h264" | "vp9" | "av1";
-  roomType?: "conference" | "audio_only";
+  roomType?: "conference" | "audio_only" | "livestream" | "audio_only_livestream";
+  public?: boolean;
   maxPeers?: number;
 }
 
 export interface RoomState {
   id: string;
   peers: { id: string; status: "connected" | "disconnected"; tracks: { id: string; type: "audio" | "video" }[] }[];
+}
+
+export interface StreamState {
+  streamers: { id: string; status: "connected" | "disconnected" }[];
+  viewers: { id: string }[];
 }
 
 export type Scope = "publish" | "subscribe" | "admin";
@@ -65,6 +71,16 @@ export class Api {
     return { room, peer: peer.id, token };
   }
 
+  /** A token for whoever will stream or watch. */
+  async liveToken(room: string, kind: "streamer" | "viewer"): Promise<string> {
+    const { token } = await this.ask<{ token: string }>("POST", `/room/${room}/${kind}`);
+    return token;
+  }
+
+  stream(id: string): Promise<StreamState> {
+    return this.call("GET", `/livestream/${id}`);
+  }
+
   deletePeer({ room, peer }: Place): Promise<void> {
     return this.call("DELETE", `/room/${room}/peer/${peer}`);
   }
@@ -95,6 +111,11 @@ export class Api {
   }
 
   private async call<T>(method: string, path: string, body?: unknown): Promise<T> {
+    return (await this.ask<{ data: T } | undefined>(method, path, body))?.data as T;
+  }
+
+  /** The answer as it comes, which is wrapped for most requests. */
+  private async ask<T>(method: string, path: string, body?: unknown): Promise<T> {
     const response = await fetch(this.base + path, {
       method,
       headers: { authorization: `Bearer ${this.token}`, "content-type": "application/json" },
@@ -102,6 +123,6 @@ export class Api {
     });
     const text = await response.text();
     if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
-    return (text === "" ? undefined : JSON.parse(text).data) as T;
+    return (text === "" ? undefined : JSON.parse(text)) as T;
   }
 }

@@ -1,6 +1,7 @@
 // The test page: the published client, unmodified, with handles for the tests. `Handles` is what `harness/peer.ts` calls.
 
 import { FishjamClient, type FishjamTrackContext, type TrackMetadata, Variant } from "@fishjam-cloud/ts-client";
+import * as live from "./live";
 import * as raw from "./raw-socket";
 import { remoteTracks } from "./remote";
 import { camera, drawn, microphone, type Picture, screen, tone } from "./sources";
@@ -38,6 +39,7 @@ const gains = new Map<string, AudioParam>();
 
 const handles = {
   raw,
+  live,
 
   /** Whether the client got in. */
   connect(url: string, token: string, displayName: string): Promise<boolean> {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use velella_coordinator_core::{
-    CommandOutcome, Coordinator as Core, FleetFact, Input, Noun, OpId, Output, Pass, Said, Ticket, WorkerView,
-    WriteOutcome,
+    Arrival, CommandOutcome, Coordinator as Core, Door, FleetFact, Input, Noun, OpId, Output, Pass, Said, Ticket,
+    WorkerView, WriteOutcome,
 };
 use velella_model::record::{CoordinatorRecord, PeerKind};
 use velella_model::wire::command::{Command, Order};
@@ -158,7 +158,7 @@ impl Process {
             Mail::SocketOpened { socket, session, room, peer } => {
                 self.sockets.insert(session.clone(), socket);
                 let (kind, pass) = (PeerKind::Webrtc, Pass::default());
-                self.input(Input::SocketAuthenticated { session, room, peer, kind, pass }, ctx);
+                self.input(Input::Arrived(Arrival { session, room, peer, kind, pass, door: Door::Socket }), ctx);
             }
             Mail::SocketSaysConnect(session) => {
                 let said = Said::Connect(Json::parse("{}").expect("an object"));

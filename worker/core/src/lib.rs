@@ -44,4 +44,4 @@ pub use demux::local_ufrag;
 pub use ledger::{Ledger, Routed};
 pub use shard::{Admission, Datagram, Entrance, Input, Output, Routing, Shard};
 pub use stats::Stats;
-pub use transport::rtc_config;
+pub use transport::{UFRAG_MARK_LETTERS, rtc_config};

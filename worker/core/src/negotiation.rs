@@ -4,6 +4,9 @@
 //! receiving lines it wants with `offer_data`, and answers the offer that follows. One round at a
 //! time: whatever comes up meanwhile waits for the end of the round. Lines never go away (published
 //! clients throw when a count decreases), so the line of a removed track is given to the next one.
+//!
+//! Two kinds of client know no rounds, and tracks settle as they come: agents, who have no lines, and
+//! those who offer once, whose lines are what they offered.
 
 use std::collections::VecDeque;
 
@@ -55,6 +58,8 @@ pub(crate) struct Round<T> {
 #[derive(Debug)]
 pub(crate) struct Negotiation<T> {
     slots: Vec<Slot<T>>,
+    /// The lines of the first offer are all there will ever be.
+    one_offer: bool,
     /// Tracks that were not announced yet.
     waiting: VecDeque<(T, MediaKind)>,
     /// `offer_data` was sent and no offer has come.
@@ -66,7 +71,19 @@ pub(crate) struct Negotiation<T> {
 
 impl<T: Copy + PartialEq> Negotiation<T> {
     pub(crate) fn new() -> Self {
-        Self { slots: Vec::new(), waiting: VecDeque::new(), in_round: false, asked: false, short_rounds: 0 }
+        Self {
+            slots: Vec::new(),
+            one_offer: false,
+            waiting: VecDeque::new(),
+            in_round: false,
+            asked: false,
+            short_rounds: 0,
+        }
+    }
+
+    /// Of a client that offers once.
+    pub(crate) fn of_one_offer() -> Self {
+        Self { one_offer: true, ..Self::new() }
     }
 
     /// The peer shall receive this track. Wanting it twice changes nothing.
@@ -105,11 +122,11 @@ impl<T: Copy + PartialEq> Negotiation<T> {
         }
         self.in_round = true;
         self.asked = false;
-        let lines = |kind| u32::try_from(self.slots.iter().filter(|s| s.kind == kind).count()).unwrap_or(u32::MAX);
+        let lines = |kind| u32::try_from(self.count(kind)).unwrap_or(u32::MAX);
         Some(Round { tracks, audio: lines(MediaKind::Audio), video: lines(MediaKind::Video) })
     }
 
-    /// For a session without m-lines: whatever waits is received from now on.
+    /// For a session without rounds: whatever waits is received from now on, if there is a place for it.
     pub(crate) fn settle(&mut self) -> Vec<(SlotIndex, T)> {
         self.seat_waiting();
         let mut started = Vec::new();
@@ -130,6 +147,8 @@ impl<T: Copy + PartialEq> Negotiation<T> {
             }
             if let Some(slot) = self.slots.iter_mut().find(|s| s.mid.is_none() && s.kind == *kind) {
                 slot.mid = Some(*mid);
+            } else if self.one_offer && self.count(*kind) < LINES_PER_KIND_MAX {
+                self.slots.push(Slot { kind: *kind, mid: Some(*mid), generation: 0, tenant: None });
             }
         }
     }
@@ -185,11 +204,15 @@ impl<T: Copy + PartialEq> Negotiation<T> {
         seated
     }
 
+    fn count(&self, kind: MediaKind) -> usize {
+        self.slots.iter().filter(|s| s.kind == kind).count()
+    }
+
     fn free_slot(&mut self, kind: MediaKind) -> Option<&mut Slot<T>> {
         let free = self.slots.iter().position(|s| s.kind == kind && s.tenant.is_none());
         let index = match free {
             Some(index) => index,
-            None if self.slots.iter().filter(|s| s.kind == kind).count() < LINES_PER_KIND_MAX => {
+            None if !self.one_offer && self.count(kind) < LINES_PER_KIND_MAX => {
                 self.slots.push(Slot { kind, mid: None, generation: 0, tenant: None });
                 self.slots.len() - 1
             }
@@ -318,6 +341,22 @@ mod tests {
         assert!(n.forget('a'));
         n.want('c', Audio);
         assert_eq!(n.settle(), [(0, 'c')]);
+    }
+
+    #[test]
+    fn who_offers_once_has_its_own_lines_and_tracks_change_on_them() {
+        let mut n = Negotiation::of_one_offer();
+        n.want('a', Audio);
+        assert_eq!(n.settle(), [], "there is no line yet");
+        n.offered(&[(mid("0"), Video), (mid("1"), Audio)]);
+        assert_eq!(n.answered(), []);
+        assert_eq!(n.settle(), [(1, 'a')]);
+        n.want('b', Audio);
+        assert_eq!(n.settle(), [], "and there will be no other");
+        assert!(n.forget('a'));
+        assert_eq!(n.settle(), [(1, 'b')]);
+        n.offered(&[(mid("0"), Video), (mid("1"), Audio)]);
+        assert_eq!(n.answered(), [], "ICE began anew, nothing else");
     }
 
     #[test]

@@ -177,6 +177,10 @@ impl Track {
     }
 }
 
+/// Names that clients give to the encodings of a track, lowest first: the published ones, others that are
+/// widely used.
+const LADDERS: [[&str; 3]; 4] = [["l", "m", "h"], ["q", "h", "f"], ["low", "mid", "high"], ["low", "medium", "high"]];
+
 /// The encodings of a newly published track.
 pub(crate) fn encodings(rids: &[&str]) -> Vec<Encoding> {
     let encoding = |variant, rid: Option<&str>| Encoding {
@@ -186,6 +190,39 @@ pub(crate) fn encodings(rids: &[&str]) -> Vec<Encoding> {
         last_packet_at: None,
         keyframes: keyframe::Requests::default(),
     };
-    let known: Vec<_> = rids.iter().filter_map(|rid| Some(encoding(Variant::from_rid(rid)?, Some(*rid)))).collect();
-    if known.is_empty() { vec![encoding(Variant::High, None)] } else { known }
+    if rids.is_empty() {
+        return vec![encoding(Variant::High, None)];
+    }
+    let ladder = LADDERS.iter().find(|ladder| rids.iter().all(|rid| ladder.contains(rid)));
+    match ladder {
+        Some(ladder) => {
+            let step =
+                |rid: &&&str| ladder.iter().position(|name| name == *rid).and_then(|n| Variant::ALL.get(n).copied());
+            rids.iter().filter_map(|rid| Some(encoding(step(&rid)?, Some(*rid)))).collect()
+        }
+        // The most wanted stands first (RFC 8853 section 5.2).
+        None => rids.iter().zip(Variant::ALL.into_iter().rev()).map(|(rid, v)| encoding(v, Some(*rid))).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use velella_model::Variant::{High, Low, Medium};
+
+    use super::*;
+
+    fn variants(rids: &[&str]) -> Vec<(Option<String>, Variant)> {
+        encodings(rids).iter().map(|e| (e.rid.map(|rid| rid.to_string()), e.variant)).collect()
+    }
+
+    #[test]
+    fn encodings_are_told_apart_whatever_they_are_called() {
+        let named =
+            |table: &[(&str, Variant)]| table.iter().map(|(rid, v)| (Some((*rid).into()), *v)).collect::<Vec<_>>();
+        assert_eq!(variants(&[]), [(None, High)]);
+        assert_eq!(variants(&["l", "h"]), named(&[("l", Low), ("h", High)]));
+        assert_eq!(variants(&["f", "h", "q"]), named(&[("f", High), ("h", Medium), ("q", Low)]));
+        assert_eq!(variants(&["high", "mid"]), named(&[("high", High), ("mid", Medium)]));
+        assert_eq!(variants(&["0", "1", "2", "3"]), named(&[("0", High), ("1", Medium), ("2", Low)]));
+    }
 }

@@ -1,12 +1,12 @@
 //! One connection of a peer, with everything that ends with it.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use str0m::media::Mid;
 use str0m::rtp::Ssrc;
-use velella_model::wire::command::{Holder, OpenSession, Rights};
-use velella_model::wire::signal::{SessionEvent, ToHolder};
+use velella_model::wire::command::{Assignment, Client, Holder, OpenSession, Rights};
+use velella_model::wire::signal::{ServerEvent, SessionEvent, ToHolder};
 use velella_model::{Json, MediaKind, PeerId, SessionId, TrackId, Variant};
 
 use crate::agent::{AgentNews, SoundPacket};
@@ -60,6 +60,8 @@ pub(crate) struct Session {
     pub(crate) wishes: Wishes,
     pub(crate) metadata: Json,
     connection: Connection,
+    /// It offers once, and is told of nothing but the answer.
+    one_offer: bool,
     pub(crate) negotiation: Negotiation<TrackKey>,
     /// Encodings asked for. Clients ask as soon as they hear of a track, before it has a line.
     targets: BTreeMap<TrackKey, Variant>,
@@ -76,6 +78,8 @@ pub(crate) struct Session {
     /// Whether something was written since the last drain.
     pub(crate) is_dirty: bool,
     pub(crate) ice_lost_at: Option<Instant>,
+    /// When its client last sent anything, or when it was opened.
+    pub(crate) heard_at: Instant,
 }
 
 /// What a packet did to a subscriber.
@@ -88,8 +92,9 @@ pub(crate) enum Delivered {
 }
 
 impl Session {
-    pub(crate) fn new(open: OpenSession, room: RoomKey, connection: Connection, ufrag: String) -> Self {
+    pub(crate) fn new(open: OpenSession, room: RoomKey, connection: Connection, ufrag: String, now: Instant) -> Self {
         let OpenSession { session, peer, assignment, .. } = &open;
+        let one_offer = open.client == Client::OneOffer;
         // On whatever level is logged: a span below it would take the fields from warnings too.
         let span = tracing::error_span!("session", room = %assignment.room, %peer, %session);
         Self {
@@ -102,7 +107,8 @@ impl Session {
             holder: open.holder,
             metadata: open.metadata,
             connection,
-            negotiation: Negotiation::new(),
+            one_offer,
+            negotiation: if one_offer { Negotiation::of_one_offer() } else { Negotiation::new() },
             targets: BTreeMap::new(),
             forwarders: Vec::new(),
             sources: Vec::new(),
@@ -114,6 +120,7 @@ impl Session {
             scheduled: None,
             is_dirty: false,
             ice_lost_at: None,
+            heard_at: now,
         }
     }
 
@@ -134,6 +141,25 @@ impl Session {
 
     pub(crate) fn is_agent(&self) -> bool {
         matches!(self.connection, Connection::Agent { .. })
+    }
+
+    pub(crate) fn is_one_offer(&self) -> bool {
+        self.one_offer
+    }
+
+    /// Whether tracks change without rounds of offer and answer.
+    pub(crate) fn settles(&self) -> bool {
+        self.one_offer || self.is_agent()
+    }
+
+    /// Whether its client can do anything with this.
+    pub(crate) fn understands(&self, event: &ServerEvent) -> bool {
+        !self.one_offer || matches!(event, ServerEvent::SdpAnswer { .. })
+    }
+
+    /// Whether nothing but silence could end it, and it has been silent for this long.
+    pub(crate) fn is_deserted(&self, silence_max: Duration, now: Instant) -> bool {
+        self.one_offer && now.saturating_duration_since(self.heard_at) >= silence_max
     }
 
     /// Who holds its socket.
@@ -292,6 +318,7 @@ impl Session {
             Direction::Inactive => Use::Kept,
             Direction::Receiving if published() => Use::Published,
             Direction::Receiving => Use::Idle,
+            Direction::Sending if self.one_offer => self.lasting_use(line, room),
             Direction::Sending => match self.negotiation.line(line.mid) {
                 Some((slot, Some(key))) => match room.track(key) {
                     Some(track) => {
@@ -303,6 +330,17 @@ impl Session {
                 _ => Use::Idle,
             },
         }
+    }
+
+    /// A line of who offers once is answered for all tracks that will ever be on it. They form one
+    /// stream: browsers play it in sync, and published clients take the first they see.
+    fn lasting_use(&self, line: &Line<'_>, room: &Room) -> Use {
+        let Assignment { room: id, room_type, .. } = &room.assignment;
+        let useful = self.rights.subscribe && (line.kind == MediaKind::Audio || room_type.has_video());
+        if !useful {
+            return Use::Idle;
+        }
+        Use::Sent { stream: id.to_string(), track: format!("{id}-{}", line.mid) }
     }
 
     /// Every live line of an answer with its track, both directions.

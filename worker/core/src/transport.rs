@@ -28,6 +28,10 @@ const REMOTE_CANDIDATES_MAX: u32 = 64;
 /// Largest message on a data channel, as browsers offer it.
 const CHANNEL_MESSAGE_BYTES_MAX: u32 = 256 * 1024;
 
+/// Letters at the start of every local user name that belong to whoever chose it: a worker tells its
+/// shards apart by them.
+pub const UFRAG_MARK_LETTERS: usize = 2;
+
 /// How a connection in this room is configured; the caller adds credentials and crypto, and builds.
 pub fn rtc_config(assignment: &Assignment) -> RtcConfig {
     let config = RtcConfig::new()
@@ -130,8 +134,21 @@ impl Transport {
             return Err(RtcError::RemoteSdp(format!("more than {OFFER_LINES_MAX} m-lines")));
         }
         let offer = SdpOffer::from_sdp_string(sdp).map_err(|e| RtcError::RemoteSdp(e.to_string()))?;
+        let before = self.local_credentials();
         let answer = self.mutate(now, drained, |rtc| rtc.sdp_api().accept_offer(offer))??;
-        Ok(answer.to_sdp_string())
+        Ok(self.keep_mark(&before, answer.to_sdp_string()))
+    }
+
+    /// When the peer begins ICE anew, the engine draws a new user name; it has to bear the same mark.
+    fn keep_mark(&mut self, before: &IceCreds, answer: String) -> String {
+        let IceCreds { ufrag, pass } = self.local_credentials();
+        let Some(mark) = before.ufrag.get(..UFRAG_MARK_LETTERS).filter(|_| ufrag != before.ufrag) else {
+            return answer;
+        };
+        let marked = format!("{mark}{ufrag}");
+        let answer = answer.replace(&ufrag, &marked);
+        self.rtc.direct_api().set_local_ice_credentials(IceCreds { ufrag: marked, pass });
+        answer
     }
 
     /// Adds a candidate of the peer. One that we cannot use (mDNS, TCP) is no error: the peer's

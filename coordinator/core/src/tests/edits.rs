@@ -120,7 +120,14 @@ fn revoked_tokens_close_their_socket_and_let_nobody_in() {
     assert_eq!(world.take(), [Seen::Closed(session("s2"), Close::TokenRevoked)]);
     let (room, peer) = room_p();
     let pass = Pass { token_series: 1, ..Pass::default() };
-    world.input(Input::SocketAuthenticated { session: session("s3"), room, peer, kind: PeerKind::Webrtc, pass });
+    world.input(Input::Arrived(Arrival {
+        session: session("s3"),
+        room,
+        peer,
+        kind: PeerKind::Webrtc,
+        pass,
+        door: Door::Socket,
+    }));
     assert_eq!(world.take(), [Seen::Welcome(session("s3"), RoomType::Conference)]);
 }
 
@@ -130,7 +137,14 @@ fn a_token_says_what_its_session_may_do() {
     let (room, peer) = room_p();
     let rights = Rights { publish: false, subscribe: true };
     let pass = Pass { rights, ..Pass::default() };
-    world.input(Input::SocketAuthenticated { session: session("s1"), room, peer, kind: PeerKind::Webrtc, pass });
+    world.input(Input::Arrived(Arrival {
+        session: session("s1"),
+        room,
+        peer,
+        kind: PeerKind::Webrtc,
+        pass,
+        door: Door::Socket,
+    }));
     world.say("s1", Said::Connect(Json::null()));
     assert_eq!(opened(&world.take()).rights, rights);
 }

@@ -29,13 +29,14 @@ fn a_token_for_nothing_is_told_what_is_missing() {
     let mut world = World::with_peer();
     for (in_room, close) in [("r", Close::PeerNotFound), ("other", Close::RoomNotFound)] {
         let id = session("s1");
-        world.input(Input::SocketAuthenticated {
+        world.input(Input::Arrived(Arrival {
             session: id.clone(),
             room: room(in_room),
             peer: peer("ghost"),
             kind: PeerKind::Webrtc,
             pass: Pass::default(),
-        });
+            door: Door::Socket,
+        }));
         assert_eq!(world.take(), [Seen::Closed(id, close)]);
     }
 }
@@ -193,13 +194,14 @@ fn a_full_room_lets_nobody_else_connect() {
     record.spec.peers_max = Some(1);
     world.written_by_another(Fact::Room(room("r"), Some(record)));
     world.take();
-    world.input(Input::SocketAuthenticated {
+    world.input(Input::Arrived(Arrival {
         session: session("s2"),
         room: room("r"),
         peer: peer("q"),
         kind: PeerKind::Webrtc,
         pass: Pass::default(),
-    });
+        door: Door::Socket,
+    }));
     assert_eq!(world.take(), [Seen::Closed(session("s2"), Close::PeersLimit)]);
     world.authenticate("s3");
     assert!(world.take().contains(&Seen::Closed(session("s1"), Close::TakenOver)), "the peer itself may return");

@@ -144,13 +144,14 @@ impl World {
     }
 
     pub(crate) fn authenticate_as(&mut self, id: &str, kind: PeerKind) {
-        self.input(Input::SocketAuthenticated {
+        self.input(Input::Arrived(Arrival {
             session: session(id),
             room: room("r"),
             peer: peer("p"),
             kind,
             pass: Pass::default(),
-        });
+            door: Door::Socket,
+        }));
     }
 
     pub(crate) fn say(&mut self, id: &str, said: Said) {

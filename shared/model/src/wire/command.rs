@@ -119,6 +119,9 @@ pub enum Client {
     /// It sends and receives media itself.
     #[default]
     Webrtc,
+    /// The same, but it offers once and for all (WHIP, WHEP): tracks come and go on the lines that it
+    /// offered, and it is told of nothing but the answer.
+    OneOffer,
     /// Its sound goes through its coordinator.
     Agent {
         /// What it hears; `None` when it only speaks.

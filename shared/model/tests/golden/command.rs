@@ -18,6 +18,7 @@ fn commands_keep_their_form() {
         Order::OpenSession { session: browser() },
         Order::OpenSession { session: agent() },
         Order::OpenSession { session: camera() },
+        Order::OpenSession { session: OpenSession { client: Client::OneOffer, ..browser() } },
         Order::CloseSession { session: SessionId::parse("s1").unwrap() },
         Order::Ping,
     ];
@@ -49,6 +50,7 @@ fn name(order: &Order) -> &'static str {
             (Client::Webrtc, Holder::Coordinator { .. }) => "open_session of a browser",
             (Client::Webrtc, Holder::Gateway { .. }) => "open_session of a camera",
             (Client::Agent { .. }, _) => "open_session of an agent",
+            (Client::OneOffer, _) => "open_session of one offer",
         },
         Order::CloseSession { .. } => "close_session",
         Order::Ping => "ping",

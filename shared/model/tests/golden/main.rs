@@ -13,6 +13,7 @@ mod command;
 mod component;
 mod holding;
 mod record;
+mod resource;
 mod signal;
 
 use std::fmt::Debug;

@@ -47,7 +47,9 @@ fn rooms_keep_their_form() {
 fn peers_keep_their_form() {
     let kinds = [PeerKind::Webrtc, PeerKind::Agent, PeerKind::Streamer, PeerKind::Viewer];
     let new = kinds.map(|kind| (name(kind), PeerRecord::new(kind, Json::null(), SubscribeMode::Auto)));
-    let examples: Vec<_> = new.into_iter().chain([("with everything", with_everything())]).collect();
+    let passing = PeerRecord { passing: true, ..PeerRecord::new(PeerKind::Viewer, Json::null(), SubscribeMode::Auto) };
+    let more = [("with everything", with_everything()), ("passing viewer", passing)];
+    let examples: Vec<_> = new.into_iter().chain(more).collect();
     crate::holds("peer_record", &examples);
 }
 
@@ -110,6 +112,7 @@ fn with_everything() -> PeerRecord {
         token_series: 2,
         kicked: Some("spam".into()),
         crashed: Some("a bug".into()),
+        passing: false,
     }
 }
 

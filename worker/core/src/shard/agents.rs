@@ -14,7 +14,7 @@ use velella_model::{Json, MediaKind, TrackId, Variant};
 use super::{Output, Shard};
 use crate::agent::{AgentNews, SpokenPacket};
 use crate::forwarder::{Packet, PacketFacts};
-use crate::room::{self, Origin, TRACKS_PER_PEER_MAX, Track, TrackKey};
+use crate::room::{self, Origin, TRACKS_PER_PEER_MAX, Track};
 use crate::selector::Available;
 use crate::session::SessionKey;
 use crate::voice;
@@ -79,17 +79,6 @@ impl Shard {
         {
             let (session, track) = (session.id.clone(), id.clone());
             self.outputs.push_back(Output::Agent(AgentNews::TrackInterrupted { session, track }));
-        }
-    }
-
-    /// Gives an agent what it wants to hear.
-    pub(super) fn tune_in(&mut self, key: SessionKey) {
-        let Some(session) = self.sessions.get_mut(key.0) else { return };
-        let started = session.negotiation.settle();
-        let tracks: Vec<TrackKey> = started.iter().map(|(_, track)| *track).collect();
-        self.tell_tracks_added(key, &tracks);
-        for (slot, track) in started {
-            self.subscribe(key, slot, track);
         }
     }
 

@@ -16,6 +16,9 @@ use crate::session::{Delivered, Session, SessionKey};
 /// A connection without ICE traffic for this long after it was found lost is closed. Browsers
 /// themselves give up after about 30 s and then join again.
 const ICE_LOST_MAX: Duration = Duration::from_secs(15);
+/// Who offered once and sends nothing for this long is gone, or never came: clients have to ask for consent
+/// more often (RFC 7675 section 5.1).
+const SILENCE_MAX: Duration = Duration::from_secs(30);
 
 impl Shard {
     /// Finds out what a received packet belongs to, and passes it on.
@@ -113,7 +116,8 @@ impl Shard {
             self.tick_room(room, now);
             self.tick_voices(room, now);
         }
-        let lost = |s: &Session| s.ice_lost_at.is_some_and(|at| now.saturating_duration_since(at) >= ICE_LOST_MAX);
+        let is_over = |at: Instant| now.saturating_duration_since(at) >= ICE_LOST_MAX;
+        let lost = |s: &Session| s.ice_lost_at.is_some_and(is_over) || s.is_deserted(SILENCE_MAX, now);
         let lost: Vec<_> = self.sessions.iter().filter(|(_, s)| lost(s)).map(|(key, _)| SessionKey(key)).collect();
         for key in lost {
             self.stats.ice_timeouts += 1;

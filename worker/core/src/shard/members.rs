@@ -46,14 +46,14 @@ impl Shard {
         let key = match entrance {
             Entrance::Webrtc { rtc, ufrag } => {
                 let connection = Connection::Webrtc(Transport::new(rtc, now));
-                let session = Session::new(session, room_key, connection, ufrag.clone());
+                let session = Session::new(session, room_key, connection, ufrag.clone(), now);
                 let key = SessionKey(self.sessions.insert(session));
                 self.demux.name(&ufrag, key);
                 key
             }
             Entrance::Agent { output } => {
                 let connection = Connection::Agent { hears: output.is_some() };
-                let session = Session::new(session, room_key, connection, String::new());
+                let session = Session::new(session, room_key, connection, String::new(), now);
                 let key = SessionKey(self.sessions.insert(session));
                 self.agent_joined(key, output);
                 key
@@ -128,6 +128,8 @@ impl Shard {
 
     /// Says something to a peer.
     pub(super) fn tell(&mut self, key: SessionKey, event: ServerEvent) {
-        self.emit(key, SessionEvent::ToPeer { event });
+        if self.sessions.get(key.0).is_some_and(|session| session.understands(&event)) {
+            self.emit(key, SessionEvent::ToPeer { event });
+        }
     }
 }

@@ -178,6 +178,9 @@ impl Shard {
         self.guarded(|shard| {
             shard.at_work = Some(key);
             let Datagram { source, destination, contents } = datagram;
+            if let Some(session) = shard.sessions.get_mut(key.0) {
+                session.heard_at = now;
+            }
             shard.with_transport(key, now, |t, d| t.receive(now, source, destination, contents, d));
             shard.take_events(key, now);
         });

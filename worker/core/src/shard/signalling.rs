@@ -20,6 +20,20 @@ struct Offer {
 }
 
 impl Offer {
+    /// Names the lines of a client that knows nothing of tracks: what it sends is taken for a face and
+    /// its voice, so that applications show it like anybody else.
+    fn name_lines(&mut self, peer: &PeerId, answer: &Answer<'_>) {
+        for (index, line) in answer.published().enumerate() {
+            let Ok(track) = TrackId::parse(&format!("{peer}:{index}")) else { continue };
+            let metadata = match line.kind {
+                MediaKind::Audio => r#"{"type":"microphone","paused":false}"#,
+                MediaKind::Video => r#"{"type":"camera","paused":false}"#,
+            };
+            self.metadata.insert(track.clone(), Json::parse(metadata).unwrap_or_else(|_| Json::null()));
+            self.mid_to_track.insert(line.mid.to_string(), track);
+        }
+    }
+
     /// Names the line that the published client forgets: it finds names by what its senders send,
     /// and a mute while it makes the offer empties one. A single sending line without a name is
     /// the single track without a line; with more of either nothing is guessed.
@@ -85,8 +99,8 @@ impl Shard {
     /// Starts a round with a peer when there is a reason and none is on.
     pub(super) fn negotiate(&mut self, key: SessionKey) {
         let Some(session) = self.sessions.get_mut(key.0) else { return };
-        if session.is_agent() {
-            return self.tune_in(key);
+        if session.settles() {
+            return self.settle(key);
         }
         let Some(round) = session.negotiation.start() else { return };
         self.tell_tracks_added(key, &round.tracks);
@@ -123,7 +137,10 @@ impl Shard {
         self.refresh_name(key);
         self.take_events(key, now);
         let answer = Answer::parse(&text);
-        offer.name_muted_line(&answer);
+        match self.sessions.get(key.0) {
+            Some(session) if session.is_one_offer() => offer.name_lines(&session.peer, &answer),
+            _ => offer.name_muted_line(&answer),
+        }
         let added = self.apply_publications(key, &answer, &offer);
         self.answer(key, &answer);
         for track in added {

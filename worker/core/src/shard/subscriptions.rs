@@ -50,7 +50,18 @@ impl Shard {
         }
     }
 
-    /// An answer gave a track its line: packets flow from here on.
+    /// Gives a session that knows no rounds what it wishes for and has a place for.
+    pub(super) fn settle(&mut self, key: SessionKey) {
+        let Some(session) = self.sessions.get_mut(key.0) else { return };
+        let started = session.negotiation.settle();
+        let tracks: Vec<TrackKey> = started.iter().map(|(_, track)| *track).collect();
+        self.tell_tracks_added(key, &tracks);
+        for (slot, track) in started {
+            self.subscribe(key, slot, track);
+        }
+    }
+
+    /// A track has its place: packets flow from here on.
     pub(super) fn subscribe(&mut self, key: SessionKey, slot: usize, track_key: TrackKey) {
         let Some(session) = self.sessions.get_mut(key.0) else { return };
         let Some(track) = self.rooms.get_mut(session.room.0).and_then(|r| r.track_mut(track_key)) else { return };

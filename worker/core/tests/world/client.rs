@@ -60,6 +60,8 @@ pub struct Client {
     pub target_on_sight: Option<Variant>,
     /// For tests that send offers of their own.
     pub ignore_answers: bool,
+    /// It offers once, and knows nothing of tracks: what it receives is `audio` or `video`.
+    pub one_offer: bool,
     /// Tracks whose senders are empty while an offer is made: offers leave out their names until an answer gives them.
     pub muted: BTreeSet<TrackId>,
     lines: BTreeMap<Mid, TrackId>,
@@ -108,6 +110,7 @@ impl Client {
             last_offer: String::new(),
             target_on_sight: None,
             ignore_answers: false,
+            one_offer: false,
             muted: BTreeSet::new(),
             lines: BTreeMap::new(),
             new_tracks: Vec::new(),
@@ -337,10 +340,23 @@ impl Client {
     }
 
     /// One offer holds receiving lines, new tracks, stopped tracks and the data channel.
-    fn offer(&mut self, audio: u32, video: u32, now: Instant) {
+    pub fn offer(&mut self, audio: u32, video: u32, now: Instant) {
+        self.offer_with(audio, video, false, now);
+    }
+
+    /// The same lines again, with ICE beginning anew.
+    pub fn restart_ice(&mut self, now: Instant) {
+        let lines = |kind| self.receiving.get(&kind).copied().unwrap_or(0);
+        self.offer_with(lines(MediaKind::Audio), lines(MediaKind::Video), true, now);
+    }
+
+    fn offer_with(&mut self, audio: u32, video: u32, restarts_ice: bool, now: Instant) {
         self.rtc.handle_input(Input::Timeout(now)).unwrap();
         self.drain();
         let mut changes = self.rtc.sdp_api();
+        if restarts_ice {
+            changes.ice_restart(true);
+        }
         for (kind, wanted) in [(MediaKind::Audio, audio), (MediaKind::Video, video)] {
             let had = self.receiving.insert(kind, wanted).unwrap_or(0);
             assert!(wanted >= had, "{}: counts never decrease", self.name);
@@ -370,7 +386,9 @@ impl Client {
         let mid_to_track = named.map(|(mid, (id, _))| (mid.to_string(), id.clone())).collect();
         let metadata = self.own.values().map(|(id, _)| (id.clone(), Json::parse("{\"type\":\"camera\"}").unwrap()));
         self.last_offer = offer.to_sdp_string();
-        let event = PeerEvent::SdpOffer { sdp: self.last_offer.clone(), mid_to_track, metadata: metadata.collect() };
+        let (mid_to_track, metadata) =
+            if self.one_offer { Default::default() } else { (mid_to_track, metadata.collect()) };
+        let event = PeerEvent::SdpOffer { sdp: self.last_offer.clone(), mid_to_track, metadata };
         let signal = self.sign(event);
         self.signals.push(signal);
     }
@@ -381,6 +399,13 @@ impl Client {
         self.rtc.sdp_api().accept_answer(pending, answer).unwrap();
         self.rtc.handle_input(Input::Timeout(now)).unwrap();
         self.drain();
+        if self.one_offer {
+            let sent = sdp.split("\r\nm=").skip(1).filter(|section| section.contains("a=sendonly"));
+            let mid = |section: &str| section.lines().find_map(|l| l.strip_prefix("a=mid:")).map(Mid::from).unwrap();
+            let kind = |section: &str| TrackId::parse(section.split(' ').next().unwrap()).unwrap();
+            self.lines = sent.map(|section| (mid(section), kind(section))).collect();
+            return;
+        }
         for section in sdp.split("\r\nm=").skip(1) {
             let mid = section.lines().find_map(|l| l.strip_prefix("a=mid:")).unwrap();
             if section.contains("a=sendonly") {

@@ -84,6 +84,38 @@ impl World {
         self.join_as(name, room, |open| open.rights = rights);
     }
 
+    /// A client that offers once joins and offers: these tracks, and this many lines of sound and of
+    /// pictures to receive.
+    pub fn join_once(&mut self, name: &'static str, room: &str, tracks: &[NewTrack], (audio, video): (u32, u32)) {
+        let rights = Rights { publish: !tracks.is_empty(), subscribe: audio + video > 0 };
+        self.open_once(name, room, rights);
+        self.offer_once(name, tracks, (audio, video));
+    }
+
+    /// A client that offers once joins, and has not offered yet.
+    pub fn open_once(&mut self, name: &'static str, room: &str, rights: Rights) {
+        self.join_as(name, room, |open| {
+            open.rights = rights;
+            open.client = CommandClient::OneOffer;
+        });
+        self.client(name).one_offer = true;
+    }
+
+    pub fn offer_once(&mut self, name: &'static str, tracks: &[NewTrack], (audio, video): (u32, u32)) {
+        let now = self.now;
+        let client = self.client(name);
+        tracks.iter().for_each(|track| drop(client.add_track(*track)));
+        client.offer(audio, video, now);
+        self.settle();
+    }
+
+    /// A client begins ICE anew.
+    pub fn restart_ice(&mut self, name: &str) {
+        let now = self.now;
+        self.client(name).restart_ice(now);
+        self.settle();
+    }
+
     /// An agent joins.
     pub fn join_agent(&mut self, name: &'static str, room: &str, output: Option<AgentOutput>) {
         self.join_agent_as(name, room, output, |_| {});
