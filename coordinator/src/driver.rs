@@ -39,7 +39,16 @@ const EFFECTS_MAX: usize = 512;
 const PUBLISH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What of the store the core looks at, in the order in which it wants to know it.
-const NOUNS: [Noun; 5] = [Noun::Workers, Noun::Cordons, Noun::Coordinators, Noun::Rooms, Noun::Peers];
+const NOUNS: [Noun; 8] = [
+    Noun::Workers,
+    Noun::Gateways,
+    Noun::Cordons,
+    Noun::Coordinators,
+    Noun::Rooms,
+    Noun::Peers,
+    Noun::Components,
+    Noun::Ingests,
+];
 
 /// How often the core's counts become metrics.
 const OBSERVE_INTERVAL: Duration = Duration::from_secs(1);
@@ -102,6 +111,7 @@ pub(crate) struct Driver {
     effects: Effects,
     mail: mpsc::Receiver<Letter>,
     announcements: Subscription,
+    gateways: Subscription,
     signals: Subscription,
     voices: Subscription,
     holdings: Subscription,
@@ -123,6 +133,7 @@ impl Driver {
         (notices, reports): (Notices, Reports),
     ) -> anyhow::Result<(Self, Mailbox)> {
         let announcements = effects.bus.subscribe(subject::ANNOUNCEMENTS).await?;
+        let gateways = effects.bus.subscribe(subject::GATEWAY_ANNOUNCEMENTS).await?;
         let signals = effects.bus.subscribe(&subject::holder_signals(&id.clone().into())).await?;
         let voices = effects.bus.subscribe(subject::VOICES).await?;
         let holdings = effects.bus.subscribe(subject::HOLDINGS).await?;
@@ -133,6 +144,7 @@ impl Driver {
             effects,
             mail,
             announcements,
+            gateways,
             signals,
             voices,
             holdings,
@@ -173,6 +185,9 @@ impl Driver {
                 delivery = self.announcements.next() => {
                     self.delivered(delivery, "announce", Input::Announced).await?;
                 }
+                delivery = self.gateways.next() => {
+                    self.delivered(delivery, "gateway", Input::GatewayAnnounced).await?;
+                }
                 delivery = self.holdings.next() => self.delivered(delivery, "holding", Input::Holds).await?,
                 Ok(()) = leadership.changed() => {
                     let leads = leads(*leadership.borrow_and_update());
@@ -202,8 +217,10 @@ impl Driver {
 
     fn observe(&self) {
         let stats = self.core.stats();
+        let now = Instant::now();
         self.effects.metrics.observe(stats);
-        self.reports.publish(|| report::encode(stats, &self.core.workers(Instant::now())));
+        self.effects.metrics.observe_components(&self.core.components(), self.core.gateways_ready(now));
+        self.reports.publish(|| report::encode(stats, &self.core.workers(now)));
     }
 
     async fn letter(&mut self, letter: Letter) {
@@ -344,8 +361,8 @@ impl Driver {
                 self.running
                     .spawn(async move { effects.command(op, worker, incarnation, order).await }.instrument(span));
             }
-            Output::Probe { worker, incarnation, at } => {
-                self.running.spawn(async move { effects.probe(worker, incarnation, at).await });
+            Output::Probe { whom, incarnation, at } => {
+                self.running.spawn(async move { effects.probe(whom, incarnation, at).await });
             }
             Output::Signal { .. }
             | Output::Welcome { .. }
@@ -379,6 +396,9 @@ fn noun(fact: &Fact) -> Noun {
     match fact {
         Fact::Room(..) => Noun::Rooms,
         Fact::Peer(..) => Noun::Peers,
+        Fact::Component(..) => Noun::Components,
+        Fact::Ingest(..) => Noun::Ingests,
+        Fact::Gateway(..) => Noun::Gateways,
         Fact::Fleet(FleetFact::Worker(..)) => Noun::Workers,
         Fact::Fleet(FleetFact::Cordon(..)) => Noun::Cordons,
         Fact::Fleet(FleetFact::Coordinator(..)) => Noun::Coordinators,

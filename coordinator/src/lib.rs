@@ -133,7 +133,7 @@ impl Service {
         let served = CancellationToken::new();
         let driving = async {
             let ended = tokio::select! {
-                ended = driver.run(served.clone(), listed, leadership.standing()) => ended,
+                ended = Box::pin(driver.run(served.clone(), listed, leadership.standing())) => ended,
                 () = sounds => Err(anyhow::anyhow!("the bus closed the subscription to sound")),
             };
             shutdown.cancel();

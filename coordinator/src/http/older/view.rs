@@ -93,6 +93,7 @@ mod tests {
             room: RoomId::parse("r").unwrap(),
             record: RoomRecord { spec, placement }.into(),
             peers: vec![(PeerId::parse("p").unwrap(), record.into())],
+            components: Vec::new(),
         };
         let peer = json!({"id": "p", "type": "webrtc", "status": "disconnected", "tracks": [], "metadata": null});
         let config = json!({
