@@ -5,6 +5,9 @@ mod absent;
 mod auth;
 mod body;
 mod cluster;
+mod component_config;
+mod component_view;
+mod components;
 mod demo;
 mod docs;
 mod failure;
@@ -21,6 +24,8 @@ mod public;
 mod room_config;
 mod rooms;
 mod slashes;
+mod source_uri;
+mod stream_key;
 mod subscriptions;
 mod view;
 
@@ -42,7 +47,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use velella_bus::Bus;
 use velella_coordinator_core::{Reply, Request as Ask};
-use velella_ops::Secret;
+use velella_ops::{Seal, Secret};
 
 use crate::http::failure::Failure;
 use crate::ledger::Ledger;
@@ -75,6 +80,7 @@ struct Shared {
     /// Whose turn it is to enter a room of the page.
     demo_turn: tokio::sync::Mutex<()>,
     ledger: Ledger,
+    seal: Seal,
     started: Instant,
 }
 
@@ -82,7 +88,7 @@ impl Api {
     pub(crate) fn new(
         sockets: Sockets,
         management_token: Secret,
-        ledger: Ledger,
+        (ledger, seal): (Ledger, Seal),
         public_url: Option<String>,
         demo: bool,
     ) -> Self {
@@ -95,6 +101,7 @@ impl Api {
             demo_rate: Mutex::new(demo::rate(started)),
             demo_turn: tokio::sync::Mutex::default(),
             ledger,
+            seal,
             started,
         }))
     }
@@ -165,6 +172,7 @@ fn operations(api: &Api) -> OpenApiRouter<Api> {
     let once = middleware::from_fn_with_state(api.clone(), once::once);
     let cluster = OpenApiRouter::new()
         .routes(routes!(cluster::workers))
+        .routes(routes!(cluster::gateways::list))
         .routes(routes!(cluster::totals))
         .routes(routes!(cluster::history::show))
         .routes(routes!(cluster::rooms::list))
@@ -192,6 +200,8 @@ fn connect() -> OpenApiRouter<Api> {
         .routes(routes!(peers::patch, peers::remove))
         .routes(routes!(peers::refresh_token))
         .routes(routes!(peers::revoke_tokens))
+        .routes(routes!(components::add))
+        .routes(routes!(components::show, components::remove))
         .routes(routes!(subscriptions::subscribe_peer))
         .routes(routes!(subscriptions::unsubscribe_peer))
         .routes(routes!(subscriptions::subscribe_tracks))
@@ -378,6 +388,6 @@ mod tests {
             shutdown: CancellationToken::new(),
         };
         let ledger = Ledger::new(Arc::new(MemoryStore::new()), &secret);
-        Api::new(sockets, secret, ledger, None, true)
+        Api::new(sockets, secret.clone(), (ledger, Seal::new(&secret)), None, true)
     }
 }

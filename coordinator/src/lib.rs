@@ -31,7 +31,7 @@ use velella_model::record::CoordinatorRecord;
 use velella_model::wire::encode;
 use velella_model::{CoordinatorId, key, subject};
 use velella_ops::config::Mistake;
-use velella_ops::{Deps, Latch, process};
+use velella_ops::{Deps, Latch, Seal, process};
 use velella_store::{Keeper, Store};
 
 pub use config::{Config, TOKEN_SECRET_BYTES_MIN};
@@ -107,7 +107,7 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Service> {
         shutdown: deps.shutdown.clone(),
     };
     let ledger = Ledger::new(Arc::clone(&deps.store), &secret);
-    let api = Api::new(sockets, management_token, ledger, config.public_url, config.demo);
+    let api = Api::new(sockets, management_token, (ledger, Seal::new(&secret)), config.public_url, config.demo);
     let allowed_origins = config.allowed_origins;
     let (store, shutdown) = (deps.store, deps.shutdown);
     Ok(Service { id, store, listener, driver, post, log, api, allowed_origins, listed, founded, heard, shutdown })
