@@ -56,11 +56,15 @@ pub(crate) struct Components {
     records: Shelf<Key, ComponentRecord>,
     ingests: Shelf<Key, IngestRecord>,
     of_rooms: BTreeMap<RoomId, BTreeSet<ComponentId>>,
+    given: BTreeMap<GatewayId, Given>,
 }
+
+/// What a component is to its gateway.
+type Load = (GatewayId, JobKind, bool);
 
 impl Components {
     pub(crate) fn new() -> Self {
-        Self { records: Shelf::new(), ingests: Shelf::new(), of_rooms: BTreeMap::new() }
+        Self { records: Shelf::new(), ingests: Shelf::new(), of_rooms: BTreeMap::new(), given: BTreeMap::new() }
     }
 
     pub(crate) fn get(&self, key: &Key) -> Option<&ComponentRecord> {
@@ -87,9 +91,9 @@ impl Components {
     }
 
     /// Those that a gateway goes and fetches, with who does it.
-    pub(crate) fn pulled(&self) -> impl Iterator<Item = (&Key, Option<&Job>)> {
+    pub(crate) fn pulled(&self) -> impl Iterator<Item = (&Key, JobKind, Option<&Job>)> {
         let all = self.records.range(Bound::Unbounded);
-        all.filter(|(_, record)| record.spec.kind().is_pulled()).map(|(key, record)| (key, record.job.as_ref()))
+        all.map(|(key, record)| (key, record.spec.kind(), record.job.as_ref())).filter(|(_, kind, _)| kind.is_pulled())
     }
 
     /// How many there are of each kind and state.
@@ -103,13 +107,16 @@ impl Components {
 
     /// What the records give to each gateway, but for the components in `moving`.
     pub(crate) fn given<T>(&self, moving: &BTreeMap<Key, T>) -> BTreeMap<GatewayId, Given> {
-        let mut given = BTreeMap::<GatewayId, Given>::new();
-        for (key, record) in self.records.range(Bound::Unbounded) {
-            let Some(job) = record.job.as_ref().filter(|_| !moving.contains_key(key)) else { continue };
-            let live = self.ingests.get(key).is_some_and(|told| told.job == *job && told.state == IngestState::Live);
-            given.entry(job.gateway.clone()).or_default().add(record.spec.kind(), live);
-        }
+        let mut given = self.given.clone();
+        moving.keys().filter_map(|key| self.load(key)).for_each(|load| lift(&mut given, &load));
         given
+    }
+
+    fn load(&self, key: &Key) -> Option<Load> {
+        let record = self.records.get(key)?;
+        let job = record.job.as_ref()?;
+        let live = self.ingests.get(key).is_some_and(|told| told.job == *job && told.state == IngestState::Live);
+        Some((job.gateway.clone(), record.spec.kind(), live))
     }
 
     /// Takes a step of the watch; whether it told news.
@@ -156,23 +163,28 @@ impl Components {
         into_ingests: Take<IngestRecord>,
     ) -> Option<Key> {
         let Entry { fact, revision } = entry;
-        match fact {
-            Fact::Component(room, id, record) => {
-                let key = (room, id);
-                let news = into_records(&mut self.records, &key, revision, record);
-                self.index(&key);
-                news.then_some(key)
-            }
-            Fact::Ingest(room, id, record) => {
-                let key = (room, id);
-                into_ingests(&mut self.ingests, &key, revision, record).then_some(key)
-            }
-            Fact::Room(..) | Fact::Peer(..) | Fact::Gateway(..) | Fact::Fleet(_) => None,
+        let key = fact.as_component()?;
+        let before = self.load(&key);
+        let news = match fact {
+            Fact::Component(_, _, record) => into_records(&mut self.records, &key, revision, record),
+            Fact::Ingest(_, _, record) => into_ingests(&mut self.ingests, &key, revision, record),
+            Fact::Room(..) | Fact::Peer(..) | Fact::Gateway(..) | Fact::Fleet(_) => false,
+        };
+        if news {
+            self.index(&key, before);
         }
+        news.then_some(key)
     }
 
-    fn index(&mut self, (room, id): &Key) {
-        if self.records.get(&(room.clone(), id.clone())).is_some() {
+    fn index(&mut self, key: &Key, before: Option<Load>) {
+        if let Some(before) = before {
+            lift(&mut self.given, &before);
+        }
+        if let Some((gateway, kind, live)) = self.load(key) {
+            self.given.entry(gateway).or_default().add(kind, live);
+        }
+        let (room, id) = key;
+        if self.records.get(key).is_some() {
             self.of_rooms.entry(room.clone()).or_default().insert(id.clone());
         } else if let Some(ids) = self.of_rooms.get_mut(room) {
             ids.remove(id);
@@ -180,6 +192,14 @@ impl Components {
                 self.of_rooms.remove(room);
             }
         }
+    }
+}
+
+fn lift(given: &mut BTreeMap<GatewayId, Given>, (gateway, kind, live): &Load) {
+    let Some(load) = given.get_mut(gateway) else { return };
+    load.remove(*kind, *live);
+    if load.is_empty() {
+        given.remove(gateway);
     }
 }
 
@@ -204,7 +224,7 @@ mod tests {
     use velella_model::component::ComponentSpec;
 
     use super::*;
-    use crate::testing::{camera, component, encoder, ingest, job, room};
+    use crate::testing::{camera, component, encoder, gateway, ingest, job, room};
 
     #[test]
     fn what_a_former_gateway_says_does_not_count() {
@@ -241,6 +261,27 @@ mod tests {
         assert!(matches!(view(&components).record.spec, ComponentSpec::Rtmp(_)));
         put(&mut components, 3, Fact::Component(room("r"), component("c"), None));
         assert_eq!(components.of_room(&room("r")).count(), 0);
+    }
+
+    #[test]
+    fn what_is_given_follows_the_records() {
+        let mut components = Components::new();
+        let given = |components: &Components| components.given::<()>(&BTreeMap::new());
+        let of = |live: bool| {
+            let mut given = Given::default();
+            given.add(JobKind::Rtsp, live);
+            given
+        };
+        put(&mut components, 1, Fact::Component(room("r"), component("c"), Some(camera(Some(job("g1", 1))))));
+        assert_eq!(given(&components), BTreeMap::from([(gateway("g1"), of(false))]));
+        put(&mut components, 2, told(IngestState::Live, "g1"));
+        assert_eq!(given(&components), BTreeMap::from([(gateway("g1"), of(true))]));
+        let moving = BTreeMap::from([((room("r"), component("c")), ())]);
+        assert_eq!(components.given(&moving), BTreeMap::new());
+        put(&mut components, 3, Fact::Component(room("r"), component("c"), Some(camera(Some(job("g2", 1))))));
+        assert_eq!(given(&components), BTreeMap::from([(gateway("g2"), of(false))]), "it is not live there");
+        put(&mut components, 4, Fact::Component(room("r"), component("c"), None));
+        assert_eq!(given(&components), BTreeMap::new());
     }
 
     fn put(components: &mut Components, revision: u64, fact: Fact) {

@@ -1,7 +1,7 @@
 //! Giving components that have to be pulled to another gateway when theirs died or gives its jobs away: by
 //! the leader, a handful at a time, each by a compare-and-swap of its record.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use velella_model::GatewayId;
@@ -72,23 +72,33 @@ impl Coordinator {
             return;
         }
         let mut free = EVACUATE_ROOMS.min(GIVING_MAX.saturating_sub(self.giving.len()));
-        for (key, why) in self.adrift(now) {
+        let mut in_vain = BTreeSet::new();
+        for (key, kind, why) in self.adrift(now) {
             if free == 0 {
                 self.handover.rest_until(now + EVACUATE_EVERY);
                 return self.handover.wake(now);
             }
-            if self.give(&key, why, now) {
-                free -= 1;
-            } else {
+            let job = if in_vain.contains(&kind) { None } else { self.choose_gateway(&key, kind, now) };
+            if job.is_none() {
+                in_vain.insert(kind);
                 self.handover.wake(now + NOBODY_RETRY);
+            }
+            // Who drains keeps it while nobody takes it; one that died is struck out.
+            if job.is_some() || why == Why::Dead {
+                self.give(&key, job);
+                free -= 1;
             }
         }
     }
 
+    fn choose_gateway(&self, key: &Key, kind: JobKind, now: Instant) -> Option<Job> {
+        jobs::choose(Errand { component: &key.1, kind, region: &self.region }, &self.offers(now)).ok()
+    }
+
     /// Components that need another gateway and are not on their way to one.
-    fn adrift(&mut self, now: Instant) -> Vec<(Key, Why)> {
+    fn adrift(&mut self, now: Instant) -> Vec<(Key, JobKind, Why)> {
         let mut adrift = Vec::new();
-        for (key, job) in self.records.components.pulled() {
+        for (key, kind, job) in self.records.components.pulled() {
             let life = job.map(|job| self.gateways.life(job, now));
             let why = match life {
                 None => Why::Without,
@@ -101,30 +111,21 @@ impl Coordinator {
                 Some(Life::Lives) => continue,
             };
             if !self.giving.contains_key(key) {
-                adrift.push((key.clone(), why));
+                adrift.push((key.clone(), kind, why));
             }
         }
         adrift
     }
 
-    /// Whether somebody takes it. Who drains keeps it while nobody does; one that died is struck out.
-    fn give(&mut self, key: &Key, why: Why, now: Instant) -> bool {
+    fn give(&mut self, key: &Key, job: Option<Job>) {
         let Some((record, revision)) = self.records.components.get(key).zip(self.records.components.revision(key))
         else {
-            return true;
+            return;
         };
-        let kind = record.spec.kind();
-        let errand = Errand { component: &key.1, kind, region: &self.region };
-        let job = jobs::choose(errand, &self.offers(now)).ok();
-        let fits = job.is_some();
-        if !fits && why != Why::Dead {
-            return false;
-        }
         let record = ComponentRecord { job, ..record.clone() };
-        self.begin_giving(key, record.job.as_ref(), kind);
+        self.begin_giving(key, record.job.as_ref(), record.spec.kind());
         let fact = Fact::Component(key.0.clone(), key.1.clone(), Some(record.clone()));
         self.write(WriteStep::JobGiven(key.clone(), Box::new(record)), fact, Expect::Revision(revision));
-        fits
     }
 
     /// It counts at its gateway from now on.

@@ -37,6 +37,20 @@ impl Given {
         *coming += u32::from(!live);
     }
 
+    /// Takes back what was added.
+    pub(crate) fn remove(&mut self, kind: JobKind, live: bool) {
+        let Some([all, coming]) = self.0.get_mut(&kind) else { return };
+        *all -= 1;
+        *coming -= u32::from(!live);
+        if *all == 0 {
+            self.0.remove(&kind);
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(crate) fn len(&self) -> u32 {
         self.0.values().map(|[all, _]| all).sum()
     }
