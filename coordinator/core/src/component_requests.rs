@@ -69,7 +69,7 @@ impl Coordinator {
         self.answered(fact, *revision, now);
         let listens = self.listens(&key.1, kind, now);
         let reply = match self.records.components.view(&key) {
-            Some(added) => Reply::Component { added, listens },
+            Some(view) => Reply::Component { view, listens },
             None => Reply::Denied(Denial::ComponentNotFound),
         };
         self.emit(Output::Reply { ticket, reply });
@@ -86,6 +86,16 @@ impl Coordinator {
             }
         }
         listens
+    }
+
+    pub(crate) fn show_component(&self, key: Key) -> Reply {
+        if self.records.room(&key.0).is_none() {
+            return Reply::Denied(Denial::RoomNotFound);
+        }
+        match self.records.components.view(&key) {
+            Some(view) => Reply::Component { view, listens: Vec::new() },
+            None => Reply::Denied(Denial::ComponentNotFound),
+        }
     }
 
     pub(crate) fn delete_component(&mut self, ticket: Ticket, key: Key) {

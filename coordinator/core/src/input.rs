@@ -307,6 +307,13 @@ pub enum Request {
         /// What the server attaches to it.
         metadata: Json,
     },
+    /// One component.
+    ShowComponent {
+        /// Where.
+        room: RoomId,
+        /// Which.
+        component: ComponentId,
+    },
     /// Remove a component.
     DeleteComponent {
         /// Where.

@@ -136,11 +136,11 @@ pub enum Reply {
     },
     /// A peer.
     Peer(PeerId, PeerRecord),
-    /// A component that was added.
+    /// A component.
     Component {
         /// It.
-        added: ComponentView,
-        /// Where gateways wait for its publisher, the best first; nowhere for what is pulled.
+        view: ComponentView,
+        /// If it was added now: where gateways wait for its publisher, the best first; nowhere for what is pulled.
         listens: Vec<String>,
     },
     /// Gateways.

@@ -36,6 +36,7 @@ impl Coordinator {
             Request::AddComponent { room, component, spec, metadata } => {
                 return self.add_component(ticket, (room, component), (spec, metadata), now);
             }
+            Request::ShowComponent { room, component } => self.show_component((room, component)),
             Request::DeleteComponent { room, component } => return self.delete_component(ticket, (room, component)),
             Request::ListGateways => Reply::Gateways(self.gateway_views(now)),
             Request::CordonWorker { worker, cordon } => return self.cordon_worker(ticket, worker, cordon),
@@ -60,7 +61,7 @@ impl Coordinator {
             | Request::EditRoom { room, .. }
             | Request::AddComponent { room, .. }
             | Request::AddPeer { room, .. } => self.records.room(room).is_some(),
-            Request::DeleteComponent { room, component } => {
+            Request::ShowComponent { room, component } | Request::DeleteComponent { room, component } => {
                 let key = (room.clone(), component.clone());
                 self.records.room(room).is_some() && self.records.components.get(&key).is_some()
             }
@@ -137,6 +138,7 @@ impl Request {
             | Self::EditPeer { room, .. }
             | Self::AddPeer { room, .. }
             | Self::AddComponent { room, .. }
+            | Self::ShowComponent { room, .. }
             | Self::DeleteComponent { room, .. }
             | Self::ShowPeer { room, .. }
             | Self::DeletePeer { room, .. } => Some(room),

@@ -17,6 +17,12 @@ const RECONNECT_DELAY_MS_DEFAULT: u32 = 15_000;
 const KEEP_ALIVE_INTERVAL_MS_DEFAULT: u32 = 15_000;
 const FRAMERATE_DEFAULT: u32 = 30;
 
+/// Longer than any path of a test source.
+const FILE_PATH_BYTES_MAX: usize = 1024;
+
+/// Faster than any camera.
+const FRAMERATE_MAX: u32 = 240;
+
 /// What a component shall be.
 #[derive(Deserialize, ToSchema)]
 #[expect(dead_code, reason = "bodies are read by hand, in the words that clients know; this is their description")]
@@ -212,7 +218,8 @@ impl<'a> Asked<'a> {
             return Err(unexpected(key));
         }
         let Some(path) = self.option("filePath").and_then(Value::as_str) else { return bad("Invalid file path") };
-        if path.starts_with('/') || path.split('/').any(|part| part == "..") {
+        let is_plain = path.len() <= FILE_PATH_BYTES_MAX && !path.contains(char::is_control);
+        if !is_plain || path.starts_with('/') || path.split('/').any(|part| part == "..") {
             return bad("Invalid file path");
         }
         let framerate = self.option("framerate");
@@ -223,8 +230,8 @@ impl<'a> Asked<'a> {
             Some("ogg") => None,
             Some("h264") => match framerate.map(|rate| positive("framerate", rate)) {
                 None => Some(FRAMERATE_DEFAULT),
-                Some(Ok(rate)) => Some(rate),
-                Some(Err(_)) => return bad("Invalid framerate passed"),
+                Some(Ok(rate)) if rate <= FRAMERATE_MAX => Some(rate),
+                Some(Ok(_) | Err(_)) => return bad("Invalid framerate passed"),
             },
             Some(_) | None => return bad("Unsupported file type"),
         };
@@ -259,6 +266,9 @@ mod tests {
             ("sip", json!({}), "Required field \"registrarCredentials\" missing"),
             ("file", json!({"filePath": null}), "Required field \"filePath\" missing"),
             ("file", json!({"filePath": "../a.h264"}), "Invalid file path"),
+            ("file", json!({"filePath": "x".repeat(2000)}), "Invalid file path"),
+            ("file", json!({"filePath": "a\n.h264"}), "Invalid file path"),
+            ("file", json!({"filePath": "a.h264", "framerate": 241}), "Invalid framerate passed"),
             ("file", json!({"filePath": "a.mp4"}), "Unsupported file type"),
             ("file", json!({"filePath": "a.h264", "framerate": -1}), "Invalid framerate passed"),
             ("file", json!({"filePath": "a.ogg", "framerate": 30}), audio),

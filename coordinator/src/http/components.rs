@@ -33,12 +33,6 @@ pub(crate) struct ComponentPath {
 }
 
 impl ComponentPath {
-    /// An id that cannot be one names nothing.
-    pub(crate) fn ids(&self) -> Result<(RoomId, ComponentId), Failure> {
-        let room = room_id(&self.room)?;
-        Ok((room, ComponentId::parse(&self.component).map_err(|_| self.not_found())?))
-    }
-
     pub(crate) fn room_id(&self) -> Result<RoomId, Failure> {
         room_id(&self.room)
     }
@@ -85,9 +79,11 @@ pub(crate) async fn add(
 #[utoipa::path(get, path = "/room/{room}/component/{component}", tag = "components", operation_id = "show_component",
     params(ComponentPath), responses((status = 200, body = Data<Component<'_>>), Failures))]
 pub(crate) async fn show(State(api): State<Api>, Path(path): Path<ComponentPath>) -> Result<Json<Value>, Failure> {
-    let room = api.show_room(path.room_id()?).await?;
-    let view = path.find(&room).ok_or_else(|| path.not_found())?;
-    Ok(Json(json!({ "data": component(view, None) })))
+    let (room, id) = api.ids(&path).await?;
+    let Reply::Component { view, .. } = api.ask(Request::ShowComponent { room, component: id }).await? else {
+        return Err(Failure::INTERNAL);
+    };
+    Ok(Json(json!({ "data": component(&view, None) })))
 }
 
 /// Remove a component
@@ -116,8 +112,8 @@ impl Api {
             Source::Srt { takeover } => published(ComponentSpec::Srt, takeover)?,
         };
         let request = Request::AddComponent { room, component, spec, metadata: wish.metadata };
-        let Reply::Component { added, listens } = self.ask(request).await? else { return Err(Failure::INTERNAL) };
-        Ok(Added { view: added, publishing: stream_key.map(|key| Publishing { urls: listens, key }) })
+        let Reply::Component { view, listens } = self.ask(request).await? else { return Err(Failure::INTERNAL) };
+        Ok(Added { view, publishing: stream_key.map(|key| Publishing { urls: listens, key }) })
     }
 
     fn camera(&self, key: &str, camera: Camera) -> Result<ComponentSpec, Failure> {
@@ -134,15 +130,21 @@ impl Api {
     }
 
     pub(crate) async fn remove_component(&self, path: &ComponentPath) -> Result<StatusCode, Failure> {
-        let (room, component) = match path.ids() {
-            Err(failure) if failure.is("component_not_found") => {
-                self.show_room(path.room_id()?).await?;
-                return Err(failure);
-            }
-            ids => ids?,
-        };
+        let (room, component) = self.ids(path).await?;
         self.ask(Request::DeleteComponent { room, component }).await?;
         Ok(StatusCode::NO_CONTENT)
+    }
+
+    /// A room that is not there comes before a component whose id cannot be one.
+    async fn ids(&self, path: &ComponentPath) -> Result<(RoomId, ComponentId), Failure> {
+        let room = path.room_id()?;
+        match ComponentId::parse(&path.component) {
+            Ok(component) => Ok((room, component)),
+            Err(_) => {
+                self.show_room(room).await?;
+                Err(path.not_found())
+            }
+        }
     }
 }
 

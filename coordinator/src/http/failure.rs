@@ -56,9 +56,9 @@ impl Subject {
             | Request::ShowPeer { room: id, peer }
             | Request::EditPeer { room: id, peer, .. }
             | Request::DeletePeer { room: id, peer, .. } => Self { peer: peer.to_string(), ..room(id) },
-            Request::AddComponent { room: id, component, .. } | Request::DeleteComponent { room: id, component } => {
-                Self { component: component.to_string(), ..room(id) }
-            }
+            Request::AddComponent { room: id, component, .. }
+            | Request::ShowComponent { room: id, component }
+            | Request::DeleteComponent { room: id, component } => Self { component: component.to_string(), ..room(id) },
         }
     }
 }

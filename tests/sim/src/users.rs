@@ -241,6 +241,7 @@ fn shown(request: &Request) -> String {
         | Request::EditPeer { .. }
         | Request::DeletePeer { .. }
         | Request::AddComponent { .. }
+        | Request::ShowComponent { .. }
         | Request::DeleteComponent { .. }
         | Request::ListGateways
         | Request::ListWorkers

@@ -20,7 +20,7 @@ fn a_camera_is_given_to_the_least_loaded_gateway_in_the_one_write() {
     let mut world = with_gateways(&["g1", "g2"]);
     world.input(Input::GatewayAnnounced(GatewayAnnounce { load_permille: 500, ..gateway_announce("g1", 1, 2) }));
     let ticket = add(&mut world, "c");
-    let Reply::Component { added, listens } = world.reply(ticket) else { panic!("a component") };
+    let Reply::Component { view: added, listens } = world.reply(ticket) else { panic!("a component") };
     assert_eq!((job_of(&world, "c"), listens.len()), (Some(job("g2", 1)), 0));
     assert_eq!((added.state(), added.gateway()), (IngestState::Connecting, Some(&gateway("g2"))));
     let ticket = world.request(Request::ShowRoom { room: room("r") });
@@ -34,7 +34,7 @@ fn an_encoder_is_given_to_nobody_and_told_where_it_can_go() {
     let spec = encoder().spec;
     let request = Request::AddComponent { room: room("r"), component: component("c"), spec, metadata: Json::null() };
     let ticket = world.request(request);
-    let Reply::Component { added, listens } = world.reply(ticket) else { panic!("a component") };
+    let Reply::Component { view: added, listens } = world.reply(ticket) else { panic!("a component") };
     assert_eq!((added.record.job.clone(), listens), (None, vec!["rtmp://g1/live".to_owned()]));
 }
 
@@ -152,6 +152,10 @@ fn only_the_leader_moves_cameras_and_many_in_handfuls() {
     assert_eq!(moved(&world), 16);
     world.pass(Duration::from_millis(60));
     assert_eq!(moved(&world), 20, "more it cannot carry");
+    let nowhere = |world: &World| (0..40).filter(|n| job_of(world, &format!("c{n}")).is_none()).count();
+    assert_eq!((nowhere(&world), world.core.poll_timeout().is_some()), (12, true), "struck out in handfuls as well");
+    world.pass(Duration::from_millis(60));
+    assert_eq!(nowhere(&world), 20);
 }
 
 #[test]
@@ -183,10 +187,13 @@ fn a_component_that_is_added_while_its_room_goes_is_taken_back() {
 }
 
 #[test]
-fn a_component_is_removed_and_a_replica_that_lags_asks_the_store() {
+fn a_component_is_shown_and_removed_and_a_replica_that_lags_asks_the_store() {
     let mut world = with_gateways(&["g1"]);
     world.put(Fact::Component(room("r"), component("c"), Some(camera(Some(job("g1", 1))))));
     world.put(Fact::Ingest(room("r"), component("c"), Some(ingest(job("g1", 1), IngestState::Live))));
+    let ticket = world.request(Request::ShowComponent { room: room("r"), component: component("c") });
+    let Reply::Component { view, .. } = world.reply(ticket) else { panic!("a component") };
+    assert_eq!(view.state(), IngestState::Live);
     let ticket = world.request(Request::DeleteComponent { room: room("r"), component: component("c") });
     assert_eq!(world.reply(ticket), Reply::Done);
     assert!(is_gone(&world, "c"));
