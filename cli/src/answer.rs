@@ -1,5 +1,7 @@
 //! The answers of `/cluster`, as far as they are shown. What is not known here is left alone.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -31,6 +33,29 @@ pub(crate) struct Load {
     pub(crate) sessions: u64,
     pub(crate) bits_in_per_s: u64,
     pub(crate) bits_out_per_s: u64,
+}
+
+/// `GET /cluster/gateways`, each still as it came.
+#[derive(Deserialize)]
+pub(crate) struct Gateways {
+    pub(crate) gateways: Vec<Box<RawValue>>,
+}
+
+/// One of them.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Gateway {
+    pub(crate) gateway: String,
+    pub(crate) state: String,
+    pub(crate) alive: bool,
+    pub(crate) suspect: bool,
+    pub(crate) region: String,
+    pub(crate) version: String,
+    pub(crate) offers: BTreeMap<String, u64>,
+    pub(crate) listens: BTreeMap<String, String>,
+    pub(crate) capacity_permille: u64,
+    pub(crate) effective_load_permille: u64,
+    pub(crate) jobs: u64,
 }
 
 /// A page of `GET /cluster/rooms`.

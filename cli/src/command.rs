@@ -64,6 +64,13 @@ pub(crate) enum Verb {
         worker: Option<String>,
     },
 
+    /// List the gateways with their load, and what they do
+    #[command(after_help = "Examples:\n  velella gateways\n  velella gateways gateway-1 -o json")]
+    Gateways {
+        /// Only this one
+        gateway: Option<String>,
+    },
+
     /// List the rooms, and where they live
     #[command(
         after_help = "Examples:\n  velella rooms --worker worker-1 --in-use\n  velella rooms --prefix demo- -o json"

@@ -14,7 +14,7 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Body};
 use velella_ops::Secret;
 
-use crate::answer::{Rooms, Workers};
+use crate::answer::{Gateways, Rooms, Workers};
 use crate::command::{self, Access};
 use crate::failure::Failure;
 use crate::token;
@@ -62,6 +62,11 @@ impl Coordinator {
     pub(crate) fn workers(&self) -> Result<Vec<Box<RawValue>>, Failure> {
         let Workers { workers } = self.read(&self.get("/cluster/workers", &[])?)?;
         Ok(workers)
+    }
+
+    pub(crate) fn gateways(&self) -> Result<Vec<Box<RawValue>>, Failure> {
+        let Gateways { gateways } = self.read(&self.get("/cluster/gateways", &[])?)?;
+        Ok(gateways)
     }
 
     pub(crate) fn totals(&self) -> Result<Box<RawValue>, Failure> {

@@ -9,6 +9,7 @@ mod answer;
 mod command;
 mod coordinator;
 mod failure;
+mod gateways;
 mod output;
 mod placement;
 mod rooms;
@@ -49,6 +50,7 @@ fn perform(command: &Command) -> Result<(), Failure> {
     let coordinator = || Coordinator::new(&command.access);
     match &command.verb {
         Verb::Workers { worker } => workers::show(&coordinator()?, output, worker.as_deref()),
+        Verb::Gateways { gateway } => gateways::show(&coordinator()?, output, gateway.as_deref()),
         Verb::Rooms(wanted) => rooms::show(&coordinator()?, output, wanted),
         Verb::Placement { room } => placement::show(&coordinator()?, output, room),
         Verb::Cordon { worker } => steering::cordon(&coordinator()?, output, worker),

@@ -33,6 +33,11 @@ pub struct Config {
     #[arg(long, env = "VELELLA_TOKEN_SECRET", hide_env_values = true, value_parser = token_secret)]
     pub token_secret: Option<Secret>,
 
+    /// Secret that seals the addresses of cameras in the store, the same at all coordinators and gateways; the one that
+    /// signs tokens if absent
+    #[arg(long, env = "VELELLA_SOURCE_SECRET", hide_env_values = true, value_parser = token_secret)]
+    pub source_secret: Option<Secret>,
+
     /// How long peer tokens are valid (for example 90s, 30m, 24h, 7d)
     #[arg(long, env = "VELELLA_TOKEN_TTL", default_value = TOKEN_TTL_DEFAULT, value_parser = duration)]
     pub token_ttl: Duration,

@@ -38,7 +38,16 @@ const EFFECTS_MAX: usize = 512;
 const PUBLISH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What of the store the core looks at, in the order in which it wants to know it.
-const NOUNS: [Noun; 5] = [Noun::Workers, Noun::Cordons, Noun::Coordinators, Noun::Rooms, Noun::Peers];
+const NOUNS: [Noun; 8] = [
+    Noun::Workers,
+    Noun::Gateways,
+    Noun::Cordons,
+    Noun::Coordinators,
+    Noun::Rooms,
+    Noun::Peers,
+    Noun::Components,
+    Noun::Ingests,
+];
 
 /// How often the core's counts become metrics.
 const OBSERVE_INTERVAL: Duration = Duration::from_secs(1);
@@ -86,6 +95,7 @@ pub(crate) struct Driver {
     effects: Effects,
     mail: mpsc::Receiver<Letter>,
     announcements: Subscription,
+    gateways: Subscription,
     signals: Subscription,
     voices: Subscription,
     holdings: Subscription,
@@ -107,6 +117,7 @@ impl Driver {
         (notices, reports): (Notices, Reports),
     ) -> anyhow::Result<(Self, Mailbox)> {
         let announcements = effects.bus.subscribe(subject::ANNOUNCEMENTS).await?;
+        let gateways = effects.bus.subscribe(subject::GATEWAY_ANNOUNCEMENTS).await?;
         let signals = effects.bus.subscribe(&subject::holder_signals(&id.clone().into())).await?;
         let voices = effects.bus.subscribe(subject::VOICES).await?;
         let holdings = effects.bus.subscribe(subject::HOLDINGS).await?;
@@ -117,6 +128,7 @@ impl Driver {
             effects,
             mail,
             announcements,
+            gateways,
             signals,
             voices,
             holdings,
@@ -157,6 +169,9 @@ impl Driver {
                 delivery = self.announcements.next() => {
                     self.delivered(delivery, "announce", Input::Announced).await?;
                 }
+                delivery = self.gateways.next() => {
+                    self.delivered(delivery, "gateway", Input::GatewayAnnounced).await?;
+                }
                 delivery = self.holdings.next() => self.delivered(delivery, "holding", Input::Holds).await?,
                 Ok(()) = leadership.changed() => {
                     let leads = leads(*leadership.borrow_and_update());
@@ -186,8 +201,10 @@ impl Driver {
 
     fn observe(&self) {
         let stats = self.core.stats();
+        let now = Instant::now();
         self.effects.metrics.observe(stats);
-        self.reports.publish(|| report::encode(stats, &self.core.workers(Instant::now())));
+        self.effects.metrics.observe_components(&self.core.components(), self.core.gateways_ready(now));
+        self.reports.publish(|| report::encode(stats, &self.core.workers(now)));
     }
 
     async fn letter(&mut self, letter: Letter) {
@@ -328,8 +345,8 @@ impl Driver {
                 self.running
                     .spawn(async move { effects.command(op, worker, incarnation, order).await }.instrument(span));
             }
-            Output::Probe { worker, incarnation, at } => {
-                self.running.spawn(async move { effects.probe(worker, incarnation, at).await });
+            Output::Probe { whom, incarnation, at } => {
+                self.running.spawn(async move { effects.probe(whom, incarnation, at).await });
             }
             Output::Signal { .. }
             | Output::Welcome { .. }
@@ -363,6 +380,9 @@ fn noun(fact: &Fact) -> Noun {
     match fact {
         Fact::Room(..) => Noun::Rooms,
         Fact::Peer(..) => Noun::Peers,
+        Fact::Component(..) => Noun::Components,
+        Fact::Ingest(..) => Noun::Ingests,
+        Fact::Gateway(..) => Noun::Gateways,
         Fact::Fleet(FleetFact::Worker(..)) => Noun::Workers,
         Fact::Fleet(FleetFact::Cordon(..)) => Noun::Cordons,
         Fact::Fleet(FleetFact::Coordinator(..)) => Noun::Coordinators,

@@ -8,7 +8,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::net::TcpStream;
 use velella_bus::{Bus, BusError};
-use velella_coordinator_core::{CommandOutcome, Entry, Expect, Fact, FleetFact, Input, OpId, Revision, WriteOutcome};
+use velella_coordinator_core::{
+    CommandOutcome, Entry, Expect, Fact, FleetFact, Input, OpId, Revision, Suspect, WriteOutcome,
+};
 use velella_model::key::{self, Key};
 use velella_model::wire::command::{Command, CommandReply, Order};
 use velella_model::wire::{self, WireError};
@@ -62,17 +64,20 @@ impl Effects {
     }
 
     pub(crate) async fn load(&self, op: OpId, room: RoomId) -> Input {
-        let (room_key, peers_key) = (key::room(&room), key::peers_of(&room));
+        let room_key = key::room(&room);
         let found = in_time(async {
             let found = self.store.get(&room_key).await?;
-            let peers = self.store.list(&peers_key).await?;
-            Ok((found, peers.entries))
+            let mut within = Vec::new();
+            for prefix in [key::peers_of(&room), key::components_of(&room), key::ingests_of(&room)] {
+                within.extend(self.store.list(&prefix).await?.entries);
+            }
+            Ok((found, within))
         });
         let entries = match found.await {
-            Ok((found, peers)) => {
+            Ok((found, within)) => {
                 let room = found.and_then(|versioned| self.entry(&room_key, &versioned));
-                let peers = peers.into_iter().filter_map(|(key, versioned)| self.entry(&key, &versioned));
-                Some(room.into_iter().chain(peers).collect())
+                let within = within.into_iter().filter_map(|(key, versioned)| self.entry(&key, &versioned));
+                Some(room.into_iter().chain(within).collect())
             }
             Err(error) => {
                 tracing::warn!(%room, %error, "a room cannot be read");
@@ -98,17 +103,23 @@ impl Effects {
         Input::Answered { op, outcome }
     }
 
-    /// Whether a silent worker is dead: nobody answers for it on the bus, and its port refuses. Anything
+    /// Whether a silent process is dead: nobody answers for it on the bus, and its port refuses. Anything
     /// else proves nothing.
-    pub(crate) async fn probe(&self, worker: WorkerId, incarnation: Incarnation, at: Option<SocketAddr>) -> Input {
-        let ping = Bytes::from(wire::encode(&Command { incarnation, order: Order::Ping }));
-        let answer = self.bus.request(&subject::worker_commands(&worker), ping, PROBE_TIMEOUT).await;
+    pub(crate) async fn probe(&self, whom: Suspect, incarnation: Incarnation, at: Option<SocketAddr>) -> Input {
+        let (subject, ping) = match &whom {
+            Suspect::Worker(worker) => {
+                let ping = wire::encode(&Command { incarnation, order: Order::Ping });
+                (subject::worker_commands(worker), Bytes::from(ping))
+            }
+            Suspect::Gateway(gateway) => (subject::gateway_life(gateway), Bytes::new()),
+        };
+        let answer = self.bus.request(&subject, ping, PROBE_TIMEOUT).await;
         let unheard = matches!(answer, Err(BusError::NoResponders { .. }));
         let dead = match at.filter(|_| unheard) {
             Some(at) => refuses(at).await,
             None => false,
         };
-        Input::Probed { worker, incarnation, dead }
+        Input::Probed { whom, incarnation, dead }
     }
 
     /// One key of the store; `None` for keys and values that this build does not understand.
@@ -137,7 +148,10 @@ pub(crate) fn fact(key: &str, value: Option<&[u8]>) -> Result<Option<Fact>, Wire
         Some(Key::Worker(worker)) => Some(Fact::Fleet(FleetFact::Worker(worker, read(value)?))),
         Some(Key::Cordon(worker)) => Some(Fact::Fleet(FleetFact::Cordon(worker, read(value)?))),
         Some(Key::Coordinator(id)) => Some(Fact::Fleet(FleetFact::Coordinator(id, read(value)?))),
-        Some(Key::Component(..) | Key::Ingest(..) | Key::Gateway(_)) | None => None,
+        Some(Key::Component(room, id)) => Some(Fact::Component(room, id, read(value)?)),
+        Some(Key::Ingest(room, id)) => Some(Fact::Ingest(room, id, read(value)?)),
+        Some(Key::Gateway(gateway)) => Some(Fact::Gateway(gateway, read(value)?)),
+        None => None,
     })
 }
 
@@ -145,6 +159,9 @@ fn encode(fact: &Fact) -> (String, Option<Bytes>) {
     match fact {
         Fact::Room(room, record) => (key::room(room), written(record.as_ref())),
         Fact::Peer(room, peer, record) => (key::peer(room, peer), written(record.as_ref())),
+        Fact::Component(room, id, record) => (key::component(room, id), written(record.as_ref())),
+        Fact::Ingest(room, id, record) => (key::ingest(room, id), written(record.as_ref())),
+        Fact::Gateway(gateway, record) => (key::gateway(gateway), written(record.as_ref())),
         Fact::Fleet(FleetFact::Worker(worker, record)) => (key::worker(worker), written(record.as_ref())),
         Fact::Fleet(FleetFact::Cordon(worker, cordon)) => (key::cordon(worker), written(cordon.as_ref())),
         Fact::Fleet(FleetFact::Coordinator(id, record)) => (key::coordinator(id), written(record.as_ref())),

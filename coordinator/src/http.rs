@@ -5,6 +5,9 @@ mod absent;
 mod auth;
 mod body;
 mod cluster;
+mod component_config;
+mod component_view;
+mod components;
 mod demo;
 mod docs;
 mod failure;
@@ -22,6 +25,8 @@ mod public;
 mod room_config;
 mod rooms;
 mod slashes;
+mod source_uri;
+mod stream_key;
 mod subscriptions;
 mod view;
 
@@ -43,7 +48,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use velella_bus::Bus;
 use velella_coordinator_core::{Reply, Request as Ask};
-use velella_ops::Secret;
+use velella_ops::{Seal, Secret};
 
 use crate::http::failure::Failure;
 use crate::ledger::Ledger;
@@ -80,6 +85,7 @@ struct Shared {
     strangers: Mutex<Rate>,
     resources: Resources,
     ledger: Ledger,
+    seal: Seal,
     started: Instant,
 }
 
@@ -87,7 +93,7 @@ impl Api {
     pub(crate) fn new(
         (sockets, resources): (Sockets, Resources),
         management_token: Secret,
-        ledger: Ledger,
+        (ledger, seal): (Ledger, Seal),
         public_url: Option<String>,
         demo: bool,
     ) -> Self {
@@ -102,6 +108,7 @@ impl Api {
             strangers: Mutex::new(live::rate(started)),
             resources,
             ledger,
+            seal,
             started,
         }))
     }
@@ -176,6 +183,7 @@ fn operations(api: &Api) -> OpenApiRouter<Api> {
     let once = middleware::from_fn_with_state(api.clone(), once::once);
     let cluster = OpenApiRouter::new()
         .routes(routes!(cluster::workers))
+        .routes(routes!(cluster::gateways::list))
         .routes(routes!(cluster::totals))
         .routes(routes!(cluster::history::show))
         .routes(routes!(cluster::rooms::list))
@@ -204,6 +212,8 @@ fn connect() -> OpenApiRouter<Api> {
         .routes(routes!(peers::patch, peers::remove))
         .routes(routes!(peers::refresh_token))
         .routes(routes!(peers::revoke_tokens))
+        .routes(routes!(components::add))
+        .routes(routes!(components::show, components::remove))
         .routes(routes!(subscriptions::subscribe_peer))
         .routes(routes!(subscriptions::unsubscribe_peer))
         .routes(routes!(subscriptions::subscribe_tracks))
@@ -400,6 +410,6 @@ mod tests {
         };
         let ledger = Ledger::new(Arc::new(MemoryStore::new()), &secret);
         let resources = Resources::new(velella_model::CoordinatorId::parse("c").unwrap());
-        Api::new((sockets, resources), secret, ledger, None, true)
+        Api::new((sockets, resources), secret.clone(), (ledger, Seal::new(&secret)), None, true)
     }
 }

@@ -33,7 +33,7 @@ use velella_model::record::CoordinatorRecord;
 use velella_model::wire::encode;
 use velella_model::{CoordinatorId, key, subject};
 use velella_ops::config::Mistake;
-use velella_ops::{Deps, Latch, process};
+use velella_ops::{Deps, Latch, Seal, process};
 use velella_store::{Keeper, Store};
 
 pub use config::{Config, TOKEN_SECRET_BYTES_MIN};
@@ -112,7 +112,9 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Service> {
         shutdown: deps.shutdown.clone(),
     };
     let ledger = Ledger::new(Arc::clone(&deps.store), &secret);
-    let api = Api::new((sockets, Resources::new(id.clone())), management_token, ledger, config.public_url, config.demo);
+    let seal = Seal::new(config.source_secret.as_ref().unwrap_or(&secret));
+    let (doors, kept) = ((sockets, Resources::new(id.clone())), (ledger, seal));
+    let api = Api::new(doors, management_token, kept, config.public_url, config.demo);
     let allowed_origins = config.allowed_origins;
     let (store, shutdown) = (deps.store, deps.shutdown);
     Ok(Service {
@@ -153,7 +155,7 @@ impl Service {
         let served = CancellationToken::new();
         let driving = async {
             let ended = tokio::select! {
-                ended = driver.run(served.clone(), listed, leadership.standing()) => ended,
+                ended = Box::pin(driver.run(served.clone(), listed, leadership.standing())) => ended,
                 () = sounds => Err(anyhow::anyhow!("the bus closed the subscription to sound")),
                 () = errands => Err(anyhow::anyhow!("the bus closed the subscription to errands")),
             };

@@ -1,11 +1,13 @@
 //! The only file that knows Prometheus.
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use prometheus::{Gauge, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use prometheus::{Gauge, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 use velella_coordinator_core::Stats;
 use velella_coordinator_core::outbox::OutboxStats;
+use velella_model::component::{IngestState, JobKind};
 
 /// Everything the coordinator counts.
 pub(crate) struct Metrics {
@@ -29,6 +31,8 @@ pub(crate) struct Metrics {
     pub(crate) notices_lost: IntCounter,
     pub(crate) webhook_gaps: IntCounter,
     webhooks: WebhookMetrics,
+    components: IntGaugeVec,
+    gateways_ready: IntGauge,
     core: CoreMetrics,
 }
 
@@ -42,6 +46,8 @@ struct CoreMetrics {
     takeovers: IntCounter,
     purged: IntCounter,
     workers_dead: IntCounter,
+    gateways_dead: IntCounter,
+    jobs: IntCounterVec,
     tidied: IntCounterVec,
     leads: IntGauge,
     commands_lost: IntCounter,
@@ -97,6 +103,8 @@ impl Metrics {
                 "Times that changes were forgotten by the store before their webhooks were made",
             )?,
             webhooks: WebhookMetrics::new(&r)?,
+            components: r.gauges("components", "Components of all rooms", &["kind", "state"])?,
+            gateways_ready: r.gauge("gateways_ready", "Gateways that take jobs")?,
             core: CoreMetrics::new(&r)?,
         })
     }
@@ -104,6 +112,18 @@ impl Metrics {
     /// Takes the core's totals.
     pub(crate) fn observe(&self, stats: Stats) {
         self.core.observe(stats);
+    }
+
+    /// Takes how many components and gateways there are now.
+    pub(crate) fn observe_components(&self, counts: &BTreeMap<(JobKind, IngestState), u64>, gateways_ready: usize) {
+        for kind in JobKind::ALL {
+            for state in IngestState::ALL {
+                let count = counts.get(&(kind, state)).copied().unwrap_or(0);
+                let gauge = self.components.with_label_values(&[kind.name(), state.name()]);
+                gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
+            }
+        }
+        self.gateways_ready.set(i64::try_from(gateways_ready).unwrap_or(i64::MAX));
     }
 
     /// Takes the outbox's totals.
@@ -163,6 +183,13 @@ impl CoreMetrics {
             purged: r.counter("purged_total", "Rooms and peers removed because nobody used them")?,
             workers_dead: r
                 .counter("workers_declared_dead_total", "Workers proven dead before their leases ran out")?,
+            gateways_dead: r
+                .counter("gateways_declared_dead_total", "Gateways proven dead before their leases ran out")?,
+            jobs: r.counters(
+                "jobs_total",
+                "Components moved to another gateway, or that none could take",
+                &["outcome"],
+            )?,
             tidied: r.counters("tidied_total", "What the leader cleared away", &["what"])?,
             leads: r.gauge("leads", "1 while this coordinator leads")?,
             commands_lost: r.counter("commands_lost_total", "Commands to workers that were given up")?,
@@ -189,6 +216,11 @@ impl CoreMetrics {
         step(&self.takeovers, now.takeovers, last.takeovers);
         step(&self.purged, now.purged, last.purged);
         step(&self.workers_dead, now.workers_declared_dead, last.workers_declared_dead);
+        step(&self.gateways_dead, now.gateways_declared_dead, last.gateways_declared_dead);
+        step(&self.jobs.with_label_values(&["moved"]), now.jobs_moved, last.jobs_moved);
+        step(&self.jobs.with_label_values(&["no_gateway"]), now.no_gateway, last.no_gateway);
+        let components = self.tidied.with_label_values(&["abandoned_component"]);
+        step(&components, now.components_swept, last.components_swept);
         step(
             &self.tidied.with_label_values(&["orphaned_connection"]),
             now.orphans_disconnected,
@@ -218,6 +250,12 @@ impl Register<'_> {
         let counters = IntCounterVec::new(opts(name, help), labels)?;
         self.0.register(Box::new(counters.clone()))?;
         Ok(counters)
+    }
+
+    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, prometheus::Error> {
+        let gauges = IntGaugeVec::new(opts(name, help), labels)?;
+        self.0.register(Box::new(gauges.clone()))?;
+        Ok(gauges)
     }
 
     fn seconds(&self, name: &str, help: &str) -> Result<Gauge, prometheus::Error> {

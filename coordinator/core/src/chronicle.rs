@@ -4,19 +4,20 @@
 //! tells the same of a change, under the same number, and so does one that reads the store as of an
 //! earlier revision and goes on from there.
 //!
-//! A peer whose room is not known yet is told of together with its room; once a room is told to be
-//! gone, nothing more is told of its peers. Voices do not come from the store and carry no number; a
+//! A peer or component whose room is not known yet is told of together with its room; once a room is told to
+//! be gone, nothing more is told of what was in it. Voices do not come from the store and carry no number; a
 //! track that ends while it speaks may be gone before it is silent, so whoever was told to speak is
 //! told to be silent first.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use velella_model::component::IngestRecord;
 use velella_model::record::{PeerRecord, RoomRecord};
 use velella_model::wire::signal::{Voice, VoiceChanged};
-use velella_model::{PeerId, RoomId, TrackId};
+use velella_model::{ComponentId, PeerId, RoomId, TrackId};
 
 use crate::input::{Entry, Fact, Revision};
-use crate::notice::{Hook, Notice, Told, Track, of_peer};
+use crate::notice::{Hook, Notice, Publisher, Told, Track, of_ingest, of_peer};
 
 /// Notices of one revision that are numbered; those beyond are told without a number. The end of a
 /// room is the change with the most, a few for each peer.
@@ -45,7 +46,8 @@ impl Sequence {
 pub struct Chronicle {
     rooms: BTreeMap<RoomId, Hook>,
     peers: BTreeMap<RoomId, BTreeMap<PeerId, PeerRecord>>,
-    /// Only tracks that the records know.
+    ingests: BTreeMap<RoomId, BTreeMap<ComponentId, IngestRecord>>,
+    /// Only tracks of peers that the records know.
     speaking: BTreeSet<(RoomId, PeerId, TrackId)>,
     seen: Option<Revision>,
     /// Only rooms with a webhook of their own are told of.
@@ -140,21 +142,26 @@ impl Chronicle {
         self.outputs.pop_front()
     }
 
-    /// What is known and not listed any more, peers before their rooms.
+    /// What is known and not listed any more, rooms last.
     fn gone(&self, listed: &[Entry]) -> Vec<Fact> {
-        let (mut rooms, mut peers) = (BTreeSet::new(), BTreeSet::new());
+        let (mut rooms, mut peers, mut ingests) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         for entry in listed {
             match &entry.fact {
                 Fact::Room(room, _) => drop(rooms.insert(room)),
                 Fact::Peer(room, peer, _) => drop(peers.insert((room, peer))),
-                Fact::Fleet(_) => {}
+                Fact::Ingest(room, component, _) => drop(ingests.insert((room, component))),
+                Fact::Component(..) | Fact::Gateway(..) | Fact::Fleet(_) => {}
             }
         }
+        let known_ingests =
+            self.ingests.iter().flat_map(|(room, of)| of.keys().map(move |component| (room, component)));
+        let gone_ingests = known_ingests.filter(|known| !ingests.contains(known));
+        let gone_ingests = gone_ingests.map(|(room, id)| Fact::Ingest(room.clone(), id.clone(), None));
         let known_peers = self.peers.iter().flat_map(|(room, members)| members.keys().map(move |peer| (room, peer)));
         let gone_peers = known_peers.filter(|known| !peers.contains(known));
         let gone_rooms = self.rooms.keys().filter(|room| !rooms.contains(room));
         let gone_peers = gone_peers.map(|(room, peer)| Fact::Peer(room.clone(), peer.clone(), None));
-        gone_peers.chain(gone_rooms.map(|room| Fact::Room(room.clone(), None))).collect()
+        gone_ingests.chain(gone_peers).chain(gone_rooms.map(|room| Fact::Room(room.clone(), None))).collect()
     }
 
     fn take(&mut self, fact: Fact) {
@@ -162,7 +169,8 @@ impl Chronicle {
             Fact::Room(room, Some(record)) => self.room_stands(room, &record),
             Fact::Room(room, None) => self.room_gone(&room),
             Fact::Peer(room, peer, record) => self.peer_changed(&room, peer, record),
-            Fact::Fleet(_) => {}
+            Fact::Ingest(room, component, record) => self.ingest_changed(&room, component, record),
+            Fact::Component(..) | Fact::Gateway(..) | Fact::Fleet(_) => {}
         }
     }
 
@@ -177,14 +185,16 @@ impl Chronicle {
             return;
         }
         let members = self.members(&room).flat_map(|(peer, record)| of_peer(peer, None, Some(record)));
-        let told: Vec<Told> = [Told::RoomCreated].into_iter().chain(members).collect();
+        let components = self.components(&room).flat_map(|(id, record)| of_ingest(id, None, Some(record)));
+        let told: Vec<Told> = [Told::RoomCreated].into_iter().chain(members).chain(components).collect();
         self.tell(&room, &hook, told);
     }
 
     fn room_gone(&mut self, room: &RoomId) {
         let Some(hook) = self.rooms.remove(room).filter(|hook| self.wants(hook)) else { return };
         let members = self.members(room).flat_map(|(peer, record)| of_peer(peer, Some(record), None));
-        let told: Vec<Told> = members.chain([Told::RoomDeleted]).collect();
+        let components = self.components(room).flat_map(|(id, record)| of_ingest(id, Some(record), None));
+        let told: Vec<Told> = members.chain(components).chain([Told::RoomDeleted]).collect();
         self.tell(room, &hook, told);
     }
 
@@ -205,12 +215,31 @@ impl Chronicle {
         }
     }
 
+    fn ingest_changed(&mut self, room: &RoomId, component: ComponentId, record: Option<IngestRecord>) {
+        let components = self.ingests.entry(room.clone()).or_default();
+        let before = components.remove(&component);
+        let told = of_ingest(&component, before.as_ref(), record.as_ref());
+        if let Some(record) = record {
+            components.insert(component, record);
+        }
+        if components.is_empty() {
+            self.ingests.remove(room);
+        }
+        if let Some(hook) = self.rooms.get(room).filter(|hook| self.wants(hook)).cloned() {
+            self.tell(room, &hook, told);
+        }
+    }
+
     fn wants(&self, hook: &Hook) -> bool {
         !self.hooked_only || hook.url.is_some()
     }
 
     fn members(&self, room: &RoomId) -> impl Iterator<Item = (&PeerId, &PeerRecord)> {
         self.peers.get(room).into_iter().flatten()
+    }
+
+    fn components(&self, room: &RoomId) -> impl Iterator<Item = (&ComponentId, &IngestRecord)> {
+        self.ingests.get(room).into_iter().flatten()
     }
 
     fn tell(&mut self, room: &RoomId, hook: &Hook, told: Vec<Told>) {
@@ -230,7 +259,7 @@ impl Chronicle {
 
     /// What has to be told before.
     fn silence_before(&mut self, room: &RoomId, told: &Told) -> Option<Told> {
-        let Told::Track(peer, track, Track::Removed(_)) = told else { return None };
+        let Told::Track(Publisher::Peer(peer), track, Track::Removed(_)) = told else { return None };
         let spoke = self.speaking.remove(&(room.clone(), peer.clone(), track.clone()));
         spoke.then(|| Told::VoiceChanged(peer.clone(), track.clone(), Voice::Silence))
     }
@@ -240,7 +269,8 @@ impl Chronicle {
 mod tests {
     use super::*;
     use crate::notice::name;
-    use crate::testing::{peer, peer_record, publishing, room, room_record};
+    use crate::testing::{component, ingest, job, peer, peer_record, publishing, room, room_record};
+    use velella_model::component::IngestState;
 
     #[test]
     fn numbers_come_from_the_revision_and_rise_within_it() {
@@ -307,6 +337,28 @@ mod tests {
         chronicle.changed(Entry { fact: Fact::Room(room("r"), Some(hooked)), revision: Revision(4) });
         chronicle.changed(gone("p", 5));
         assert_eq!(told(&mut chronicle), [("Deleted", Some(5 << 16))]);
+    }
+
+    #[test]
+    fn tracks_of_components_come_and_go_with_them_and_with_the_room() {
+        let mut chronicle = begun(vec![a_room("r", 1)], 1);
+        let mut record = ingest(job("g1", 1), IngestState::Live);
+        record.tracks = publishing("s1").tracks;
+        let live = Fact::Ingest(room("r"), component("c"), Some(record));
+        chronicle.changed(Entry { fact: live.clone(), revision: Revision(2) });
+        chronicle.changed(Entry { fact: Fact::Ingest(room("r"), component("c"), None), revision: Revision(3) });
+        chronicle.changed(Entry { fact: live, revision: Revision(4) });
+        chronicle.changed(Entry { fact: Fact::Room(room("r"), None), revision: Revision(5) });
+        chronicle.changed(Entry { fact: Fact::Ingest(room("r"), component("c"), None), revision: Revision(6) });
+        let number = |revision: u64, index: u64| Some((revision << 16) + index);
+        let expected = [
+            ("TrackAdded", number(2, 0)),
+            ("TrackRemoved", number(3, 0)),
+            ("TrackAdded", number(4, 0)),
+            ("TrackRemoved", number(5, 0)),
+            ("RoomDeleted", number(5, 1)),
+        ];
+        assert_eq!(told(&mut chronicle), expected);
     }
 
     #[test]

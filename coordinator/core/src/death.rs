@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use velella_model::{Incarnation, WorkerId};
 
 use crate::input::{Fact, FleetFact};
-use crate::output::{Expect, Output};
+use crate::output::{Expect, Output, Suspect};
 use crate::{Coordinator, WriteStep};
 
 /// Wait between two probes of one worker.
@@ -19,7 +19,7 @@ impl Coordinator {
     pub(crate) fn probe_silent(&mut self, now: Instant) {
         for (worker, incarnation, at) in self.registry.take_suspects(now) {
             if self.fleet.lives(&worker) == Some(incarnation) {
-                self.emit(Output::Probe { worker, incarnation, at });
+                self.emit(Output::Probe { whom: Suspect::Worker(worker), incarnation, at });
             }
         }
     }
@@ -30,14 +30,22 @@ impl Coordinator {
         self.probe_silent(now);
     }
 
-    pub(crate) fn probed(&mut self, worker: WorkerId, incarnation: Incarnation, dead: bool) {
-        let Some(revision) = self.fleet.revision_of(&worker).filter(|_| dead) else { return };
-        if self.fleet.lives(&worker) != Some(incarnation) {
-            return;
+    pub(crate) fn probed(&mut self, whom: Suspect, incarnation: Incarnation, dead: bool) {
+        let (living, revision, fact) = match &whom {
+            Suspect::Worker(id) => {
+                let fact = Fact::Fleet(FleetFact::Worker(id.clone(), None));
+                (self.fleet.lives(id), self.fleet.revision_of(id), fact)
+            }
+            Suspect::Gateway(id) => {
+                (self.gateways.lives(id), self.gateways.revision_of(id), Fact::Gateway(id.clone(), None))
+            }
+        };
+        let Some(revision) = revision.filter(|_| dead && living == Some(incarnation)) else { return };
+        tracing::warn!(?whom, "nobody answers for a process and its port refuses: declared dead");
+        match whom {
+            Suspect::Worker(_) => self.stats.workers_declared_dead += 1,
+            Suspect::Gateway(_) => self.stats.gateways_declared_dead += 1,
         }
-        tracing::warn!(%worker, "nobody answers for a worker and its port refuses: declared dead");
-        self.stats.workers_declared_dead += 1;
-        let fact = Fact::Fleet(FleetFact::Worker(worker, None));
         self.write(WriteStep::Declared, fact, Expect::Revision(revision));
     }
 }

@@ -2,12 +2,14 @@
 
 use std::time::Instant;
 
+use velella_model::component::ComponentRecord;
 use velella_model::record::{PeerRecord, Placement, RoomRecord};
 use velella_model::wire::command::Order;
 use velella_model::{Generation, Incarnation, PeerId, RoomId, SessionId, WorkerId};
 
 use crate::Coordinator;
 use crate::close::Close;
+use crate::components::Key;
 use crate::edits::{Change, EDIT_RETRY, Failed, Next};
 use crate::input::{Arrival, CommandOutcome, Entry, Fact, FleetFact, OpId, Request, Revision, Ticket, WriteOutcome};
 use crate::output::{Denial, Expect, Output, Reply};
@@ -29,6 +31,10 @@ pub(crate) enum WriteStep {
     PeerForgotten,
     NewcomerAdded(Arrival, Box<Fact>),
     PeerRemoved(Option<Ticket>, RoomId, PeerId),
+    ComponentAdded(Ticket, Box<Fact>),
+    ComponentRemoved(Ticket, Key),
+    ComponentForgotten,
+    JobGiven(Key, Box<ComponentRecord>),
     RoomRemoved(Removal),
     RoomEdited(RoomEdit, Box<RoomRecord>),
     Cordoned(Ticket, FleetFact),
@@ -102,8 +108,11 @@ impl Coordinator {
             WriteStep::PeerRemoved(ticket, room, peer) => self.peer_removed(ticket, (room, peer), &outcome, now),
             WriteStep::Withdrawn(room, unsure) => self.withdrawn(room, &unsure, outcome, now),
             WriteStep::Cordoned(ticket, fact) => self.cordoned(ticket, fact, &outcome, now),
+            WriteStep::ComponentAdded(ticket, fact) => self.component_added(ticket, *fact, &outcome, now),
+            WriteStep::ComponentRemoved(ticket, key) => self.component_removed(ticket, key, &outcome, now),
+            WriteStep::JobGiven(key, record) => self.job_given(key, *record, outcome, now),
             // The watch tells everybody, also this coordinator.
-            WriteStep::PeerForgotten | WriteStep::Declared => {}
+            WriteStep::PeerForgotten | WriteStep::ComponentForgotten | WriteStep::Declared => {}
         }
     }
 

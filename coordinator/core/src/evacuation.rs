@@ -24,7 +24,7 @@ pub(crate) const MOVING_ROOMS_MAX: usize = 64;
 /// Wait after nobody could take a room.
 pub(crate) const NOBODY_RETRY: Duration = Duration::from_secs(1);
 
-/// When to look for rooms that have to move.
+/// When to look for rooms, or components, that have to move.
 #[derive(Debug, Default)]
 pub(crate) struct Evacuation {
     next: Option<Instant>,
@@ -52,7 +52,7 @@ impl Evacuation {
         self.wake(now);
     }
 
-    fn rest_until(&mut self, at: Instant) {
+    pub(crate) fn rest_until(&mut self, at: Instant) {
         self.not_before = self.not_before.max(Some(at));
         self.next = self.next.map(|next| next.max(at));
     }
@@ -61,7 +61,7 @@ impl Evacuation {
         self.next
     }
 
-    fn take_due(&mut self, now: Instant) -> bool {
+    pub(crate) fn take_due(&mut self, now: Instant) -> bool {
         let due = self.next.is_some_and(|next| next <= now);
         if due {
             self.next = None;

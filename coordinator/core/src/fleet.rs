@@ -77,7 +77,7 @@ impl Fleet {
                 let gone = self.coordinators.vanished(&keys, revision);
                 gone.into_iter().map(|id| FleetFact::Coordinator(id, None)).collect()
             }
-            Noun::Rooms | Noun::Peers => return,
+            Noun::Rooms | Noun::Peers | Noun::Components | Noun::Ingests | Noun::Gateways => return,
         };
         let gone = gone.into_iter().map(|fact| Entry { fact: Fact::Fleet(fact), revision });
         for Entry { fact, revision } in gone.chain(entries) {
@@ -88,7 +88,7 @@ impl Fleet {
         match noun {
             Noun::Workers => self.listed[0] = true,
             Noun::Coordinators => self.listed[1] = true,
-            Noun::Rooms | Noun::Peers | Noun::Cordons => {}
+            Noun::Rooms | Noun::Peers | Noun::Components | Noun::Ingests | Noun::Gateways | Noun::Cordons => {}
         }
     }
 

@@ -1,15 +1,20 @@
 //! What can happen to a coordinator. Answers from outside (a lost CAS, a silent worker) are
 //! inputs like any other.
 
+use velella_model::component::{ComponentRecord, ComponentSpec, GatewayRecord, IngestRecord};
 use velella_model::record::{
     AgentOutput, CoordinatorRecord, Cordon, PeerKind, PeerRecord, RoomRecord, RoomSpec, Scopes, Subscriptions,
     WorkerRecord,
 };
-use velella_model::wire::announce::Announce;
+use velella_model::wire::announce::{Announce, GatewayAnnounce};
 use velella_model::wire::command::{Refusal, Rights, SubscribeMode};
 use velella_model::wire::holding::Holding;
 use velella_model::wire::signal::{PeerEvent, ToHolder};
-use velella_model::{CoordinatorId, Incarnation, Json, PeerId, RoomId, RoomType, SessionId, WorkerId};
+use velella_model::{
+    ComponentId, CoordinatorId, GatewayId, Incarnation, Json, PeerId, RoomId, RoomType, SessionId, WorkerId,
+};
+
+use crate::output::Suspect;
 
 /// Names one request of the management API; the reply carries it back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,12 +33,14 @@ pub struct Revision(pub u64);
 pub enum Input {
     /// A worker announced itself.
     Announced(Announce),
+    /// A gateway announced itself.
+    GatewayAnnounced(GatewayAnnounce),
     /// A worker told what it holds.
     Holds(Holding),
     /// What became of a `Probe`.
     Probed {
         /// Whom.
-        worker: WorkerId,
+        whom: Suspect,
         /// Which boot of it.
         incarnation: Incarnation,
         /// Nobody answers for it, and its port refuses connections.
@@ -70,7 +77,7 @@ pub enum Input {
     Loaded {
         /// Which.
         op: OpId,
-        /// The room and its peers.
+        /// The room with its peers and components.
         entries: Option<Vec<Entry>>,
     },
     /// How a `Command` went.
@@ -162,6 +169,12 @@ pub enum Noun {
     Rooms,
     /// Peers.
     Peers,
+    /// Components.
+    Components,
+    /// What gateways say of components.
+    Ingests,
+    /// Living gateways.
+    Gateways,
     /// Living workers.
     Workers,
     /// What operators want of workers.
@@ -186,7 +199,13 @@ pub enum Fact {
     Room(RoomId, Option<RoomRecord>),
     /// A peer of a room.
     Peer(RoomId, PeerId, Option<PeerRecord>),
-    /// A process.
+    /// A component of a room.
+    Component(RoomId, ComponentId, Option<ComponentRecord>),
+    /// What a gateway says of a component.
+    Ingest(RoomId, ComponentId, Option<IngestRecord>),
+    /// A gateway that lives.
+    Gateway(GatewayId, Option<GatewayRecord>),
+    /// A process that rooms and peers need.
     Fleet(FleetFact),
 }
 
@@ -294,6 +313,33 @@ pub enum Request {
         /// What it is told.
         reason: Option<String>,
     },
+    /// Add a component to a room.
+    AddComponent {
+        /// Where.
+        room: RoomId,
+        /// Its id.
+        component: ComponentId,
+        /// What is asked for.
+        spec: ComponentSpec,
+        /// What the server attaches to it.
+        metadata: Json,
+    },
+    /// One component.
+    ShowComponent {
+        /// Where.
+        room: RoomId,
+        /// Which.
+        component: ComponentId,
+    },
+    /// Remove a component.
+    DeleteComponent {
+        /// Where.
+        room: RoomId,
+        /// Which.
+        component: ComponentId,
+    },
+    /// All known gateways.
+    ListGateways,
     /// All known workers.
     ListWorkers,
     /// Take a worker out of the choice, with or without moving its rooms away, or back in.

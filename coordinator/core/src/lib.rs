@@ -4,7 +4,8 @@
 //! the three doors and routes between the machines, one file each: [`placement`] (which worker),
 //! `placing` (a room on its way there), `joining` (a socket or an offer on its way into a room), `signalling`
 //! (an open session), `fleet` and `death` (which workers live), `evacuation` (rooms that have to leave their
-//! worker), `steering` (what operators want), `sweep` (what the leader tidies up), `edits` (peer records), `requests` and `removal` (the management API).
+//! worker), `gateways` (which of them live), `jobs` (which gateway does what), `handover` (jobs that need
+//! another gateway), `steering` (what operators want), `sweep` (what the leader tidies up), `edits` (peer records), `requests` and `removal` (the management API).
 //! Two are machines of their own: the [`chronicle`] (what is told to servers, with `notice`) and the
 //! [`outbox`] (webhooks on their way).
 
@@ -12,13 +13,18 @@
 
 pub mod chronicle;
 mod close;
+mod component_requests;
+mod components;
 mod death;
 mod edits;
 mod effects;
 mod evacuation;
 mod fleet;
+mod gateways;
+mod handover;
 mod history;
 mod input;
+mod jobs;
 mod joining;
 mod notice;
 pub mod outbox;
@@ -47,19 +53,22 @@ mod tests;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
+use velella_model::component::{IngestState, JobKind};
 use velella_model::record::Connection;
 use velella_model::wire::announce::WorkerState;
 use velella_model::{CoordinatorId, PeerId, RoomId};
 
 pub use crate::close::Close;
+pub use crate::component_requests::COMPONENTS_MAX;
+pub use crate::components::ComponentView;
 pub use crate::fleet::Fleet;
 pub use crate::history::{HistoryView, SAMPLE_EVERY, SAMPLES_MAX, Tick, Totals, WorkerHistory};
 pub use crate::input::{
     Arrival, CommandOutcome, Door, Entry, Fact, FleetFact, HistoryQuery, Input, Noun, OpId, Pass, PeerEdit, PeerSpec,
     Request, Revision, RoomPatch, RoomQuery, Said, Ticket, WriteOutcome,
 };
-pub use crate::notice::{Hook, Notice, Peer as PeerTold, Told, Track as TrackTold};
-pub use crate::output::{Denial, Expect, Output, Reply, RoomView, WorkerView};
+pub use crate::notice::{Hook, Notice, Peer as PeerTold, Publisher, Told, Track as TrackTold};
+pub use crate::output::{Denial, Expect, GatewayView, Output, Reply, RoomView, Suspect, WorkerView};
 pub use crate::registry::{FORGET_AFTER, Heard, Registry, SUSPECT_AFTER, WORKERS_MAX};
 pub use crate::stats::Stats;
 pub use crate::subscriptions::SUBSCRIPTIONS_MAX;
@@ -67,6 +76,8 @@ pub use crate::subscriptions::SUBSCRIPTIONS_MAX;
 use crate::edits::Edits;
 use crate::effects::{CommandStep, Parked, WriteStep};
 use crate::evacuation::Evacuation;
+use crate::gateways::Gateways;
+use crate::handover::Giving;
 use crate::history::History;
 use crate::placing::Placing;
 use crate::purge::Purge;
@@ -90,12 +101,17 @@ pub struct Coordinator {
     edits: Edits,
     purge: Purge,
     evacuation: Evacuation,
+    gateways: Gateways,
+    handover: Evacuation,
+    giving: Giving,
     sweep: Sweep,
     /// This coordinator tidies up for all.
     leads: bool,
     history: History,
     /// Peers being written, per room: they count for the room's limit.
     adding: BTreeMap<RoomId, usize>,
+    /// The same of components.
+    adding_components: BTreeMap<RoomId, usize>,
     writes: BTreeMap<OpId, WriteStep>,
     commands: BTreeMap<OpId, CommandStep>,
     loads: BTreeMap<OpId, Parked>,
@@ -109,8 +125,12 @@ pub struct Coordinator {
 pub enum Reason {
     /// Rooms have to leave their worker.
     Evacuate,
+    /// Components need another gateway.
+    HandOver,
     /// A worker was silent for so long that it is suspect.
     ProbeWorker,
+    /// The same of a gateway.
+    ProbeGateway,
     /// Connections without sockets are looked for.
     Sweep,
     /// A worker was silent for so long that it is forgotten.
@@ -139,10 +159,14 @@ impl Coordinator {
             edits: Edits::default(),
             purge: Purge::default(),
             evacuation: Evacuation::default(),
+            gateways: Gateways::new(),
+            handover: Evacuation::default(),
+            giving: Giving::new(),
             sweep: Sweep::default(),
             leads: false,
             history: History::default(),
             adding: BTreeMap::new(),
+            adding_components: BTreeMap::new(),
             writes: BTreeMap::new(),
             commands: BTreeMap::new(),
             loads: BTreeMap::new(),
@@ -157,11 +181,20 @@ impl Coordinator {
         match input {
             Input::Announced(announce) => self.announced(announce, now),
             Input::Holds(holding) => self.held_by(holding, now),
-            Input::Probed { worker, incarnation, dead } => self.probed(worker, incarnation, dead),
+            Input::GatewayAnnounced(announce) => self.gateway_announced(announce, now),
+            Input::Probed { whom, incarnation, dead } => self.probed(whom, incarnation, dead),
             Input::Leads(leads) => self.lead(leads, now),
             Input::Listed { noun: noun @ (Noun::Workers | Noun::Cordons | Noun::Coordinators), entries, revision } => {
                 self.fleet.listed(noun, entries, revision);
                 self.evacuation.wake(now);
+            }
+            Input::Listed { noun: Noun::Gateways, entries, revision } => {
+                self.gateways.listed(entries, revision, now);
+                self.handover.wake(now);
+            }
+            Input::Changed(Entry { fact: Fact::Gateway(id, record), revision }) => {
+                self.gateways.watched(id, record, revision, now);
+                self.handover.wake(now);
             }
             Input::Changed(Entry { fact: Fact::Fleet(fact), revision }) => {
                 if self.fleet.watched(fact, revision) {
@@ -204,7 +237,9 @@ impl Coordinator {
     pub fn poll_timeout(&self) -> Option<(Instant, Reason)> {
         let timers = [
             (self.evacuation.next(), Reason::Evacuate),
+            (self.handover.next(), Reason::HandOver),
             (self.registry.next_probe(), Reason::ProbeWorker),
+            (self.gateways.next(), Reason::ProbeGateway),
             (self.sweep.next(), Reason::Sweep),
             (self.registry.next_forget(), Reason::ForgetWorker),
             (self.sessions.next_due(), Reason::OpenSession),
@@ -218,6 +253,16 @@ impl Coordinator {
     /// The workers as this coordinator sees them.
     pub fn workers(&self, now: Instant) -> Vec<WorkerView> {
         self.registry.views(&self.fleet, |worker| self.records.placed_at(worker), now)
+    }
+
+    /// How many gateways take jobs.
+    pub fn gateways_ready(&self, now: Instant) -> usize {
+        self.gateways.ready(now)
+    }
+
+    /// How many components there are of each kind and state.
+    pub fn components(&self) -> BTreeMap<(JobKind, IngestState), u64> {
+        self.records.components.count()
     }
 
     /// What was counted so far.
@@ -258,12 +303,15 @@ impl Coordinator {
         tracing::info!(coordinator = %self.id, leads, "leadership changed");
         self.sweep.lead(leads, now);
         self.evacuation.wake(now);
+        self.handover.wake(now);
     }
 
     fn timed_out(&mut self, now: Instant) {
         self.probe_silent(now);
         self.registry.forget_silent(now);
         self.evacuate(now);
+        self.probe_silent_gateways(now);
+        self.hand_over(now);
         self.sweep_connections(now);
         if self.history.is_due(now) {
             let totals = self.totals(now);
@@ -309,6 +357,7 @@ impl Coordinator {
                 self.peer_gone(&room, &peer, now);
                 room
             }
+            News::Component(key) => return self.component_stands(&key, now),
         };
         self.schedule_room_purge(&room, now);
     }

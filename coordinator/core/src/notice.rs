@@ -1,10 +1,13 @@
 //! What is told to servers, derived from what stood in a record before and what stands there now.
 //!
-//! Nothing else makes a notice of a peer or room; the [`crate::chronicle`] says when. The order within one change is the order that server SDKs expect.
+//! Nothing else makes a notice of a peer, component or room; the [`crate::chronicle`] says when. The order within one change is the order that server SDKs expect.
 
+use std::collections::BTreeMap;
+
+use velella_model::component::{IngestRecord, IngestState, Trouble};
 use velella_model::record::{PeerKind, PeerRecord, RoomSpec, TrackRecord};
 use velella_model::wire::signal::Voice;
-use velella_model::{Json, PeerId, RoomId, TrackId};
+use velella_model::{ComponentId, Json, PeerId, RoomId, TrackId};
 
 use crate::chronicle::Sequence;
 use crate::joining::envelope;
@@ -46,14 +49,25 @@ pub enum Told {
     RoomDeleted,
     /// A peer of the room.
     Peer(PeerId, PeerKind, Peer),
-    /// A track of a peer.
-    Track(PeerId, TrackId, Track),
+    /// A track of a peer or component.
+    Track(Publisher, TrackId, Track),
+    /// A component was given up, for this reason.
+    ComponentCrashed(ComponentId, Option<Trouble>),
     /// A data channel of a peer, by label.
     ChannelAdded(PeerId, String),
     /// It was closed.
     ChannelRemoved(PeerId, String),
     /// Somebody began or stopped speaking.
     VoiceChanged(PeerId, TrackId, Voice),
+}
+
+/// Whose a track is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Publisher {
+    /// A peer's.
+    Peer(PeerId),
+    /// A component's.
+    Component(ComponentId),
 }
 
 /// What happened to a peer.
@@ -92,6 +106,24 @@ pub(crate) fn of_peer(peer: &PeerId, before: Option<&PeerRecord>, after: Option<
         change.told.retain(is_said_of_livestreams);
     }
     change.told
+}
+
+/// What a change of an ingest tells, in order.
+pub(crate) fn of_ingest(
+    component: &ComponentId,
+    before: Option<&IngestRecord>,
+    after: Option<&IngestRecord>,
+) -> Vec<Told> {
+    let publisher = Publisher::Component(component.clone());
+    let tracks = |record: Option<&'_ IngestRecord>| record.map(|record| record.tracks.clone()).unwrap_or_default();
+    let (old, new) = (tracks(before), tracks(after));
+    let is_given_up = |record: &&IngestRecord| record.state == IngestState::Stopped;
+    let crashed = after.filter(is_given_up).filter(|_| before.is_none_or(|before| !is_given_up(&before)));
+    let crashed = crashed.map(|record| Told::ComponentCrashed(component.clone(), record.trouble.clone()));
+    let mut told: Vec<Told> = crashed.into_iter().collect();
+    told.extend(removed(&publisher, &old, &new));
+    told.extend(added(&publisher, &old, &new));
+    told
 }
 
 /// Of who takes part in a livestream, the API only has words for coming and going: to servers they
@@ -166,11 +198,8 @@ impl Change<'_> {
     fn removed(&mut self) {
         let (peer, after) = (self.peer, self.after.filter(|_| self.stays()));
         let Some(before) = self.before else { return };
-        for (id, record) in &before.tracks {
-            if !after.is_some_and(|after| after.tracks.contains_key(id)) {
-                self.told.push(Told::Track(peer.clone(), id.clone(), Track::Removed(record.clone())));
-            }
-        }
+        let publisher = Publisher::Peer(peer.clone());
+        self.told.extend(removed(&publisher, &before.tracks, after.map_or(&BTreeMap::new(), |after| &after.tracks)));
         for label in &before.channels {
             if !after.is_some_and(|after| after.channels.contains(label)) {
                 self.told.push(Told::ChannelRemoved(peer.clone(), label.clone()));
@@ -181,20 +210,33 @@ impl Change<'_> {
     fn added(&mut self) {
         let (peer, before) = (self.peer, self.before.filter(|_| self.stays()));
         let Some(after) = self.after else { return };
-        for (id, record) in &after.tracks {
-            let track = match before.and_then(|before| before.tracks.get(id)) {
-                None => Track::Added(record.clone()),
-                Some(before) if before.metadata != record.metadata => Track::Updated(record.clone()),
-                Some(_) => continue,
-            };
-            self.told.push(Told::Track(peer.clone(), id.clone(), track));
-        }
+        let publisher = Publisher::Peer(peer.clone());
+        self.told.extend(added(&publisher, before.map_or(&BTreeMap::new(), |before| &before.tracks), &after.tracks));
         for label in &after.channels {
             if !before.is_some_and(|before| before.channels.contains(label)) {
                 self.told.push(Told::ChannelAdded(peer.clone(), label.clone()));
             }
         }
     }
+}
+
+type Tracks = BTreeMap<TrackId, TrackRecord>;
+
+fn removed(publisher: &Publisher, before: &Tracks, after: &Tracks) -> Vec<Told> {
+    let gone = before.iter().filter(|(id, _)| !after.contains_key(id));
+    gone.map(|(id, record)| Told::Track(publisher.clone(), id.clone(), Track::Removed(record.clone()))).collect()
+}
+
+fn added(publisher: &Publisher, before: &Tracks, after: &Tracks) -> Vec<Told> {
+    let change = |(id, record): (&TrackId, &TrackRecord)| {
+        let track = match before.get(id) {
+            None => Track::Added(record.clone()),
+            Some(before) if before.metadata != record.metadata => Track::Updated(record.clone()),
+            Some(_) => return None,
+        };
+        Some(Told::Track(publisher.clone(), id.clone(), track))
+    };
+    after.iter().filter_map(change).collect()
 }
 
 fn connected(record: Option<&PeerRecord>) -> bool {
@@ -217,6 +259,7 @@ pub(crate) fn name(told: &Told) -> &'static str {
         Told::Peer(_, _, Peer::Crashed(_)) => "Crashed",
         Told::Peer(_, _, Peer::Disconnected) => "Disconnected",
         Told::Peer(_, _, Peer::Deleted) => "Deleted",
+        Told::ComponentCrashed(..) => "ComponentCrashed",
         Told::Track(_, _, Track::Added(_)) => "TrackAdded",
         Told::Track(_, _, Track::Updated(_)) => "TrackUpdated",
         Told::Track(_, _, Track::Removed(_)) => "TrackRemoved",
@@ -229,7 +272,8 @@ pub(crate) fn name(told: &Told) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{coordinator_id, peer, peer_record, publishing, session as id};
+    use crate::testing::{component, coordinator_id, ingest, job, peer, peer_record, publishing, session as id};
+    use velella_model::MediaKind;
     use velella_model::record::Connection;
 
     #[test]
@@ -300,6 +344,30 @@ mod tests {
         let (before, mut after) = (publishing("s1"), publishing("s1"));
         after.tracks.values_mut().for_each(|track| track.metadata = Json::parse("1").unwrap());
         assert_eq!(names(Some(&before), Some(&after)), ["TrackUpdated"]);
+    }
+
+    #[test]
+    fn a_component_tells_of_its_tracks_and_once_when_it_is_given_up() {
+        let track = |metadata: &str| TrackRecord { kind: MediaKind::Video, metadata: Json::parse(metadata).unwrap() };
+        let with = |state, tracks: &[&str]| {
+            let tracks = tracks.iter().map(|metadata| (TrackId::parse("t").unwrap(), track(metadata))).collect();
+            IngestRecord { tracks, ..ingest(job("g1", 1), state) }
+        };
+        let (waiting, live) = (with(IngestState::Waiting, &[]), with(IngestState::Live, &["1"]));
+        let (changed, stopped) = (with(IngestState::Live, &["2"]), with(IngestState::Stopped, &[]));
+        let table = [
+            (None, Some(&waiting), vec![]),
+            (Some(&waiting), Some(&live), vec!["TrackAdded"]),
+            (Some(&live), Some(&changed), vec!["TrackUpdated"]),
+            (Some(&changed), Some(&stopped), vec!["ComponentCrashed", "TrackRemoved"]),
+            (Some(&stopped), Some(&stopped), vec![]),
+            (None, Some(&stopped), vec!["ComponentCrashed"]),
+            (Some(&live), None, vec!["TrackRemoved"]),
+        ];
+        for (before, after, expected) in table {
+            let told = of_ingest(&component("c"), before, after);
+            assert_eq!(told.iter().map(name).collect::<Vec<_>>(), expected);
+        }
     }
 
     fn names(before: Option<&PeerRecord>, after: Option<&PeerRecord>) -> Vec<&'static str> {

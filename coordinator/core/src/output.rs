@@ -3,13 +3,15 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use velella_model::component::JobKind;
 use velella_model::record::{Candidate, Cordon, PeerRecord, RoomRecord};
-use velella_model::wire::announce::Announce;
+use velella_model::wire::announce::{Announce, GatewayAnnounce};
 use velella_model::wire::command::Order;
 use velella_model::wire::signal::{ServerEvent, ToWorker};
-use velella_model::{Incarnation, PeerId, RoomId, RoomType, SessionId, Shared, TrackId, WorkerId};
+use velella_model::{GatewayId, Incarnation, PeerId, RoomId, RoomType, SessionId, Shared, TrackId, WorkerId};
 
 use crate::close::Close;
+use crate::components::ComponentView;
 use crate::history::{HistoryView, Totals};
 use crate::input::{Fact, OpId, Revision, Ticket};
 
@@ -25,7 +27,7 @@ pub enum Output {
         /// What must hold.
         expect: Expect,
     },
-    /// Read a room and its peers past the cache; answer with `Loaded`.
+    /// Read a room with its peers and components past the cache; answer with `Loaded`.
     Load {
         /// For the answer.
         op: OpId,
@@ -43,10 +45,10 @@ pub enum Output {
         /// What.
         order: Order,
     },
-    /// See whether a silent worker is dead; answer with `Probed`.
+    /// See whether a silent process is dead; answer with `Probed`.
     Probe {
         /// Whom.
-        worker: WorkerId,
+        whom: Suspect,
         /// Which boot of it.
         incarnation: Incarnation,
         /// TCP address that refuses when it is; without one nothing can be proven.
@@ -98,6 +100,15 @@ pub enum Output {
     },
 }
 
+/// A process that may be dead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Suspect {
+    /// A worker.
+    Worker(WorkerId),
+    /// A gateway.
+    Gateway(GatewayId),
+}
+
 /// What must hold for a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expect {
@@ -125,6 +136,15 @@ pub enum Reply {
     },
     /// A peer.
     Peer(PeerId, PeerRecord),
+    /// A component.
+    Component {
+        /// It.
+        view: ComponentView,
+        /// If it was added now: where gateways wait for its publisher, the best first; nowhere for what is pulled.
+        listens: Vec<String>,
+    },
+    /// Gateways.
+    Gateways(Vec<GatewayView>),
     /// Workers.
     Workers(Vec<WorkerView>),
     /// How much is going on.
@@ -144,6 +164,25 @@ pub struct RoomView {
     pub record: Shared<RoomRecord>,
     /// Its peers.
     pub peers: Vec<(PeerId, Shared<PeerRecord>)>,
+    /// Its components.
+    pub components: Vec<ComponentView>,
+}
+
+/// A gateway as this coordinator sees it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GatewayView {
+    /// Its last announcement.
+    pub announce: GatewayAnnounce,
+    /// How long ago that came.
+    pub silent_for: Duration,
+    /// Too long silent for new jobs.
+    pub suspect: bool,
+    /// Its key stands.
+    pub lives: bool,
+    /// What it is expected to cost with everything that it was given.
+    pub effective_load_permille: u32,
+    /// Jobs that the records give to it.
+    pub jobs_given: u32,
 }
 
 /// A worker as this coordinator sees it.
@@ -177,6 +216,15 @@ pub enum Denial {
     /// No such worker.
     #[error("the worker does not exist")]
     WorkerNotFound,
+    /// No such component.
+    #[error("the component does not exist")]
+    ComponentNotFound,
+    /// The room has as many components as one may have.
+    #[error("the room has too many components")]
+    ComponentsLimit,
+    /// No gateway can take the component; why each was left out.
+    #[error("no gateway can take the component")]
+    NoGateway(JobKind, Vec<&'static str>),
     /// The room is on its way to another worker.
     #[error("the room is moving")]
     RoomMoving,

@@ -114,16 +114,16 @@ fn score<'a>(wish: Wish<'_>, contender: &'a Contender) -> Score<'a> {
         region_miss: region_miss(wish, contender),
         load_step: if is_idle { 0 } else { contender.load_permille / LOAD_STEP_PERMILLE },
         rooms: if is_idle { contender.rooms } else { 0 },
-        lot: if is_idle { 0 } else { lot(wish.room, &contender.worker) },
+        lot: if is_idle { 0 } else { lot(wish.room.as_str(), contender.worker.as_str()) },
         worker: &contender.worker,
     }
 }
 
-/// Equals are chosen by lot, another one for each room and the same wherever it is drawn: coordinators that do
-/// not know yet of each other's choices would all choose the same. FNV-1a (Fowler, Noll, Vo), its bits mixed as
+/// Equals are chosen by lot, another one for each room or component and the same wherever it is drawn:
+/// coordinators that do not know yet of each other's choices would all choose the same. FNV-1a (Fowler, Noll, Vo), its bits mixed as
 /// in `SplitMix64` (Steele, Lea, Flood).
-fn lot(room: &RoomId, worker: &WorkerId) -> u64 {
-    let bytes = room.as_str().bytes().chain([b'/']).chain(worker.as_str().bytes());
+pub(crate) fn lot(what: &str, where_to: &str) -> u64 {
+    let bytes = what.bytes().chain([b'/']).chain(where_to.bytes());
     let hash = bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     let hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb) >> 1

@@ -4,21 +4,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use velella_model::record::{Connection, PeerRecord, RoomRecord};
-use velella_model::{PeerId, RoomId, Shared, WorkerId};
+use velella_model::{ComponentId, PeerId, RoomId, Shared, WorkerId};
 
+use crate::components::{Components, Key};
 use crate::input::{Entry, Fact, Noun, Revision, RoomQuery};
 use crate::output::RoomView;
 use crate::shelf::Shelf;
 
-/// Rooms and peers.
+/// Rooms, peers and components.
 #[derive(Debug)]
 pub(crate) struct Records {
+    pub(crate) components: Components,
     rooms: Shelf<RoomId, RoomRecord>,
     peers: Shelf<(RoomId, PeerId), PeerRecord>,
     members: BTreeMap<RoomId, BTreeSet<PeerId>>,
     placed: BTreeMap<WorkerId, BTreeSet<RoomId>>,
     /// How many peers are connected, anywhere in the cluster.
     connected: u64,
+    /// All rooms were listed once, so one that is not known is not there.
+    rooms_listed: bool,
 }
 
 /// A change of what is known, with what stood there before.
@@ -28,16 +32,20 @@ pub(crate) enum News {
     RoomGone(RoomId, Shared<RoomRecord>),
     PeerPut(RoomId, PeerId, Option<Shared<PeerRecord>>),
     PeerGone(RoomId, PeerId, Option<Shared<PeerRecord>>),
+    /// Of what was asked for, or of what its gateway says.
+    Component(Key),
 }
 
 impl Records {
     pub(crate) fn new() -> Self {
         Self {
+            components: Components::new(),
             rooms: Shelf::new(),
             peers: Shelf::new(),
             members: BTreeMap::new(),
             placed: BTreeMap::new(),
             connected: 0,
+            rooms_listed: false,
         }
     }
 
@@ -108,6 +116,19 @@ impl Records {
         Some(self.view_of(room, &self.rooms.share(room)?))
     }
 
+    /// Whether a peer or a component has this id.
+    pub(crate) fn has_endpoint(&self, room: &RoomId, id: &PeerId) -> bool {
+        let component = || ComponentId::parse(id.as_str()).ok().map(|component| (room.clone(), component));
+        self.peer(room, id).is_some() || component().is_some_and(|key| self.components.get(&key).is_some())
+    }
+
+    /// Components whose rooms are not there, with the revisions of their records.
+    pub(crate) fn abandoned_components(&self) -> Vec<(Key, Revision)> {
+        let abandoned = |key: &&Key| self.rooms_listed && self.rooms.get(&key.0).is_none();
+        let keys = self.components.keys().filter(abandoned);
+        keys.filter_map(|key| Some((key.clone(), self.components.revision(key)?))).collect()
+    }
+
     /// Whether somebody is connected.
     pub(crate) fn is_in_use(&self, room: &RoomId) -> bool {
         self.members(room).any(|(_, record)| record.connection.is_some())
@@ -130,27 +151,39 @@ impl Records {
 
     fn view_of(&self, room: &RoomId, record: &Shared<RoomRecord>) -> RoomView {
         let peers = self.members(room).map(|(id, record)| (id.clone(), record.clone())).collect();
-        RoomView { room: room.clone(), record: record.clone(), peers }
+        let components = self.components.of_room(room).collect();
+        RoomView { room: room.clone(), record: record.clone(), peers, components }
     }
 
     /// Takes a step of the watch.
     pub(crate) fn watched(&mut self, entry: Entry) -> Option<News> {
-        self.take(entry, Shelf::watched, Shelf::watched)
+        match &entry.fact {
+            Fact::Component(..) | Fact::Ingest(..) => self.components.watched(entry).map(News::Component),
+            Fact::Room(..) | Fact::Peer(..) | Fact::Gateway(..) | Fact::Fleet(_) => {
+                self.take(entry, Shelf::watched, Shelf::watched)
+            }
+        }
     }
 
     /// Takes the outcome of an own write or read, which may overtake the watch.
     pub(crate) fn answered(&mut self, entry: Entry) -> Option<News> {
-        self.take(entry, Shelf::answered, Shelf::answered)
+        match &entry.fact {
+            Fact::Component(..) | Fact::Ingest(..) => self.components.answered(entry).map(News::Component),
+            Fact::Room(..) | Fact::Peer(..) | Fact::Gateway(..) | Fact::Fleet(_) => {
+                self.take(entry, Shelf::answered, Shelf::answered)
+            }
+        }
     }
 
-    /// Takes a whole listing of one half.
+    /// Takes a whole listing of one part.
     pub(crate) fn listed(&mut self, noun: Noun, entries: Vec<Entry>, revision: Revision) -> Vec<News> {
         let gone: Vec<Fact> = match noun {
             Noun::Rooms => {
                 let keys: Vec<_> = entries.iter().filter_map(|e| e.fact.as_room()).collect();
                 self.rooms.vanished(&keys, revision).into_iter().map(|room| Fact::Room(room, None)).collect()
             }
-            Noun::Workers | Noun::Cordons | Noun::Coordinators => Vec::new(),
+            Noun::Components | Noun::Ingests => self.components.vanished(noun, &entries, revision),
+            Noun::Gateways | Noun::Workers | Noun::Cordons | Noun::Coordinators => Vec::new(),
             Noun::Peers => {
                 let keys: Vec<_> = entries.iter().filter_map(|e| e.fact.as_peer()).collect();
                 self.peers.vanished(&keys, revision).into_iter().map(|(r, p)| Fact::Peer(r, p, None)).collect()
@@ -159,9 +192,13 @@ impl Records {
         let gone = gone.into_iter().map(|fact| Entry { fact, revision });
         let news = gone.chain(entries).filter_map(|entry| self.watched(entry)).collect();
         match noun {
-            Noun::Rooms => self.rooms.pass(revision),
+            Noun::Rooms => {
+                self.rooms.pass(revision);
+                self.rooms_listed = true;
+            }
             Noun::Peers => self.peers.pass(revision),
-            Noun::Workers | Noun::Cordons | Noun::Coordinators => {}
+            Noun::Components | Noun::Ingests => self.components.pass(noun, revision),
+            Noun::Gateways | Noun::Workers | Noun::Cordons | Noun::Coordinators => {}
         }
         news
     }
@@ -181,7 +218,7 @@ impl Records {
                 self.connected = self.connected + self.is_connected(&key) - connected;
                 news.then(|| self.index_peer(key, before))
             }
-            Fact::Fleet(_) => None,
+            Fact::Component(..) | Fact::Ingest(..) | Fact::Gateway(..) | Fact::Fleet(_) => None,
         }
     }
 
@@ -224,14 +261,14 @@ impl Fact {
     fn as_room(&self) -> Option<RoomId> {
         match self {
             Self::Room(room, _) => Some(room.clone()),
-            Self::Peer(..) | Self::Fleet(_) => None,
+            Self::Peer(..) | Self::Component(..) | Self::Ingest(..) | Self::Gateway(..) | Self::Fleet(_) => None,
         }
     }
 
     fn as_peer(&self) -> Option<(RoomId, PeerId)> {
         match self {
             Self::Peer(room, peer, _) => Some((room.clone(), peer.clone())),
-            Self::Room(..) | Self::Fleet(_) => None,
+            Self::Room(..) | Self::Component(..) | Self::Ingest(..) | Self::Gateway(..) | Self::Fleet(_) => None,
         }
     }
 }

@@ -49,6 +49,7 @@ impl Coordinator {
         for peer in peers {
             self.remove_peer(room.clone(), peer, None);
         }
+        self.forget_components(&room);
         if let Some(placement) = newer.or(placement) {
             self.close_room_at(&room, &placement);
         }

@@ -33,6 +33,12 @@ impl Coordinator {
                 self.records.view(&room).map_or(Reply::Denied(Denial::RoomNotFound), Reply::Room)
             }
             Request::ShowPeer { room, peer } => self.show_peer(&room, peer),
+            Request::AddComponent { room, component, spec, metadata } => {
+                return self.add_component(ticket, (room, component), (spec, metadata), now);
+            }
+            Request::ShowComponent { room, component } => self.show_component((room, component)),
+            Request::DeleteComponent { room, component } => return self.delete_component(ticket, (room, component)),
+            Request::ListGateways => Reply::Gateways(self.gateway_views(now)),
             Request::CordonWorker { worker, cordon } => return self.cordon_worker(ticket, worker, cordon),
             Request::MoveRoom { room, to } => return self.move_by_hand(ticket, &room, to, now),
             Request::ListWorkers => Reply::Workers(self.workers(now)),
@@ -45,12 +51,20 @@ impl Coordinator {
     fn knows(&self, request: &Request) -> bool {
         match request {
             Request::CreateRoom { .. } | Request::ListRooms { .. } | Request::ListWorkers => true,
-            Request::ShowTotals | Request::ShowHistory { .. } | Request::CordonWorker { .. } => true,
+            Request::ListGateways
+            | Request::ShowTotals
+            | Request::ShowHistory { .. }
+            | Request::CordonWorker { .. } => true,
             Request::DeleteRoom { room }
             | Request::MoveRoom { room, .. }
             | Request::ShowRoom { room }
             | Request::EditRoom { room, .. }
+            | Request::AddComponent { room, .. }
             | Request::AddPeer { room, .. } => self.records.room(room).is_some(),
+            Request::ShowComponent { room, component } | Request::DeleteComponent { room, component } => {
+                let key = (room.clone(), component.clone());
+                self.records.room(room).is_some() && self.records.components.get(&key).is_some()
+            }
             Request::EditPeer { room, peer, edit } => self.knows_all_of(room, peer, edit),
             Request::ShowPeer { room, peer } | Request::DeletePeer { room, peer, .. } => {
                 self.records.room(room).is_some() && self.records.peer(room, peer).is_some()
@@ -115,7 +129,7 @@ impl Request {
     /// The room that must exist for this request.
     fn must_know(&self) -> Option<&RoomId> {
         match self {
-            Self::CreateRoom { .. } | Self::ListRooms { .. } | Self::ListWorkers => None,
+            Self::CreateRoom { .. } | Self::ListRooms { .. } | Self::ListWorkers | Self::ListGateways => None,
             Self::ShowTotals | Self::ShowHistory { .. } | Self::CordonWorker { .. } => None,
             Self::DeleteRoom { room }
             | Self::MoveRoom { room, .. }
@@ -123,6 +137,9 @@ impl Request {
             | Self::EditRoom { room, .. }
             | Self::EditPeer { room, .. }
             | Self::AddPeer { room, .. }
+            | Self::AddComponent { room, .. }
+            | Self::ShowComponent { room, .. }
+            | Self::DeleteComponent { room, .. }
             | Self::ShowPeer { room, .. }
             | Self::DeletePeer { room, .. } => Some(room),
         }

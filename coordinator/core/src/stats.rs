@@ -35,6 +35,14 @@ pub struct Stats {
     pub orphans_disconnected: u64,
     /// Rooms closed at workers that should not hold them any more.
     pub strays_closed: u64,
+    /// Components that no gateway could take.
+    pub no_gateway: u64,
+    /// Components given to another gateway.
+    pub jobs_moved: u64,
+    /// Gateways that this coordinator declared dead.
+    pub gateways_declared_dead: u64,
+    /// Components removed because their room was gone.
+    pub components_swept: u64,
     /// Whether this coordinator leads.
     pub leads: bool,
     /// Sockets of this coordinator now.

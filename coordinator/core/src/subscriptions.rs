@@ -40,7 +40,7 @@ impl Coordinator {
         if matches!(edit, PeerEdit::Unsubscribe(_)) {
             return Ok(());
         }
-        if let Some(unknown) = named.peers.iter().find(|other| self.records.peer(room, other).is_none()) {
+        if let Some(unknown) = named.peers.iter().find(|other| !self.records.has_endpoint(room, other)) {
             return Err(Denial::OtherPeerNotFound(unknown.clone()));
         }
         if let Some(unknown) = named.tracks.iter().find(|track| !self.is_published(room, track)) {
@@ -65,7 +65,9 @@ impl Coordinator {
     }
 
     fn is_published(&self, room: &RoomId, track: &TrackId) -> bool {
+        let ingests = self.records.components.of_room(room).filter_map(|component| component.ingest);
         self.records.members(room).any(|(_, record)| record.tracks.contains_key(track))
+            || ingests.into_iter().any(|ingest| ingest.tracks.contains_key(track))
     }
 
     /// What a peer is subscribed to and is not there any more. Tracks come and go with every
@@ -75,7 +77,7 @@ impl Coordinator {
             return Subscriptions::default();
         };
         Subscriptions {
-            peers: subscriptions.peers.iter().filter(|p| self.records.peer(room, p).is_none()).cloned().collect(),
+            peers: subscriptions.peers.iter().filter(|p| !self.records.has_endpoint(room, p)).cloned().collect(),
             tracks: subscriptions.tracks.iter().filter(|t| !self.is_published(room, t)).cloned().collect(),
         }
     }

@@ -1,6 +1,6 @@
-//! What is tidied up: connections whose sockets are gone, and rooms that workers hold though the store
-//! places them elsewhere. Each coordinator looks after the connections of its own former boots, the leader
-//! after everything else.
+//! What is tidied up: connections whose sockets are gone, components whose rooms are, and rooms that workers
+//! hold though the store places them elsewhere. Each coordinator looks after the connections of its own former
+//! boots, the leader after everything else.
 //!
 //! Both are seen from a lagging watch, so each must be found again a while later before anything is done
 //! about it.
@@ -13,7 +13,9 @@ use velella_model::wire::holding::Holding;
 use velella_model::{Generation, Incarnation, PeerId, RoomId, SessionId, WorkerId};
 
 use crate::Coordinator;
+use crate::components::Key;
 use crate::edits::Change;
+use crate::output::Expect;
 
 /// Time between two looks at the connections of peers.
 pub(crate) const SWEEP_EVERY: Duration = Duration::from_secs(3);
@@ -30,6 +32,7 @@ const STRAYS_MAX: usize = 4_096;
 pub(crate) struct Sweep {
     next: Option<Instant>,
     orphans: BTreeSet<SessionId>,
+    abandoned: BTreeSet<Key>,
     /// Since when each is known.
     strays: BTreeMap<(WorkerId, RoomId, Generation), Instant>,
 }
@@ -78,6 +81,19 @@ impl Coordinator {
             if before.contains(&session) {
                 self.stats.orphans_disconnected += 1;
                 self.edit(&room, &peer, Change::Disconnect { session }, now);
+            }
+        }
+        self.sweep_components();
+    }
+
+    fn sweep_components(&mut self) {
+        let abandoned = if self.leads { self.records.abandoned_components() } else { Vec::new() };
+        let before = std::mem::take(&mut self.sweep.abandoned);
+        self.sweep.abandoned = abandoned.iter().map(|(key, _)| key.clone()).collect();
+        for (key, revision) in abandoned {
+            if before.contains(&key) {
+                self.stats.components_swept += 1;
+                self.forget_component(key, Expect::Revision(revision));
             }
         }
     }

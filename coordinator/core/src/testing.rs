@@ -2,13 +2,17 @@
 
 use std::time::Instant;
 
+use velella_model::component::{
+    ComponentRecord, ComponentSpec, GatewayRecord, IngestRecord, IngestState, Job, JobKind, PublishSpec, RtspSpec,
+};
 use velella_model::record::{
     Connection, PeerKind, PeerRecord, Placement, RoomRecord, RoomSpec, TrackRecord, WorkerRecord,
 };
-use velella_model::wire::announce::{Announce, Capacity, Load, WorkerState};
+use velella_model::wire::announce::{Announce, Capacity, GatewayAnnounce, GatewayState, Load, WorkerState};
 use velella_model::wire::command::SubscribeMode;
 use velella_model::{
-    CoordinatorId, Generation, Incarnation, Json, MediaKind, PeerId, RoomId, SessionId, TrackId, WorkerId,
+    ComponentId, CoordinatorId, GatewayId, Generation, Incarnation, Json, MediaKind, PeerId, RoomId, SessionId,
+    TrackId, WorkerId,
 };
 
 use crate::{Fact, FleetFact};
@@ -93,4 +97,64 @@ pub(crate) fn publishing(id: &str) -> PeerRecord {
     record.tracks.insert(TrackId::parse("t").unwrap(), track);
     record.channels.insert("chat".into());
     record
+}
+
+pub(crate) fn component(id: &str) -> ComponentId {
+    ComponentId::parse(id).unwrap()
+}
+
+pub(crate) fn gateway(id: &str) -> GatewayId {
+    GatewayId::parse(id).unwrap()
+}
+
+pub(crate) fn job(id: &str, incarnation: u64) -> Job {
+    Job { gateway: gateway(id), incarnation: Incarnation(incarnation) }
+}
+
+/// It takes cameras and encoders.
+pub(crate) fn gateway_announce(id: &str, incarnation: u64, seq: u64) -> GatewayAnnounce {
+    GatewayAnnounce {
+        gateway: gateway(id),
+        incarnation: Incarnation(incarnation),
+        seq,
+        state: GatewayState::Ready,
+        region: String::new(),
+        version: "0".into(),
+        probe: None,
+        offers: [(JobKind::Rtsp, 50), (JobKind::Rtmp, 50)].into(),
+        listens: [(JobKind::Rtmp, format!("rtmp://{id}/live"))].into(),
+        capacity_permille: 1000,
+        load_permille: 0,
+        jobs: 0,
+    }
+}
+
+/// The key of a gateway that lives.
+pub(crate) fn gateway_lives(id: &str, incarnation: u64) -> Fact {
+    Fact::Gateway(gateway(id), Some(GatewayRecord { incarnation: Incarnation(incarnation) }))
+}
+
+pub(crate) fn camera(job: Option<Job>) -> ComponentRecord {
+    ComponentRecord { spec: camera_spec(), metadata: Json::null(), job }
+}
+
+pub(crate) fn camera_spec() -> ComponentSpec {
+    ComponentSpec::Rtsp(RtspSpec {
+        shown: "rtsp://camera/".into(),
+        source: velella_model::record::Sealed { nonce: Vec::new().into(), sealed: Vec::new().into() },
+        reconnect_delay_ms: 15_000,
+        keep_alive_interval_ms: 15_000,
+        rtp_port: 20_000,
+        pierce_nat: true,
+        on_demand: false,
+    })
+}
+
+pub(crate) fn encoder() -> ComponentRecord {
+    let spec = ComponentSpec::Rtmp(PublishSpec { key_digest: "ab".into(), takeover: false });
+    ComponentRecord { spec, metadata: Json::null(), job: None }
+}
+
+pub(crate) fn ingest(job: Job, state: IngestState) -> IngestRecord {
+    IngestRecord { job, generation: Generation(1), state, trouble: None, tracks: std::collections::BTreeMap::new() }
 }

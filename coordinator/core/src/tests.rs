@@ -1,6 +1,7 @@
 //! Whole dialogues with a coordinator: input → exact outputs.
 
 mod agents;
+mod components;
 mod edits;
 mod failover;
 mod history;

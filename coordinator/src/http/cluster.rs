@@ -5,12 +5,14 @@
 //! - `GET /cluster/rooms/{room}/placement` → `{"room","worker","incarnation","generation",
 //!   "endpoints","candidates":[{"worker","verdict"}]}`; a verdict is `scored` with its score, in
 //!   order of importance, or `excluded` with the reason.
+//! - `GET /cluster/gateways` is described at its file.
 //! - `GET /cluster/totals` → `{"rooms","peers","peers_connected","workers","workers_ready"}`
 //! - `GET /cluster/rooms`, `GET /cluster/history`, and what can be asked of workers and rooms, are described
 //!   at their files.
 //!
 //! Incarnations are strings: they are larger than what JavaScript takes for an exact number.
 
+pub(crate) mod gateways;
 pub(crate) mod history;
 mod query;
 pub(crate) mod rooms;

@@ -7,8 +7,9 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use utoipa::{IntoResponses, ToSchema};
-use velella_coordinator_core::{Close, Denial, Request, SUBSCRIPTIONS_MAX};
+use velella_coordinator_core::{COMPONENTS_MAX, Close, Denial, Request, SUBSCRIPTIONS_MAX};
 use velella_model::RoomId;
+use velella_model::component::JobKind;
 use velella_model::record::{Candidate, Verdict};
 use velella_model::wire::signal::CloseReason;
 
@@ -27,33 +28,39 @@ pub(crate) struct Failure {
 }
 
 /// The nouns of a request, for its error messages.
+#[derive(Default)]
 pub(crate) struct Subject {
     room: String,
     peer: String,
+    component: String,
     worker: String,
 }
 
 impl Subject {
     pub(crate) fn of(request: &Request) -> Self {
-        let nothing = String::new;
-        let (room, peer, worker) = match request {
-            Request::ListRooms { .. } | Request::ListWorkers | Request::ShowTotals | Request::ShowHistory { .. } => {
-                (nothing(), nothing(), nothing())
+        let room = |room: &RoomId| Self { room: room.to_string(), ..Self::default() };
+        match request {
+            Request::ListRooms { .. }
+            | Request::ListWorkers
+            | Request::ListGateways
+            | Request::ShowTotals
+            | Request::ShowHistory { .. } => Self::default(),
+            Request::CordonWorker { worker, .. } => Self { worker: worker.to_string(), ..Self::default() },
+            Request::MoveRoom { room: id, to } => {
+                Self { worker: to.as_ref().map(ToString::to_string).unwrap_or_default(), ..room(id) }
             }
-            Request::CordonWorker { worker, .. } => (nothing(), nothing(), worker.to_string()),
-            Request::MoveRoom { room, to } => {
-                (room.to_string(), nothing(), to.as_ref().map(ToString::to_string).unwrap_or_default())
-            }
-            Request::CreateRoom { room, .. }
-            | Request::EditRoom { room, .. }
-            | Request::DeleteRoom { room }
-            | Request::ShowRoom { room } => (room.to_string(), nothing(), nothing()),
-            Request::AddPeer { room, peer, .. }
-            | Request::ShowPeer { room, peer }
-            | Request::EditPeer { room, peer, .. }
-            | Request::DeletePeer { room, peer, .. } => (room.to_string(), peer.to_string(), nothing()),
-        };
-        Self { room, peer, worker }
+            Request::CreateRoom { room: id, .. }
+            | Request::EditRoom { room: id, .. }
+            | Request::DeleteRoom { room: id }
+            | Request::ShowRoom { room: id } => room(id),
+            Request::AddPeer { room: id, peer, .. }
+            | Request::ShowPeer { room: id, peer }
+            | Request::EditPeer { room: id, peer, .. }
+            | Request::DeletePeer { room: id, peer, .. } => Self { peer: peer.to_string(), ..room(id) },
+            Request::AddComponent { room: id, component, .. }
+            | Request::ShowComponent { room: id, component }
+            | Request::DeleteComponent { room: id, component } => Self { component: component.to_string(), ..room(id) },
+        }
     }
 }
 
@@ -206,7 +213,7 @@ impl Failure {
 
     /// What the core denies.
     pub(crate) fn denied(denial: &Denial, subject: &Subject) -> Self {
-        let Subject { room, peer, worker } = subject;
+        let Subject { room, peer, component, worker } = subject;
         match denial {
             Denial::RoomNotFound => {
                 Self::new(StatusCode::NOT_FOUND, "room_not_found", format!("Room {room} does not exist"))
@@ -240,6 +247,16 @@ impl Failure {
             Denial::NoWorker(candidates) => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "no_worker", no_worker(candidates))
             }
+            Denial::ComponentNotFound => {
+                Self::not_found("component_not_found", format!("Component {component} does not exist"))
+            }
+            Denial::ComponentsLimit => {
+                let errors = format!("A room may have {COMPONENTS_MAX} components");
+                Self::new(StatusCode::BAD_REQUEST, "components_limit", errors)
+            }
+            Denial::NoGateway(kind, reasons) => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "no_gateway", no_gateway(*kind, reasons))
+            }
             Denial::StoreDown => Self::STORE_DOWN,
         }
     }
@@ -247,17 +264,27 @@ impl Failure {
 
 /// How many workers are left out for which reason; names are the operator's and stay inside.
 fn no_worker(candidates: &[Candidate]) -> String {
-    let mut reasons = std::collections::BTreeMap::<&str, usize>::new();
-    for candidate in candidates {
-        if let Verdict::Excluded { reason } = &candidate.verdict {
-            *reasons.entry(reason).or_default() += 1;
-        }
+    let reasons = candidates.iter().filter_map(|candidate| match &candidate.verdict {
+        Verdict::Excluded { reason } => Some(reason.as_str()),
+        Verdict::Scored { .. } => None,
+    });
+    format!("No worker can take the room: {}", counted(reasons))
+}
+
+fn no_gateway(kind: JobKind, reasons: &[&str]) -> String {
+    format!("No gateway can take a component of type {}: {}", kind.name(), counted(reasons.iter().copied()))
+}
+
+fn counted<'a>(reasons: impl Iterator<Item = &'a str>) -> String {
+    let mut counts = std::collections::BTreeMap::<&str, usize>::new();
+    for reason in reasons {
+        *counts.entry(reason).or_default() += 1;
     }
-    if reasons.is_empty() {
-        return "No worker can take the room: none is known".into();
+    if counts.is_empty() {
+        return "none is known".into();
     }
-    let reasons: Vec<String> = reasons.into_iter().map(|(reason, count)| format!("{count} {reason}")).collect();
-    format!("No worker can take the room: {}", reasons.join(", "))
+    let counts: Vec<String> = counts.into_iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+    counts.join(", ")
 }
 
 impl From<DriverGone> for Failure {
@@ -322,11 +349,13 @@ mod tests {
         let candidates = [excluded("a", "draining"), excluded("b", "silent"), excluded("c", "silent")];
         assert_eq!(no_worker(&candidates), "No worker can take the room: 1 draining, 2 silent");
         assert_eq!(no_worker(&[]), "No worker can take the room: none is known");
+        let reasons = no_gateway(JobKind::Rtsp, &["full", "silent", "full"]);
+        assert_eq!(reasons, "No gateway can take a component of type rtsp: 2 full, 1 silent");
     }
 
     #[test]
     fn an_unavailable_cluster_says_when_to_ask_again() {
-        let subject = Subject { room: "r".into(), peer: String::new(), worker: String::new() };
+        let subject = Subject { room: "r".into(), ..Subject::default() };
         let response = Failure::denied(&Denial::NoWorker(Vec::new()), &subject).into_response();
         assert_eq!(response.status(), 503);
         assert_eq!(response.headers()[header::RETRY_AFTER], "2");

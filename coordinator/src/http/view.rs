@@ -3,16 +3,19 @@
 //! `Peer` has exactly these keys: the published Python SDK compares peers with all their keys.
 //! Metadata goes through as the text that it is.
 
+use std::collections::BTreeMap;
+
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 use velella_coordinator_core::RoomView;
-use velella_model::record::{PeerKind, PeerRecord, RoomSpec};
+use velella_model::record::{PeerKind, PeerRecord, RoomSpec, TrackRecord};
 use velella_model::wire::command::SubscribeMode;
 use velella_model::{Json, MediaKind, PeerId, RoomType, TrackId, VideoCodec};
 
+use crate::http::component_view::{Component, component};
 use crate::http::failure::Failure;
 
 /// What a room of a list takes as JSON, about: one allocation instead of twenty that each copy.
@@ -37,6 +40,7 @@ pub(crate) struct Room<'a> {
     id: &'a str,
     config: RoomConfig<'a>,
     peers: Vec<Peer<'a>>,
+    components: Vec<Component<'a>>,
 }
 
 /// A room as it was asked for, with all defaults.
@@ -108,6 +112,7 @@ pub(crate) fn room(view: &RoomView) -> Room<'_> {
         id: view.room.as_str(),
         config: config(&view.record.spec),
         peers: listed.map(|(id, record)| peer(id, record)).collect(),
+        components: view.components.iter().map(|view| component(view, None)).collect(),
     }
 }
 
@@ -129,7 +134,7 @@ pub(crate) fn peer<'a>(id: &'a PeerId, record: &'a PeerRecord) -> Peer<'a> {
         id: id.as_str(),
         r#type: kind_name(record.kind),
         status: status(record),
-        tracks: tracks(record),
+        tracks: tracks(&record.tracks),
         metadata: Metadata { peer: raw(&record.peer_metadata), server: raw(&record.server_metadata) },
         subscribe_mode: match record.subscribe_mode {
             SubscribeMode::Auto => "auto",
@@ -142,9 +147,8 @@ pub(crate) fn peer<'a>(id: &'a PeerId, record: &'a PeerRecord) -> Peer<'a> {
     }
 }
 
-pub(crate) fn tracks(record: &PeerRecord) -> Vec<Track<'_>> {
-    record
-        .tracks
+pub(crate) fn tracks(tracks: &BTreeMap<TrackId, TrackRecord>) -> Vec<Track<'_>> {
+    tracks
         .iter()
         .map(|(id, track)| Track {
             id: id.as_str(),

@@ -1,14 +1,14 @@
 //! Notifications as protobuf, the same bytes for every socket and webhook.
 
 use bytes::Bytes;
-use velella_coordinator_core::{Notice, PeerTold, Told, TrackTold};
+use velella_coordinator_core::{Notice, PeerTold, Publisher, Told, TrackTold};
 use velella_model::record::{PeerKind, TrackRecord};
 use velella_model::wire::signal::Voice;
 use velella_model::{MediaKind, PeerId, TrackId};
 use velella_proto::Message;
 use velella_proto::fishjam::server_message::{
-    ChannelEvent, Content, PeerCrashed, PeerEvent, PeerMetadataUpdated, RoomEvent, StreamerEvent, TrackEvent,
-    VadNotification, ViewerEvent, channel_event, track_event, vad_notification,
+    ChannelEvent, ComponentEvent, Content, PeerCrashed, PeerEvent, PeerMetadataUpdated, RoomEvent, StreamerEvent,
+    TrackEvent, VadNotification, ViewerEvent, channel_event, track_event, vad_notification,
 };
 use velella_proto::fishjam::{PeerType, ServerMessage, Track, TrackType};
 
@@ -24,7 +24,12 @@ fn content(room_id: String, told: &Told) -> Content {
         Told::RoomCreated => Content::RoomCreated(RoomEvent { room_id }),
         Told::RoomDeleted => Content::RoomDeleted(RoomEvent { room_id }),
         Told::Peer(peer, kind, event) => of_peer(room_id, peer, *kind, event),
-        Told::Track(peer, id, event) => of_track(room_id, peer, id, event),
+        Told::Track(publisher, id, event) => of_track(room_id, publisher, id, event),
+        Told::ComponentCrashed(component, trouble) => {
+            let component_id = component.to_string();
+            let (trouble_code, trouble_sentence) = trouble.clone().map(|t| (t.code, t.sentence)).unwrap_or_default();
+            Content::ComponentCrashed(ComponentEvent { room_id, component_id, trouble_code, trouble_sentence })
+        }
         Told::ChannelAdded(peer, label) => Content::ChannelAdded(channel(room_id, peer, label)),
         Told::ChannelRemoved(peer, label) => Content::ChannelRemoved(channel(room_id, peer, label)),
         Told::VoiceChanged(peer, track, voice) => {
@@ -77,10 +82,14 @@ fn peer_type(kind: PeerKind) -> PeerType {
     }
 }
 
-fn of_track(room_id: String, peer: &PeerId, id: &TrackId, event: &TrackTold) -> Content {
+fn of_track(room_id: String, publisher: &Publisher, id: &TrackId, event: &TrackTold) -> Content {
+    let endpoint_info = match publisher {
+        Publisher::Peer(peer) => track_event::EndpointInfo::PeerId(peer.to_string()),
+        Publisher::Component(component) => track_event::EndpointInfo::ComponentId(component.to_string()),
+    };
     let event_of = |record: &TrackRecord| TrackEvent {
         room_id,
-        endpoint_info: Some(track_event::EndpointInfo::PeerId(peer.to_string())),
+        endpoint_info: Some(endpoint_info),
         track: Some(track(id, record)),
     };
     match event {
@@ -121,7 +130,11 @@ mod tests {
     #[test]
     fn a_track_names_its_peer_its_kind_and_its_metadata() {
         let record = TrackRecord { kind: MediaKind::Audio, metadata: Json::parse(r#"{"a":1}"#).unwrap() };
-        let told = Told::Track(PeerId::parse("p").unwrap(), TrackId::parse("t").unwrap(), TrackTold::Added(record));
+        let told = Told::Track(
+            Publisher::Peer(PeerId::parse("p").unwrap()),
+            TrackId::parse("t").unwrap(),
+            TrackTold::Added(record),
+        );
         let message = ServerMessage::decode(encode(&notice(told), 1)).unwrap();
         let Some(Content::TrackAdded(event)) = message.content else { panic!("{message:?}") };
         let track = Track { id: "t".into(), r#type: TrackType::Audio.into(), metadata: r#"{"a":1}"#.into() };

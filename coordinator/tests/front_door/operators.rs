@@ -20,7 +20,7 @@ async fn operators_see_totals_rooms_and_where_they_live() {
     let rooms = cluster.get("/cluster/rooms").await.json;
     let wanted = serde_json::json!({
         "room": room, "room_type": "conference", "video_codec": "h264", "peers_connected": 1, "peers": 2,
-        "tracks": 0, "worker": "w1", "generation": rooms["rooms"][0]["generation"],
+        "components": 0, "tracks": 0, "worker": "w1", "generation": rooms["rooms"][0]["generation"],
     });
     assert_eq!((&rooms["rooms"], rooms["more"].as_bool()), (&serde_json::json!([wanted]), Some(false)));
     let idle = cluster.get("/cluster/rooms?in_use=false").await.json;

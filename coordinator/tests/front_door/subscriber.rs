@@ -91,6 +91,7 @@ pub(crate) fn word(message: &ServerMessage) -> &'static str {
         Content::PeerMetadataUpdated(_) => "peer_metadata_updated",
         Content::PeerDisconnected(_) => "peer_disconnected",
         Content::PeerDeleted(_) => "peer_deleted",
+        Content::ComponentCrashed(_) => "component_crashed",
         Content::TrackAdded(_) => "track_added",
         Content::TrackMetadataUpdated(_) => "track_metadata_updated",
         Content::TrackRemoved(_) => "track_removed",

@@ -75,6 +75,9 @@ impl ComponentSpec {
 }
 
 impl JobKind {
+    /// All.
+    pub const ALL: [Self; 4] = [Self::Rtsp, Self::File, Self::Rtmp, Self::Srt];
+
     /// Whether a gateway goes and fetches it; otherwise a publisher comes.
     #[must_use]
     pub fn is_pulled(self) -> bool {
@@ -149,7 +152,7 @@ pub struct IngestRecord {
 }
 
 /// How an ingest goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IngestState {
     /// For its publisher, or for the first participant.
@@ -162,6 +165,23 @@ pub enum IngestState {
     Retrying,
     /// It failed in a way that another attempt would not change.
     Stopped,
+}
+
+impl IngestState {
+    /// All.
+    pub const ALL: [Self; 5] = [Self::Waiting, Self::Connecting, Self::Live, Self::Retrying, Self::Stopped];
+
+    /// As the API and metrics call it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Connecting => "connecting",
+            Self::Live => "live",
+            Self::Retrying => "retrying",
+            Self::Stopped => "stopped",
+        }
+    }
 }
 
 /// What went wrong.

@@ -73,6 +73,11 @@ pub fn ingest(room: &RoomId, component: &ComponentId) -> String {
     format!("{INGESTS}{room}/{component}")
 }
 
+/// All components of one room that a gateway is at.
+pub fn ingests_of(room: &RoomId) -> String {
+    format!("{INGESTS}{room}/")
+}
+
 /// One gateway's [`crate::component::GatewayRecord`].
 pub fn gateway(gateway: &GatewayId) -> String {
     format!("{GATEWAYS}{gateway}")

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use velella_coordinator_core::{
-    Arrival, CommandOutcome, Coordinator as Core, Door, FleetFact, Input, Noun, OpId, Output, Pass, Said, Ticket,
-    WorkerView, WriteOutcome,
+    Arrival, CommandOutcome, Coordinator as Core, Door, FleetFact, Input, Noun, OpId, Output, Pass, Said, Suspect,
+    Ticket, WorkerView, WriteOutcome,
 };
 use velella_model::record::{CoordinatorRecord, PeerKind};
 use velella_model::wire::command::{Command, Order};
@@ -241,7 +241,7 @@ impl Process {
             Some(Pending::Probe { worker, incarnation, index }) => {
                 let refuses = index.is_some_and(|index| !ctx.net.up.contains_key(&Node::Worker(index)));
                 let dead = outcome == CommandOutcome::NoResponders && refuses;
-                self.input(Input::Probed { worker, incarnation, dead }, ctx);
+                self.input(Input::Probed { whom: Suspect::Worker(worker), incarnation, dead }, ctx);
             }
             Some(Pending::Write(_) | Pending::Load(_) | Pending::Follow(_)) | None => {}
         }
@@ -268,7 +268,9 @@ impl Process {
                 let command = Command { incarnation, order };
                 self.request(&worker, command, Pending::Command(op), COMMAND_TIMEOUT, ctx);
             }
-            Output::Probe { worker, incarnation, at } => {
+            // There are none.
+            Output::Probe { whom: Suspect::Gateway(_), .. } => {}
+            Output::Probe { whom: Suspect::Worker(worker), incarnation, at } => {
                 let index = Some(index_of(&worker)).filter(|index| at == Some(probe_port(*index)));
                 let pending = Pending::Probe { worker: worker.clone(), incarnation, index };
                 self.request(&worker, Command { incarnation, order: Order::Ping }, pending, PROBE_TIMEOUT, ctx);

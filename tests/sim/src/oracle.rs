@@ -97,7 +97,7 @@ pub(crate) fn written(fact: &Fact, revision: Revision, ctx: &mut Ctx) {
             promise_kept(promise, record.is_some(), &format!("{room}/{peer}"), ctx);
         }
         Fact::Fleet(FleetFact::Worker(worker, Some(record))) => claimed(&(worker.clone(), record.incarnation), ctx),
-        Fact::Fleet(_) => {}
+        Fact::Component(..) | Fact::Ingest(..) | Fact::Gateway(..) | Fact::Fleet(_) => {}
     }
 }
 

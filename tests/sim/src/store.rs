@@ -75,7 +75,7 @@ impl Store {
     pub(crate) fn room(&self, room: &RoomId) -> Option<&RoomRecord> {
         match &self.entries.get(&key::room(room))?.fact {
             Some(Fact::Room(_, record)) => record.as_ref(),
-            Some(Fact::Peer(..) | Fact::Fleet(_)) | None => None,
+            Some(_) | None => None,
         }
     }
 
@@ -90,7 +90,7 @@ impl Store {
     pub(crate) fn rooms(&self) -> impl Iterator<Item = (&RoomId, &RoomRecord)> {
         self.entries.values().filter_map(|stored| match &stored.fact {
             Some(Fact::Room(room, Some(record))) => Some((room, record)),
-            Some(Fact::Room(..) | Fact::Peer(..) | Fact::Fleet(_)) | None => None,
+            Some(_) | None => None,
         })
     }
 
@@ -298,7 +298,9 @@ fn deletion(fact: Fact) -> Option<Fact> {
     Some(match fact {
         Fact::Fleet(FleetFact::Worker(id, _)) => Fact::Fleet(FleetFact::Worker(id, None)),
         Fact::Fleet(FleetFact::Coordinator(id, _)) => Fact::Fleet(FleetFact::Coordinator(id, None)),
-        Fact::Fleet(FleetFact::Cordon(..)) | Fact::Room(..) | Fact::Peer(..) => return None,
+        Fact::Gateway(id, _) => Fact::Gateway(id, None),
+        Fact::Ingest(room, id, _) => Fact::Ingest(room, id, None),
+        Fact::Fleet(FleetFact::Cordon(..)) | Fact::Room(..) | Fact::Peer(..) | Fact::Component(..) => return None,
     })
 }
 
@@ -307,6 +309,9 @@ fn is_deletion(fact: &Fact) -> bool {
         fact,
         Fact::Room(_, None)
             | Fact::Peer(_, _, None)
+            | Fact::Component(_, _, None)
+            | Fact::Ingest(_, _, None)
+            | Fact::Gateway(_, None)
             | Fact::Fleet(FleetFact::Worker(_, None) | FleetFact::Cordon(_, None) | FleetFact::Coordinator(_, None))
     )
 }
@@ -315,6 +320,9 @@ fn key_of(fact: &Fact) -> String {
     match fact {
         Fact::Room(room, _) => key::room(room),
         Fact::Peer(room, peer, _) => key::peer(room, peer),
+        Fact::Component(room, id, _) => key::component(room, id),
+        Fact::Ingest(room, id, _) => key::ingest(room, id),
+        Fact::Gateway(gateway, _) => key::gateway(gateway),
         Fact::Fleet(FleetFact::Worker(worker, _)) => key::worker(worker),
         Fact::Fleet(FleetFact::Cordon(worker, _)) => key::cordon(worker),
         Fact::Fleet(FleetFact::Coordinator(id, _)) => key::coordinator(id),
@@ -325,6 +333,9 @@ fn noun_of(fact: &Fact) -> Noun {
     match fact {
         Fact::Room(..) => Noun::Rooms,
         Fact::Peer(..) => Noun::Peers,
+        Fact::Component(..) => Noun::Components,
+        Fact::Ingest(..) => Noun::Ingests,
+        Fact::Gateway(..) => Noun::Gateways,
         Fact::Fleet(FleetFact::Worker(..)) => Noun::Workers,
         Fact::Fleet(FleetFact::Cordon(..)) => Noun::Cordons,
         Fact::Fleet(FleetFact::Coordinator(..)) => Noun::Coordinators,
@@ -335,6 +346,9 @@ fn prefix(noun: Noun) -> &'static str {
     match noun {
         Noun::Rooms => key::ROOMS,
         Noun::Peers => key::PEERS,
+        Noun::Components => key::COMPONENTS,
+        Noun::Ingests => key::INGESTS,
+        Noun::Gateways => key::GATEWAYS,
         Noun::Workers => key::WORKERS,
         Noun::Cordons => key::CORDONS,
         Noun::Coordinators => key::COORDINATORS,
@@ -352,6 +366,13 @@ fn shown(fact: &Fact) -> String {
             let session = record.connection.as_ref().map(|c| c.session.as_str());
             format!("{room}/{peer} session {session:?}")
         }
-        Fact::Room(..) | Fact::Peer(..) | Fact::Fleet(_) => format!("{fact:?}"),
+        Fact::Room(..)
+        | Fact::Peer(..)
+        | Fact::Component(..)
+        | Fact::Ingest(..)
+        | Fact::Gateway(..)
+        | Fact::Fleet(_) => {
+            format!("{fact:?}")
+        }
     }
 }

@@ -240,6 +240,10 @@ fn shown(request: &Request) -> String {
         | Request::ShowPeer { .. }
         | Request::EditPeer { .. }
         | Request::DeletePeer { .. }
+        | Request::AddComponent { .. }
+        | Request::ShowComponent { .. }
+        | Request::DeleteComponent { .. }
+        | Request::ListGateways
         | Request::ListWorkers
         | Request::ShowTotals
         | Request::ShowHistory { .. } => String::new(),

@@ -18,8 +18,8 @@ use crate::*;
 fn a_silent_worker_is_probed_and_its_key_deleted_only_when_it_is_proven_dead() {
     let mut world = World::new(&["w1"]);
     world.pass(SUSPECT_AFTER);
-    assert_eq!(world.take(), [Seen::Probe(worker("w1"))]);
-    let probed = |dead| Input::Probed { worker: worker("w1"), incarnation: Incarnation(1), dead };
+    assert_eq!(world.take(), [Seen::Probe(Suspect::Worker(worker("w1")))]);
+    let probed = |dead| Input::Probed { whom: Suspect::Worker(worker("w1")), incarnation: Incarnation(1), dead };
     world.input(probed(false));
     assert_eq!(world.core.stats().workers_declared_dead, 0);
     world.input(probed(true));
@@ -31,7 +31,7 @@ fn a_silent_worker_is_probed_and_its_key_deleted_only_when_it_is_proven_dead() {
 fn a_proof_about_an_earlier_boot_counts_for_nothing() {
     let mut world = World::new(&["w1"]);
     world.boot("w1", 2);
-    world.input(Input::Probed { worker: worker("w1"), incarnation: Incarnation(1), dead: true });
+    world.input(Input::Probed { whom: Suspect::Worker(worker("w1")), incarnation: Incarnation(1), dead: true });
     assert_eq!(world.core.stats().workers_declared_dead, 0);
 }
 

@@ -138,8 +138,8 @@ fn a_room_whose_worker_is_gone_moves_before_the_session_opens() {
     let (op, to, ..) = world.command();
     assert_eq!(to, worker("w1"));
     world.answer(op, CommandOutcome::NoResponders);
-    assert_eq!(world.take(), [Seen::Probe(worker("w1"))], "it may only be cut off from the bus");
-    world.input(Input::Probed { worker: worker("w1"), incarnation: Incarnation(1), dead: true });
+    assert_eq!(world.take(), [Seen::Probe(Suspect::Worker(worker("w1")))], "it may only be cut off from the bus");
+    world.input(Input::Probed { whom: Suspect::Worker(worker("w1")), incarnation: Incarnation(1), dead: true });
     world.written_by_another(dead("w1"));
     world.pass(Duration::ZERO);
     let (op, to, _, Order::AssignRoom { .. }) = world.command() else { panic!("assignment") };

@@ -17,7 +17,7 @@ use crate::*;
 #[derive(Debug, PartialEq)]
 pub(crate) enum Seen {
     Command(OpId, WorkerId, Incarnation, Order),
-    Probe(WorkerId),
+    Probe(Suspect),
     Signal(WorkerId, ToWorker),
     Welcome(SessionId, RoomType),
     ToSocket(SessionId, ServerEvent),
@@ -227,7 +227,9 @@ impl World {
                 let of_room = |entry: &&Entry| match &entry.fact {
                     Fact::Room(r, record) => *r == room && record.is_some(),
                     Fact::Peer(r, _, record) => *r == room && record.is_some(),
-                    Fact::Fleet(_) => false,
+                    Fact::Component(r, _, record) => *r == room && record.is_some(),
+                    Fact::Ingest(r, _, record) => *r == room && record.is_some(),
+                    Fact::Gateway(..) | Fact::Fleet(_) => false,
                 };
                 let entries = self.store.values().filter(of_room).cloned().collect();
                 return self.core.handle_input(Input::Loaded { op, entries: Some(entries) }, self.now);
@@ -240,7 +242,7 @@ impl World {
                 }
                 return;
             }
-            Output::Probe { worker, .. } => Seen::Probe(worker),
+            Output::Probe { whom, .. } => Seen::Probe(whom),
             Output::Signal { worker, message } => Seen::Signal(worker, message),
             Output::Welcome { session, room_type } => Seen::Welcome(session, room_type),
             Output::ToSocket { session, event } => Seen::ToSocket(session, event),
@@ -283,6 +285,9 @@ fn key(fact: &Fact) -> String {
     match fact {
         Fact::Room(room, _) => velella_model::key::room(room),
         Fact::Peer(room, peer, _) => velella_model::key::peer(room, peer),
+        Fact::Component(room, id, _) => velella_model::key::component(room, id),
+        Fact::Ingest(room, id, _) => velella_model::key::ingest(room, id),
+        Fact::Gateway(gateway, _) => velella_model::key::gateway(gateway),
         Fact::Fleet(FleetFact::Worker(worker, _)) => velella_model::key::worker(worker),
         Fact::Fleet(FleetFact::Cordon(worker, _)) => velella_model::key::cordon(worker),
         Fact::Fleet(FleetFact::Coordinator(id, _)) => velella_model::key::coordinator(id),
@@ -290,7 +295,15 @@ fn key(fact: &Fact) -> String {
 }
 
 fn is_deletion(fact: &Fact) -> bool {
-    matches!(fact, Fact::Room(_, None) | Fact::Peer(_, _, None) | Fact::Fleet(FleetFact::Worker(_, None)))
+    matches!(
+        fact,
+        Fact::Room(_, None)
+            | Fact::Peer(_, _, None)
+            | Fact::Component(_, _, None)
+            | Fact::Ingest(_, _, None)
+            | Fact::Gateway(_, None)
+            | Fact::Fleet(FleetFact::Worker(_, None))
+    )
 }
 
 pub(crate) fn room_p() -> (RoomId, PeerId) {

@@ -2,7 +2,7 @@
 //!
 //! `?after=` is the last id of the page before, `?limit=` the length of a page, `?prefix=` how ids
 //! begin, `?worker=` where they live, `?in_use=` whether somebody is connected. The answer:
-//! `{"rooms":[{"room","room_type","video_codec","peers_connected","peers","tracks","worker",
+//! `{"rooms":[{"room","room_type","video_codec","peers_connected","peers","components","tracks","worker",
 //! "generation"}],"more"}`.
 
 use axum::Json;
@@ -43,14 +43,17 @@ pub(crate) async fn list(
 }
 
 fn room(view: &RoomView) -> Value {
-    let RoomView { room, record, peers } = view;
+    let RoomView { room, record, peers, components } = view;
+    let ingested =
+        components.iter().filter_map(|component| component.ingest.as_ref()).map(|ingest| ingest.tracks.len());
     json!({
         "room": room,
         "room_type": record.spec.room_type,
         "video_codec": record.spec.video_codec,
         "peers_connected": peers.iter().filter(|(_, peer)| peer.connection.is_some()).count(),
         "peers": peers.len(),
-        "tracks": peers.iter().map(|(_, peer)| peer.tracks.len()).sum::<usize>(),
+        "components": components.len(),
+        "tracks": peers.iter().map(|(_, peer)| peer.tracks.len()).chain(ingested).sum::<usize>(),
         "worker": record.placement.worker,
         "generation": record.placement.generation,
     })

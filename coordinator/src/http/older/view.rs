@@ -6,14 +6,14 @@ use velella_coordinator_core::RoomView;
 use velella_model::PeerId;
 use velella_model::record::PeerRecord;
 
+use crate::http::component_view::{self, OlderComponent};
 use crate::http::view::{self, Track};
 
 #[derive(Serialize)]
 pub(crate) struct Room<'a> {
     id: &'a str,
     config: Config<'a>,
-    /// Kinds of component are not built yet.
-    components: [(); 0],
+    components: Vec<OlderComponent<'a>>,
     peers: Vec<Peer<'a>>,
 }
 
@@ -52,7 +52,7 @@ pub(crate) fn room(view: &RoomView) -> Room<'_> {
             peerless_purge_timeout: spec.peerless_purge_s,
             peer_disconnected_timeout: spec.peer_purge_s,
         },
-        components: [],
+        components: view.components.iter().map(|view| component_view::older(view, None)).collect(),
         peers: listed.map(|(id, record)| peer(id, record)).collect(),
     }
 }
@@ -64,7 +64,7 @@ pub(crate) fn peer<'a>(id: &'a PeerId, record: &'a PeerRecord) -> Peer<'a> {
         id: id.as_str(),
         r#type: "webrtc",
         status: view::status(record),
-        tracks: view::tracks(record),
+        tracks: view::tracks(&record.tracks),
         metadata: if silent { RawValue::NULL } else { view::raw(&record.peer_metadata) },
     }
 }
@@ -93,6 +93,7 @@ mod tests {
             room: RoomId::parse("r").unwrap(),
             record: RoomRecord { spec, placement }.into(),
             peers: vec![(PeerId::parse("p").unwrap(), record.into())],
+            components: Vec::new(),
         };
         let peer = json!({"id": "p", "type": "webrtc", "status": "disconnected", "tracks": [], "metadata": null});
         let config = json!({

@@ -94,6 +94,14 @@ fn workers_are_listed_and_one_is_shown() {
 }
 
 #[test]
+fn gateways_are_listed_and_one_that_is_not_there_is_refused() {
+    let cluster = Cluster::start();
+    assert_eq!(cluster.rows(&["gateways"]).len(), 0);
+    assert_eq!(cluster.json(&["gateways"]), serde_json::json!([]));
+    cluster.refused(&["gateways", "gateway-9"], 1, "Gateway gateway-9 does not exist");
+}
+
+#[test]
 fn rooms_are_listed_as_they_are_wanted() {
     let cluster = Cluster::start();
     let (room, worker) = cluster.room();

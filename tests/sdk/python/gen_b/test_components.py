@@ -1,4 +1,6 @@
-"""Components, recordings and HLS files: what is not built yet answers as a server on which it is disabled."""
+"""Components, recordings and HLS files: what is not built yet answers as a server on which it is disabled.
+
+The server of these tests has no gateway, so nobody takes the components that are built."""
 
 import re
 from typing import Any
@@ -28,12 +30,26 @@ def s3() -> Any:
     return generated("models").S3Credentials.from_dict(keys)
 
 
-@pytest.mark.parametrize("kind", ["hls", "rtsp", "file", "sip", "recording"])
+@pytest.mark.parametrize("kind", ["hls", "sip", "recording"])
 def test_a_component_that_is_not_built_is_disabled(api: Any, rooms: Rooms, kind: str) -> None:
     room = rooms(video_codec="h264")
     with pytest.raises(errors.BadRequestError, match=f"Components of type {kind} are disabled on this Fishjam"):
         api.add_component(room.id, options(kind))
     assert api.get_room(room.id).components == []
+
+
+@pytest.mark.parametrize("kind", ["rtsp", "file"])
+def test_a_component_that_no_gateway_takes_is_refused(api: Any, rooms: Rooms, kind: str) -> None:
+    room = rooms(video_codec="h264")
+    with pytest.raises(errors.BadRequestError, match=f"No gateway can take a component of type {kind}: none is known"):
+        api.add_component(room.id, options(kind))
+    assert api.get_room(room.id).components == []
+
+
+def test_an_address_that_is_none_is_not_told_back(api: Any, rooms: Rooms) -> None:
+    room = rooms(video_codec="h264")
+    with pytest.raises(errors.BadRequestError, match="^Expected sourceUri to be a URL of rtsp or rtsps$"):
+        api.add_component(room.id, sdk.ComponentOptionsRTSP(source_uri="http://admin:secret@camera/"))
 
 
 @pytest.mark.parametrize("kind", ["hls", "rtsp", "recording"])

@@ -11,8 +11,8 @@ TESTS = Path(__file__)
 NEVER_TOLD = {
     "RoomCrashed": "a room outlives its worker",
     "PeerCrashed": "takes a bug in the server; the coordinator's own tests have it",
-    "ComponentCrashed": "no component is built yet",
-    "HlsPlayable": "the same",
+    "ComponentCrashed": "there is no gateway here; the coordinator's own tests have it",
+    "HlsPlayable": "no HLS is built yet",
     "HlsUploaded": "the same",
     "HlsUploadCrashed": "the same",
 }

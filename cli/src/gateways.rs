@@ -1,0 +1,99 @@
+//! `velella gateways`.
+
+use serde_json::value::RawValue;
+
+use crate::answer::Gateway;
+use crate::coordinator::Coordinator;
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::table::{self, Column, tenths};
+
+const COLUMNS: [Column; 8] = [
+    Column::Text("GATEWAY"),
+    Column::Text("STATE"),
+    Column::Text("REGION"),
+    Column::Number("LOAD %"),
+    Column::Number("JOBS"),
+    Column::Text("KINDS"),
+    Column::Text("LISTENS"),
+    Column::Text("VERSION"),
+];
+
+/// Lists all, or the one that is named.
+pub(crate) fn show(coordinator: &Coordinator, output: Output, only: Option<&str>) -> Result<(), Failure> {
+    let gateways = coordinator.gateways()?;
+    let Some(id) = only else {
+        return output.show_all(&gateways, || {
+            let read = gateways.iter().map(|raw| coordinator.read(raw.get())).collect::<Result<Vec<_>, _>>()?;
+            Ok(table(&read))
+        });
+    };
+    let (raw, gateway) = find(coordinator, gateways, id)?;
+    output.show(raw.get(), || Ok(table(&[gateway])))
+}
+
+fn find(coordinator: &Coordinator, all: Vec<Box<RawValue>>, id: &str) -> Result<(Box<RawValue>, Gateway), Failure> {
+    for raw in all {
+        let gateway: Gateway = coordinator.read(raw.get())?;
+        if gateway.gateway == id {
+            return Ok((raw, gateway));
+        }
+    }
+    Err(Failure::Denied(format!("Gateway {id} does not exist")))
+}
+
+fn table(gateways: &[Gateway]) -> String {
+    table::render(COLUMNS, &gateways.iter().map(row).collect::<Vec<_>>())
+}
+
+fn row(gateway: &Gateway) -> [String; 8] {
+    let kinds: Vec<&str> = gateway.offers.keys().map(String::as_str).collect();
+    let listens: Vec<&str> = gateway.listens.values().map(String::as_str).collect();
+    [
+        gateway.gateway.clone(),
+        state(gateway).to_owned(),
+        gateway.region.clone(),
+        share(gateway),
+        gateway.jobs.to_string(),
+        kinds.join(","),
+        listens.join(","),
+        gateway.version.clone(),
+    ]
+}
+
+/// Of what it can carry.
+fn share(gateway: &Gateway) -> String {
+    tenths(gateway.effective_load_permille * 1000 / gateway.capacity_permille.max(1))
+}
+
+/// What keeps it from work, the worst first; else what it says of itself.
+fn state(gateway: &Gateway) -> &str {
+    match gateway {
+        Gateway { alive: false, .. } => "dead",
+        Gateway { suspect: true, .. } => "suspect",
+        Gateway { state, .. } => state,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_tells_what_a_gateway_does_and_how_much_of_it() {
+        let text = r#"{"gateway":"g","state":"ready","alive":true,"suspect":false,"region":"eu","version":"1",
+            "effective_load_permille":500,"capacity_permille":4000,"jobs":7,"offers":{"file":20,"rtsp":50},
+            "listens":{"rtmp":"rtmp://g/live"},"of_tomorrow":[]}"#;
+        let cells = row(&serde_json::from_str(text).unwrap());
+        assert_eq!(cells, ["g", "ready", "eu", "12.5", "7", "file,rtsp", "rtmp://g/live", "1"]);
+    }
+
+    #[test]
+    fn the_state_tells_what_keeps_a_gateway_from_work() {
+        let ready = || Gateway { alive: true, state: "ready".into(), ..Gateway::default() };
+        assert_eq!(state(&ready()), "ready");
+        assert_eq!(state(&Gateway { suspect: true, ..ready() }), "suspect");
+        assert_eq!(state(&Gateway { alive: false, suspect: true, ..ready() }), "dead");
+        assert_eq!(share(&ready()), "0.0", "whatever it says it can carry");
+    }
+}

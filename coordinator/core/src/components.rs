@@ -1,0 +1,298 @@
+//! Components as the store holds them: what was asked for, and what their gateways say.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+
+use velella_model::component::{ComponentRecord, IngestRecord, IngestState, Job, JobKind};
+use velella_model::{ComponentId, GatewayId, RoomId, Shared};
+
+use crate::input::{Entry, Fact, Noun, Revision};
+use crate::jobs::Given;
+use crate::shelf::Shelf;
+
+/// Names a component in the cluster.
+pub(crate) type Key = (RoomId, ComponentId);
+
+/// A component of a room.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ComponentView {
+    /// Its id.
+    pub component: ComponentId,
+    /// What was asked for, and who does it.
+    pub record: Shared<ComponentRecord>,
+    /// What the one who does it says; nothing of one who did it before.
+    pub ingest: Option<Shared<IngestRecord>>,
+}
+
+impl ComponentView {
+    /// How it goes, also while nobody says so.
+    #[must_use]
+    pub fn state(&self) -> IngestState {
+        match &self.ingest {
+            Some(ingest) => ingest.state,
+            None if !self.record.spec.kind().is_pulled() => IngestState::Waiting,
+            None if self.record.job.is_some() => IngestState::Connecting,
+            None => IngestState::Retrying,
+        }
+    }
+
+    /// Whether it is to be pulled and no gateway could take it.
+    #[must_use]
+    pub fn lacks_gateway(&self) -> bool {
+        self.record.spec.kind().is_pulled() && self.record.job.is_none()
+    }
+
+    /// Who does it.
+    #[must_use]
+    pub fn gateway(&self) -> Option<&GatewayId> {
+        let told = self.ingest.as_ref().map(|ingest| &ingest.job);
+        self.record.job.as_ref().or(told).map(|job| &job.gateway)
+    }
+}
+
+/// Both records of each.
+#[derive(Debug)]
+pub(crate) struct Components {
+    records: Shelf<Key, ComponentRecord>,
+    ingests: Shelf<Key, IngestRecord>,
+    of_rooms: BTreeMap<RoomId, BTreeSet<ComponentId>>,
+    given: BTreeMap<GatewayId, Given>,
+}
+
+/// What a component is to its gateway.
+type Load = (GatewayId, JobKind, bool);
+
+impl Components {
+    pub(crate) fn new() -> Self {
+        Self { records: Shelf::new(), ingests: Shelf::new(), of_rooms: BTreeMap::new(), given: BTreeMap::new() }
+    }
+
+    pub(crate) fn get(&self, key: &Key) -> Option<&ComponentRecord> {
+        self.records.get(key)
+    }
+
+    pub(crate) fn revision(&self, key: &Key) -> Option<Revision> {
+        self.records.revision(key)
+    }
+
+    pub(crate) fn of_room<'a>(&'a self, room: &'a RoomId) -> impl Iterator<Item = ComponentView> + 'a {
+        let ids = self.of_rooms.get(room).into_iter().flatten();
+        ids.filter_map(|id| self.view(&(room.clone(), id.clone())))
+    }
+
+    pub(crate) fn view(&self, key: &Key) -> Option<ComponentView> {
+        let record = self.records.share(key)?;
+        let ingest = self.ingests.share(key).filter(|ingest| is_present(ingest, &record));
+        Some(ComponentView { component: key.1.clone(), record, ingest })
+    }
+
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.records.range(Bound::Unbounded).map(|(key, _)| key)
+    }
+
+    /// Those that a gateway goes and fetches, with who does it.
+    pub(crate) fn pulled(&self) -> impl Iterator<Item = (&Key, JobKind, Option<&Job>)> {
+        let all = self.records.range(Bound::Unbounded);
+        all.map(|(key, record)| (key, record.spec.kind(), record.job.as_ref())).filter(|(_, kind, _)| kind.is_pulled())
+    }
+
+    /// How many there are of each kind and state.
+    pub(crate) fn count(&self) -> BTreeMap<(JobKind, IngestState), u64> {
+        let mut counts = BTreeMap::new();
+        for view in self.keys().filter_map(|key| self.view(key)) {
+            *counts.entry((view.record.spec.kind(), view.state())).or_default() += 1;
+        }
+        counts
+    }
+
+    /// What the records give to each gateway, but for the components in `moving`.
+    pub(crate) fn given<T>(&self, moving: &BTreeMap<Key, T>) -> BTreeMap<GatewayId, Given> {
+        let mut given = self.given.clone();
+        moving.keys().filter_map(|key| self.load(key)).for_each(|load| lift(&mut given, &load));
+        given
+    }
+
+    fn load(&self, key: &Key) -> Option<Load> {
+        let record = self.records.get(key)?;
+        let job = record.job.as_ref()?;
+        let live = self.ingests.get(key).is_some_and(|told| told.job == *job && told.state == IngestState::Live);
+        Some((job.gateway.clone(), record.spec.kind(), live))
+    }
+
+    /// Takes a step of the watch; whether it told news.
+    pub(crate) fn watched(&mut self, entry: Entry) -> Option<Key> {
+        self.take(entry, Shelf::watched, Shelf::watched)
+    }
+
+    /// Takes the outcome of an own write or read; whether it told news.
+    pub(crate) fn answered(&mut self, entry: Entry) -> Option<Key> {
+        self.take(entry, Shelf::answered, Shelf::answered)
+    }
+
+    /// What stands here and not in a listing.
+    pub(crate) fn vanished(&self, noun: Noun, listed: &[Entry], revision: Revision) -> Vec<Fact> {
+        let keys: Vec<Key> = listed.iter().filter_map(|entry| entry.fact.as_component()).collect();
+        match noun {
+            Noun::Components => {
+                let gone = self.records.vanished(&keys, revision).into_iter();
+                gone.map(|(room, id)| Fact::Component(room, id, None)).collect()
+            }
+            Noun::Ingests => {
+                let gone = self.ingests.vanished(&keys, revision).into_iter();
+                gone.map(|(room, id)| Fact::Ingest(room, id, None)).collect()
+            }
+            Noun::Rooms | Noun::Peers | Noun::Gateways | Noun::Workers | Noun::Cordons | Noun::Coordinators => {
+                Vec::new()
+            }
+        }
+    }
+
+    /// Notes that the watch has come this far.
+    pub(crate) fn pass(&mut self, noun: Noun, revision: Revision) {
+        match noun {
+            Noun::Components => self.records.pass(revision),
+            Noun::Ingests => self.ingests.pass(revision),
+            Noun::Rooms | Noun::Peers | Noun::Gateways | Noun::Workers | Noun::Cordons | Noun::Coordinators => {}
+        }
+    }
+
+    fn take(
+        &mut self,
+        entry: Entry,
+        into_records: Take<ComponentRecord>,
+        into_ingests: Take<IngestRecord>,
+    ) -> Option<Key> {
+        let Entry { fact, revision } = entry;
+        let key = fact.as_component()?;
+        let before = self.load(&key);
+        let news = match fact {
+            Fact::Component(_, _, record) => into_records(&mut self.records, &key, revision, record),
+            Fact::Ingest(_, _, record) => into_ingests(&mut self.ingests, &key, revision, record),
+            Fact::Room(..) | Fact::Peer(..) | Fact::Gateway(..) | Fact::Fleet(_) => false,
+        };
+        if news {
+            self.index(&key, before);
+        }
+        news.then_some(key)
+    }
+
+    fn index(&mut self, key: &Key, before: Option<Load>) {
+        if let Some(before) = before {
+            lift(&mut self.given, &before);
+        }
+        if let Some((gateway, kind, live)) = self.load(key) {
+            self.given.entry(gateway).or_default().add(kind, live);
+        }
+        let (room, id) = key;
+        if self.records.get(key).is_some() {
+            self.of_rooms.entry(room.clone()).or_default().insert(id.clone());
+        } else if let Some(ids) = self.of_rooms.get_mut(room) {
+            ids.remove(id);
+            if ids.is_empty() {
+                self.of_rooms.remove(room);
+            }
+        }
+    }
+}
+
+fn lift(given: &mut BTreeMap<GatewayId, Given>, (gateway, kind, live): &Load) {
+    let Some(load) = given.get_mut(gateway) else { return };
+    load.remove(*kind, *live);
+    if load.is_empty() {
+        given.remove(gateway);
+    }
+}
+
+type Take<V> = fn(&mut Shelf<Key, V>, &Key, Revision, Option<V>) -> bool;
+
+/// Whether who says something of a component is who shall do it.
+fn is_present(ingest: &IngestRecord, record: &ComponentRecord) -> bool {
+    !record.spec.kind().is_pulled() || record.job.as_ref() == Some(&ingest.job)
+}
+
+impl Fact {
+    fn as_component(&self) -> Option<Key> {
+        match self {
+            Self::Component(room, id, _) | Self::Ingest(room, id, _) => Some((room.clone(), id.clone())),
+            Self::Room(..) | Self::Peer(..) | Self::Gateway(..) | Self::Fleet(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use velella_model::component::ComponentSpec;
+
+    use super::*;
+    use crate::testing::{camera, component, encoder, gateway, ingest, job, room};
+
+    #[test]
+    fn what_a_former_gateway_says_does_not_count() {
+        let mut components = Components::new();
+        put(&mut components, 1, Fact::Component(room("r"), component("c"), Some(camera(Some(job("g2", 1))))));
+        put(&mut components, 2, told(IngestState::Live, "g1"));
+        assert_eq!(view(&components).state(), IngestState::Connecting);
+        put(&mut components, 3, told(IngestState::Stopped, "g2"));
+        assert_eq!(view(&components).state(), IngestState::Stopped);
+        assert_eq!(view(&components).gateway().unwrap().as_str(), "g2");
+    }
+
+    #[test]
+    fn without_a_word_of_a_gateway_the_record_tells_how_it_goes() {
+        let table = [
+            (camera(Some(job("g1", 1))), IngestState::Connecting, false),
+            (camera(None), IngestState::Retrying, true),
+            (encoder(), IngestState::Waiting, false),
+        ];
+        for (record, state, lacks_gateway) in table {
+            let mut components = Components::new();
+            put(&mut components, 1, Fact::Component(room("r"), component("c"), Some(record)));
+            assert_eq!((view(&components).state(), view(&components).lacks_gateway()), (state, lacks_gateway));
+        }
+    }
+
+    #[test]
+    fn whoever_a_publisher_came_to_does_it() {
+        let mut components = Components::new();
+        put(&mut components, 1, Fact::Component(room("r"), component("c"), Some(encoder())));
+        put(&mut components, 2, told(IngestState::Live, "g1"));
+        assert_eq!(view(&components).gateway().unwrap().as_str(), "g1");
+        assert_eq!(components.count(), BTreeMap::from([((JobKind::Rtmp, IngestState::Live), 1)]));
+        assert!(matches!(view(&components).record.spec, ComponentSpec::Rtmp(_)));
+        put(&mut components, 3, Fact::Component(room("r"), component("c"), None));
+        assert_eq!(components.of_room(&room("r")).count(), 0);
+    }
+
+    #[test]
+    fn what_is_given_follows_the_records() {
+        let mut components = Components::new();
+        let given = |components: &Components| components.given::<()>(&BTreeMap::new());
+        let of = |live: bool| {
+            let mut given = Given::default();
+            given.add(JobKind::Rtsp, live);
+            given
+        };
+        put(&mut components, 1, Fact::Component(room("r"), component("c"), Some(camera(Some(job("g1", 1))))));
+        assert_eq!(given(&components), BTreeMap::from([(gateway("g1"), of(false))]));
+        put(&mut components, 2, told(IngestState::Live, "g1"));
+        assert_eq!(given(&components), BTreeMap::from([(gateway("g1"), of(true))]));
+        let moving = BTreeMap::from([((room("r"), component("c")), ())]);
+        assert_eq!(components.given(&moving), BTreeMap::new());
+        put(&mut components, 3, Fact::Component(room("r"), component("c"), Some(camera(Some(job("g2", 1))))));
+        assert_eq!(given(&components), BTreeMap::from([(gateway("g2"), of(false))]), "it is not live there");
+        put(&mut components, 4, Fact::Component(room("r"), component("c"), None));
+        assert_eq!(given(&components), BTreeMap::new());
+    }
+
+    fn put(components: &mut Components, revision: u64, fact: Fact) {
+        components.watched(Entry { fact, revision: Revision(revision) });
+    }
+
+    fn told(state: IngestState, gateway: &str) -> Fact {
+        Fact::Ingest(room("r"), component("c"), Some(ingest(job(gateway, 1), state)))
+    }
+
+    fn view(components: &Components) -> ComponentView {
+        components.view(&(room("r"), component("c"))).unwrap()
+    }
+}

@@ -1,0 +1,157 @@
+//! `…/component` of the current generation, beyond its published API: cameras, files, encoders.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+use velella_coordinator_core::{ComponentView, Reply, Request, RoomView};
+use velella_model::component::{ComponentSpec, PublishSpec, RtspSpec};
+use velella_model::record::RoomSpec;
+use velella_model::{ComponentId, RoomId, VideoCodec, key};
+
+use crate::http::Api;
+use crate::http::body::{echo, object};
+use crate::http::component_config::{Asked, Camera, ComponentConfigBody, Source};
+use crate::http::component_view::{Component, component};
+use crate::http::failure::{Failure, Failures};
+use crate::http::rooms::{RoomPath, room_id};
+use crate::http::stream_key::StreamKey;
+use crate::http::view::Data;
+
+/// The room and component of a path.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct ComponentPath {
+    /// The room's id.
+    room: String,
+    /// The component's id.
+    component: String,
+}
+
+impl ComponentPath {
+    pub(crate) fn room_id(&self) -> Result<RoomId, Failure> {
+        room_id(&self.room)
+    }
+
+    pub(crate) fn not_found(&self) -> Failure {
+        Failure::not_found("component_not_found", format!("Component {} does not exist", echo(&self.component)))
+    }
+
+    /// The component of a room.
+    pub(crate) fn find<'a>(&self, room: &'a RoomView) -> Option<&'a ComponentView> {
+        room.components.iter().find(|view| view.component.as_str() == self.component)
+    }
+}
+
+/// What the publisher of a new component needs. It has no `Debug`: it holds a secret.
+pub(crate) struct Publishing {
+    pub(crate) urls: Vec<String>,
+    pub(crate) key: StreamKey,
+}
+
+/// A component that was added.
+pub(crate) struct Added {
+    pub(crate) view: ComponentView,
+    pub(crate) publishing: Option<Publishing>,
+}
+
+/// Add a component: a camera, a file, or an encoder that will come
+///
+/// An encoder publishes to one of the `urls` with the `streamKey`; both are told this once.
+#[utoipa::path(post, path = "/room/{room}/component", tag = "components", operation_id = "add_component",
+    params(RoomPath), request_body = inline(ComponentConfigBody),
+    responses((status = 201, body = Data<Component<'_>>), Failures))]
+pub(crate) async fn add(
+    State(api): State<Api>,
+    Path(path): Path<RoomPath>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<(StatusCode, Json<Value>), Failure> {
+    let is_h264 = |spec: &RoomSpec| spec.video_codec == VideoCodec::H264;
+    let Added { view, publishing } = api.add_component(path.id()?, &object(body)?, is_h264).await?;
+    Ok((StatusCode::CREATED, Json(json!({ "data": component(&view, publishing.as_ref()) }))))
+}
+
+/// Show a component
+#[utoipa::path(get, path = "/room/{room}/component/{component}", tag = "components", operation_id = "show_component",
+    params(ComponentPath), responses((status = 200, body = Data<Component<'_>>), Failures))]
+pub(crate) async fn show(State(api): State<Api>, Path(path): Path<ComponentPath>) -> Result<Json<Value>, Failure> {
+    let (room, id) = api.ids(&path).await?;
+    let Reply::Component { view, .. } = api.ask(Request::ShowComponent { room, component: id }).await? else {
+        return Err(Failure::INTERNAL);
+    };
+    Ok(Json(json!({ "data": component(&view, None) })))
+}
+
+/// Remove a component
+#[utoipa::path(delete, path = "/room/{room}/component/{component}", tag = "components",
+    operation_id = "remove_component", params(ComponentPath), responses((status = 204), Failures))]
+pub(crate) async fn remove(State(api): State<Api>, Path(path): Path<ComponentPath>) -> Result<StatusCode, Failure> {
+    api.remove_component(&path).await
+}
+
+impl Api {
+    /// Adds what a body asks for, to a room that `is_h264` or is not.
+    pub(crate) async fn add_component(
+        &self,
+        room: RoomId,
+        body: &Map<String, Value>,
+        is_h264: fn(&RoomSpec) -> bool,
+    ) -> Result<Added, Failure> {
+        let asked = Asked::read(body)?;
+        let RoomView { room, record, .. } = self.show_room(room).await?;
+        let wish = asked.wish(room.as_str(), is_h264(&record.spec))?;
+        let component = ComponentId::parse(&Uuid::new_v4().to_string()).expect("a uuid is an id");
+        let (spec, stream_key) = match wish.source {
+            Source::Camera(camera) => (self.camera(&key::component(&room, &component), camera)?, None),
+            Source::File(file) => (ComponentSpec::File(file), None),
+            Source::Rtmp { takeover } => published(ComponentSpec::Rtmp, takeover)?,
+            Source::Srt { takeover } => published(ComponentSpec::Srt, takeover)?,
+        };
+        let request = Request::AddComponent { room, component, spec, metadata: wish.metadata };
+        let Reply::Component { view, listens } = self.ask(request).await? else { return Err(Failure::INTERNAL) };
+        Ok(Added { view, publishing: stream_key.map(|key| Publishing { urls: listens, key }) })
+    }
+
+    fn camera(&self, key: &str, camera: Camera) -> Result<ComponentSpec, Failure> {
+        let Camera { uri, rtp_port, reconnect_delay_ms, keep_alive_interval_ms, pierce_nat, on_demand } = camera;
+        Ok(ComponentSpec::Rtsp(RtspSpec {
+            shown: uri.shown().to_owned(),
+            source: self.0.seal.close(key, uri.into_secret()).ok_or(Failure::INTERNAL)?,
+            reconnect_delay_ms,
+            keep_alive_interval_ms,
+            rtp_port,
+            pierce_nat,
+            on_demand,
+        }))
+    }
+
+    pub(crate) async fn remove_component(&self, path: &ComponentPath) -> Result<StatusCode, Failure> {
+        let (room, component) = self.ids(path).await?;
+        self.ask(Request::DeleteComponent { room, component }).await?;
+        Ok(StatusCode::NO_CONTENT)
+    }
+
+    /// A room that is not there comes before a component whose id cannot be one.
+    async fn ids(&self, path: &ComponentPath) -> Result<(RoomId, ComponentId), Failure> {
+        let room = path.room_id()?;
+        match ComponentId::parse(&path.component) {
+            Ok(component) => Ok((room, component)),
+            Err(_) => {
+                self.show_room(room).await?;
+                Err(path.not_found())
+            }
+        }
+    }
+}
+
+fn published(
+    spec: fn(PublishSpec) -> ComponentSpec,
+    takeover: bool,
+) -> Result<(ComponentSpec, Option<StreamKey>), Failure> {
+    let key = StreamKey::random()?;
+    Ok((spec(PublishSpec { key_digest: key.digest(), takeover }), Some(key)))
+}
