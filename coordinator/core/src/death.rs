@@ -35,6 +35,7 @@ impl Coordinator {
         if self.fleet.lives(&worker) != Some(incarnation) {
             return;
         }
+        self.registry.prove_dead(&worker);
         tracing::warn!(%worker, "nobody answers for a worker and its port refuses: declared dead");
         self.stats.workers_declared_dead += 1;
         let fact = Fact::Fleet(FleetFact::Worker(worker, None));

@@ -24,6 +24,9 @@ use crate::watch::states;
 /// Announcements that lie, before it is enough: three seconds of three workers.
 const LIES: usize = 18;
 
+/// Longer than coordinators wait for an announcement, and shorter than a worker waits for its bus.
+const SILENT: Duration = Duration::from_millis(1_500);
+
 /// As long as a worker may believe in its lease.
 const BELIEVED: Duration = Duration::from_secs(5);
 
@@ -150,11 +153,13 @@ fn forbidden(cluster: &mut Cluster) -> LocalBoxFuture<'_, anyhow::Result<()>> {
     .boxed_local()
 }
 
-/// A worker that cannot hear of it is declared dead: the one thing that makes two owners.
+/// A worker that is not heard is declared dead, and cannot hear of it: the one thing that makes two owners.
 fn verdict(cluster: &mut Cluster) -> LocalBoxFuture<'_, anyhow::Result<()>> {
     async move {
         let store = store(cluster).await?;
         let worker = cluster.serving().await?.host.clone();
+        cluster.nats.host.refuse(&worker, Wall::Drop)?;
+        tokio::time::sleep(SILENT).await;
         cut(&worker, &cluster.etcd.host, Wall::Drop)?;
         store.delete(&key::worker(&WorkerId::parse(worker.name)?), Expect::Any).await?;
         tokio::time::sleep(BELIEVED).await;

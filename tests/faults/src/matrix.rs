@@ -72,11 +72,12 @@ pub(crate) const ROWS: &[Row] = &[
     row("all_coordinators_are_stopped", Fault::Pause, Victim::Coordinators, 12, Rooms::Stay, Media::Back),
     quick("etcd_is_killed", Fault::Kill, Victim::Etcd, 3, Rooms::Stay, Media::NoGap),
     // A lease may be a second old when the outage begins, and etcd is found again after a wait: three seconds are
-    // the edge, and beyond it leases end in an etcd that lives, though no worker has died.
-    row("etcd_is_stopped_3s", Fault::Pause, Victim::Etcd, 3, Rooms::May, Media::Back),
-    quick("etcd_is_stopped_12s", Fault::Pause, Victim::Etcd, 12, Rooms::May, Media::Back),
-    row("etcd_is_cut_off", Fault::Cut(DROP), Victim::Etcd, 12, Rooms::May, Media::Back),
-    row("etcd_is_refused", Fault::Cut(REJECT), Victim::Etcd, 3, Rooms::May, Media::Back),
+    // the edge. Beyond it the leases of all end in an etcd that lives, and their workers claim their keys again.
+    row("etcd_is_stopped_3s", Fault::Pause, Victim::Etcd, 3, Rooms::Stay, Media::NoGap),
+    quick("etcd_is_stopped_12s", Fault::Pause, Victim::Etcd, 12, Rooms::Stay, Media::NoGap),
+    row("etcd_is_cut_off", Fault::Cut(DROP), Victim::Etcd, 12, Rooms::Stay, Media::NoGap),
+    row("etcd_is_refused", Fault::Cut(REJECT), Victim::Etcd, 3, Rooms::Stay, Media::NoGap),
+    row("etcd_is_refused_12s", Fault::Cut(REJECT), Victim::Etcd, 12, Rooms::Stay, Media::NoGap),
     quick("worker_is_killed", Fault::Kill, Victim::Worker, 8, Rooms::Leave, Media::Back),
     quick("worker_is_stopped_3s", Fault::Pause, Victim::Worker, 3, Rooms::Stay, Media::Back),
     quick("worker_is_stopped_12s", Fault::Pause, Victim::Worker, 12, Rooms::Leave, Media::Back),
