@@ -13,6 +13,7 @@ use crate::customer::{Customer, Orders};
 use crate::front::FRONT;
 use crate::matrix::Break;
 use crate::oracle::Overlap;
+use crate::servers::Servers;
 
 /// A picture that comes later than this was missed: some frames at 15 a second, and a busy machine's pauses.
 const NO_GAP: Duration = Duration::from_millis(1_500);
@@ -21,6 +22,7 @@ pub(crate) struct Row {
     pub(crate) name: &'static str,
     /// Part of what every change has to pass.
     pub(crate) quick: bool,
+    pub(crate) servers: Servers,
     pub(crate) deed: Deed,
     pub(crate) rooms: Rooms,
     pub(crate) media: Media,
@@ -56,6 +58,8 @@ pub(crate) enum Media {
     NoGap,
     /// Each other again, in the end.
     Back,
+    /// The same, and no page had to be loaded again.
+    Kept,
 }
 
 /// Whether two workers let people into one room.
@@ -116,6 +120,7 @@ impl Row {
         }
         match self.media {
             Media::NoGap => ensure!(seen.gap <= NO_GAP, "people have seen it"),
+            Media::Kept => ensure!(seen.reloads == 0, "a page had to be loaded again"),
             Media::Back => {}
         }
         ensure!(seen.orders.odd.is_empty(), "neither a room nor a clear refusal");
