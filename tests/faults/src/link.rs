@@ -153,8 +153,9 @@ fn is_as_asked(seen: &str) -> anyhow::Result<()> {
     ensure!((12.0..=28.0).contains(&loss), "20 % should be lost");
     ensure!((8.0..=50.0).contains(&twice), "a tenth of 240 should come twice");
     ensure!((50.0..56.0).contains(min), "50 ms are the least");
-    // A busy machine adds to it, and never takes away.
-    ensure!((58.0..75.0).contains(mean), "60 ms are the mean");
+    // A busy machine adds to the mean without bound, and never takes away; that jitter ends where it should is tested
+    // in `tests/link`, in virtual time.
+    ensure!(*mean >= 58.0, "60 ms are the mean");
     Ok(())
 }
 
@@ -171,7 +172,9 @@ mod tests {
         assert!(told(21, "50.2/60.2/77.1/5.9").is_ok());
         assert!(told(0, "50.2/60.2/77.1/5.9").is_err());
         assert!(told(21, "0.2/60.2/77.1/5.9").is_err());
-        assert!(told(21, "50.2/90.2/197.1/5.9").is_err());
+        assert!(told(21, "57.2/60.2/77.1/5.9").is_err(), "later than asked, all of them");
+        assert!(told(21, "50.2/51.2/52.1/0.9").is_err(), "no jitter");
+        assert!(told(21, "50.6/82.7/345.3/43.1").is_ok(), "a busy machine");
         assert!(is_as_asked("").is_err());
     }
 }
