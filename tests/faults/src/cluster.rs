@@ -1,5 +1,5 @@
 //! The cluster under test: NATS, etcd, two coordinators and three workers, each on a host of its own,
-//! with two people in one of its rooms.
+//! with two people in one of its rooms, and bots in another.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -42,7 +42,8 @@ pub(crate) const TOKEN: &str = "management";
 pub(crate) struct Cluster {
     pub(crate) watch: Watch,
     pub(crate) front: Front,
-    pub(crate) viewers: Viewers,
+    pub(crate) people: Viewers,
+    pub(crate) bots: Viewers,
     /// The room with people.
     pub(crate) room: String,
     /// Every room that was acknowledged.
@@ -108,11 +109,13 @@ impl Cluster {
             rooms.insert(made(&create_room(FRONT).await?).context("a room was refused")?);
         }
         let room = rooms.first().context("there are rooms")?.clone();
-        let viewers = Viewers::start(&pages, FRONT, &room, &logs)?;
+        let people = Viewers::people(&pages, FRONT, &room, &logs)?;
+        let bots = Viewers::bots(&pages, FRONT, &logs)?;
         let mut cluster = Self {
             watch,
             front,
-            viewers,
+            people,
+            bots,
             room,
             rooms,
             nats,
@@ -128,15 +131,21 @@ impl Cluster {
             _net: net,
         };
         cluster.everybody_sees().await?;
+        // That of the bots is one of them.
+        cluster.rooms.extend(places(FRONT).await.into_keys());
         Ok(cluster)
     }
 
-    /// Both people decode new pictures of each other, from now on.
+    /// The people, and the bots, see something new of each other, from now on.
     pub(crate) async fn everybody_sees(&mut self) -> anyhow::Result<()> {
         let since = clock::now();
-        let seen = eventually("both see each other", async || self.viewers.both_see(since)).await;
-        self.viewers.check()?;
-        seen
+        let (people, bots) = (&mut self.people, &mut self.bots);
+        let seen = eventually("people see each other", async || people.all_see(since)).await;
+        people.check()?;
+        seen?;
+        let heard = eventually("bots hear each other", async || bots.all_see(since)).await;
+        bots.check()?;
+        heard
     }
 
     /// Nothing is left of a fault, and nothing more comes of it: every worker is ready, every room is at the
@@ -261,7 +270,10 @@ pub(crate) fn start_twin(cluster: &Cluster, name: &str) -> anyhow::Result<Proces
 /// Beside this one.
 pub(crate) fn binary(name: &str) -> anyhow::Result<PathBuf> {
     let path = std::env::current_exe()?.with_file_name(name);
-    ensure!(path.exists(), "first: cargo build -p velella-coordinator -p velella-worker -p velella-link");
+    ensure!(
+        path.exists(),
+        "first: cargo build -p velella-coordinator -p velella-worker -p velella-link -p velella-load"
+    );
     Ok(path)
 }
 
