@@ -16,8 +16,9 @@ use crate::registry::Registry;
 use crate::shelf::Shelf;
 
 /// How long the key of a worker may be missing that placements name, if it was never seen or the worker
-/// announces itself. A worker finds the store within 2 s of its return: a connection attempt of 1 s and a wait
-/// of 0.5 s are the longest. With its lease of 5 s one that has lost the store alone loses its rooms in 8 s.
+/// announces itself. A worker asks a store that is away at least every 2 s: an answer is waited for 1.5 s, and
+/// the next attempt begins after 0.5 s. With its lease of 5 s, one that alone has lost the store loses its rooms
+/// within 8 s.
 pub(crate) const KEY_GRACE: Duration = Duration::from_millis(2_500);
 
 /// Living processes and cordons.
