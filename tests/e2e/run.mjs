@@ -30,7 +30,8 @@ function prepare() {
   if (process.env.VELELLA_BIN) return;
   if (!existsSync(join(web, "node_modules"))) must("npm", ["install", "--no-save"], web);
   if (!existsSync(join(web, "dist/index.html"))) must("npm", ["run", "build"], web);
-  must("cargo", ["build", "--locked", "-p", "velella-allinone"], root);
+  const packages = ["velella-allinone", "velella-coordinator", "velella-worker"].flatMap((name) => ["-p", name]);
+  must("cargo", ["build", "--locked", ...packages], root);
 }
 
 async function bundle() {

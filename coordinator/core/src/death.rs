@@ -43,7 +43,10 @@ impl Coordinator {
         let Some(revision) = revision.filter(|_| dead && living == Some(incarnation)) else { return };
         tracing::warn!(?whom, "nobody answers for a process and its port refuses: declared dead");
         match whom {
-            Suspect::Worker(_) => self.stats.workers_declared_dead += 1,
+            Suspect::Worker(id) => {
+                self.registry.prove_dead(&id);
+                self.stats.workers_declared_dead += 1;
+            }
             Suspect::Gateway(_) => self.stats.gateways_declared_dead += 1,
         }
         self.write(WriteStep::Declared, fact, Expect::Revision(revision));

@@ -100,7 +100,7 @@ impl Coordinator {
             let draining = self.leads && self.is_draining(&worker);
             for room in self.records.rooms_at(&worker) {
                 let Some(record) = self.records.room(&room) else { continue };
-                let why = match self.fleet.life(&record.placement, now) {
+                let why = match self.fleet.life(&record.placement, &self.registry, now) {
                     Life::Dead if self.leads || self.sessions.has_any_in(&room) => Why::Dead,
                     Life::Lives if draining => Why::Draining,
                     Life::Unknown(at) => {
@@ -120,7 +120,7 @@ impl Coordinator {
     /// Looks for rooms to move if this is one.
     pub(crate) fn wake_for(&mut self, room: &RoomId, now: Instant) {
         let Some(placement) = self.records.room(room).map(|record| &record.placement) else { return };
-        if self.is_draining(&placement.worker) || self.fleet.life(placement, now) != Life::Lives {
+        if self.is_draining(&placement.worker) || self.fleet.life(placement, &self.registry, now) != Life::Lives {
             self.evacuation.wake(now);
         }
     }

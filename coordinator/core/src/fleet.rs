@@ -1,7 +1,9 @@
 //! Which processes live, and what operators want of workers: what the store holds besides rooms and peers.
 //!
-//! A worker lives as long as its leased key stands. That the key is absent proves its death only if it
-//! was seen to stand before, or after a moment in which a lagging watch would have shown it.
+//! A worker lives as long as its leased key stands. That the key is absent proves its death at once only if
+//! it was seen to stand before and the worker is silent. Otherwise it proves it after a moment: in which a
+//! lagging watch would have shown the key, or a worker that announces itself has claimed it again, since a
+//! store that nobody reaches ends the leases of all.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -10,10 +12,14 @@ use velella_model::record::{CoordinatorRecord, Cordon, Placement, WorkerRecord};
 use velella_model::{CoordinatorId, Incarnation, WorkerId};
 
 use crate::input::{Entry, Fact, FleetFact, Noun, Revision};
+use crate::registry::Registry;
 use crate::shelf::Shelf;
 
-/// How long a worker that was never seen alive may stand in placements before it counts as dead.
-pub(crate) const UNKNOWN_GRACE: Duration = Duration::from_secs(2);
+/// How long the key of a worker may be missing that placements name, if it was never seen or the worker
+/// announces itself. A worker asks a store that is away at least every 2 s: an answer is waited for 1.5 s, and
+/// the next attempt begins after 0.5 s. With its lease of 5 s, one that alone has lost the store loses its rooms
+/// within 8 s.
+pub(crate) const KEY_GRACE: Duration = Duration::from_millis(2_500);
 
 /// Living processes and cordons.
 #[derive(Debug)]
@@ -23,8 +29,8 @@ pub struct Fleet {
     coordinators: Shelf<CoordinatorId, CoordinatorRecord>,
     /// The latest boot of each worker that was seen to die. As many as worker ids were ever used.
     dead: BTreeMap<WorkerId, Incarnation>,
-    /// Workers that placements name and nobody has seen, since when.
-    unknown: BTreeMap<WorkerId, Instant>,
+    /// Workers that placements name and whose keys are missing, since when.
+    missing: BTreeMap<WorkerId, Instant>,
     /// Which halves were listed once.
     listed: [bool; 2],
 }
@@ -54,7 +60,7 @@ impl Fleet {
             cordons: Shelf::new(),
             coordinators: Shelf::new(),
             dead: BTreeMap::new(),
-            unknown: BTreeMap::new(),
+            missing: BTreeMap::new(),
             listed: [false; 2],
         }
     }
@@ -98,7 +104,7 @@ impl Fleet {
             FleetFact::Worker(id, record) => {
                 let before = self.workers.get(&id).map(|record| record.incarnation);
                 let news = self.workers.watched(&id, revision, record);
-                self.unknown.remove(&id);
+                self.missing.remove(&id);
                 if let Some(before) = before.filter(|_| news) {
                     self.bury(id, before);
                 }
@@ -138,20 +144,22 @@ impl Fleet {
         self.cordons.get(worker).copied()
     }
 
-    /// Whether the boot that a placement names still lives.
-    pub(crate) fn life(&mut self, placement: &Placement, now: Instant) -> Life {
+    /// Whether the boot that a placement names still lives, by its key and by what is heard of it.
+    pub(crate) fn life(&mut self, placement: &Placement, registry: &Registry, now: Instant) -> Life {
         let Placement { worker, incarnation, .. } = placement;
         if let Some(living) = self.lives(worker) {
             return if living > *incarnation { Life::Dead } else { Life::Lives };
         }
-        if self.dead.get(worker).is_some_and(|dead| dead >= incarnation) {
-            return Life::Dead;
-        }
-        if !self.listed[0] {
+        let was_seen = self.dead.get(worker).is_some_and(|dead| dead >= incarnation);
+        if !was_seen && !self.listed[0] {
             return Life::Lives;
         }
-        let since = *self.unknown.entry(worker.clone()).or_insert(now);
-        if now >= since + UNKNOWN_GRACE { Life::Dead } else { Life::Unknown(since + UNKNOWN_GRACE) }
+        let until = *self.missing.entry(worker.clone()).or_insert(now) + KEY_GRACE;
+        let ask_again = if was_seen { registry.heard_until(worker, *incarnation, now) } else { Some(until) };
+        match ask_again {
+            Some(at) if now < until => Life::Unknown(at.min(until)),
+            Some(_) | None => Life::Dead,
+        }
     }
 
     /// Whether a coordinator that holds sockets is known to be gone.
@@ -184,15 +192,16 @@ impl FleetFact {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{room_record, start, worker};
+    use crate::registry::SUSPECT_AFTER;
+    use crate::testing::{announce, room_record, start, worker};
 
     #[test]
-    fn a_worker_that_was_seen_to_die_is_dead_at_once() {
+    fn a_silent_worker_whose_key_vanishes_is_dead_at_once() {
         let (mut fleet, t0) = (Fleet::new(), start());
         fleet.watched(alive("w1", 1), Revision(1));
-        assert_eq!(fleet.life(&room_record("w1").placement, t0), Life::Lives);
+        assert_eq!(life(&mut fleet, t0), Life::Lives);
         fleet.watched(FleetFact::Worker(worker("w1"), None), Revision(2));
-        assert_eq!(fleet.life(&room_record("w1").placement, t0), Life::Dead);
+        assert_eq!(life(&mut fleet, t0), Life::Dead);
         let may_live = |n| fleet.may_live(&worker("w1"), Incarnation(n));
         assert_eq!([may_live(1), may_live(2)], [false, true], "a later boot is another matter");
     }
@@ -203,21 +212,43 @@ mod tests {
         fleet.watched(alive("w1", 1), Revision(1));
         fleet.watched(FleetFact::Worker(worker("w1"), None), Revision(2));
         fleet.watched(alive("w1", 1), Revision(3));
-        assert_eq!(fleet.life(&room_record("w1").placement, t0), Life::Lives);
+        assert_eq!(life(&mut fleet, t0), Life::Lives);
         fleet.watched(alive("w1", 2), Revision(4));
-        assert_eq!(fleet.life(&room_record("w1").placement, t0), Life::Dead);
+        assert_eq!(life(&mut fleet, t0), Life::Dead);
     }
 
     #[test]
     fn a_worker_that_nobody_has_seen_gets_a_moment() {
         let (mut fleet, t0) = (Fleet::new(), start());
-        let placement = room_record("w1").placement;
-        assert_eq!(fleet.life(&placement, t0), Life::Lives, "nothing was listed yet");
+        assert_eq!(life(&mut fleet, t0), Life::Lives, "nothing was listed yet");
         fleet.listed(Noun::Workers, Vec::new(), Revision(5));
-        assert_eq!(fleet.life(&placement, t0), Life::Unknown(t0 + UNKNOWN_GRACE));
-        assert_eq!(fleet.life(&placement, t0 + UNKNOWN_GRACE), Life::Dead);
+        assert_eq!(life(&mut fleet, t0), Life::Unknown(t0 + KEY_GRACE));
+        assert_eq!(life(&mut fleet, t0 + KEY_GRACE), Life::Dead);
         fleet.watched(alive("w1", 1), Revision(6));
-        assert_eq!(fleet.life(&placement, t0 + UNKNOWN_GRACE), Life::Lives);
+        assert_eq!(life(&mut fleet, t0 + KEY_GRACE), Life::Lives);
+    }
+
+    #[test]
+    fn a_worker_that_announces_itself_gets_a_moment_to_claim_its_key_again() {
+        let (mut fleet, mut registry, t0) = (Fleet::new(), Registry::default(), start());
+        fleet.watched(alive("w1", 1), Revision(1));
+        registry.hear(announce("w1", 1, 1), t0);
+        fleet.watched(FleetFact::Worker(worker("w1"), None), Revision(2));
+        let placement = room_record("w1").placement;
+        let heard_until = t0 + SUSPECT_AFTER;
+        assert_eq!(fleet.life(&placement, &registry, t0), Life::Unknown(heard_until));
+        assert_eq!(fleet.life(&placement, &registry, heard_until), Life::Dead, "it is silent now");
+        registry.hear(announce("w1", 1, 2), heard_until);
+        assert_eq!(fleet.life(&placement, &registry, heard_until), Life::Unknown(heard_until + SUSPECT_AFTER));
+        registry.hear(announce("w1", 1, 3), t0 + KEY_GRACE);
+        assert_eq!(fleet.life(&placement, &registry, t0 + KEY_GRACE), Life::Dead, "it has lost the store for itself");
+        fleet.watched(alive("w1", 1), Revision(3));
+        assert_eq!(fleet.life(&placement, &registry, t0 + KEY_GRACE), Life::Lives);
+    }
+
+    /// Nothing is heard of it.
+    fn life(fleet: &mut Fleet, now: Instant) -> Life {
+        fleet.life(&room_record("w1").placement, &Registry::default(), now)
     }
 
     fn alive(id: &str, incarnation: u64) -> FleetFact {

@@ -155,7 +155,9 @@ impl Coordinator {
             return;
         };
         opening.retry_at = Some(now + OPEN_RETRY);
-        if self.registry.is_over(&record.placement) || self.fleet.life(&record.placement, now) == Life::Dead {
+        if self.registry.is_over(&record.placement)
+            || self.fleet.life(&record.placement, &self.registry, now) == Life::Dead
+        {
             return self.move_room(&room, None, now);
         }
         opening.retry_at = None;

@@ -195,7 +195,7 @@ impl Coordinator {
                 self.stats.rooms_moved += 1;
                 // A worker that is only thought dead looks after its rooms itself before it returns.
                 let stays = (worker, incarnation) == (&from.worker, &from.incarnation);
-                if !stays && self.fleet.life(from, now) != Life::Dead {
+                if !stays && self.fleet.life(from, &self.registry, now) != Life::Dead {
                     self.close_room_at(room, from);
                 }
             }

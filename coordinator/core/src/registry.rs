@@ -35,6 +35,8 @@ struct Known {
     heard_at: Instant,
     /// When it is worth a probe.
     probe_at: Instant,
+    /// It was proven dead, and has not announced itself since.
+    proven_dead: bool,
     reservations: Reservations,
 }
 
@@ -76,6 +78,7 @@ impl Registry {
         known.reservations.cover(announce.assigned_total, now);
         known.announce = announce;
         known.heard_at = now;
+        known.proven_dead = false;
         known.probe_at = now + SUSPECT_AFTER;
         Heard::Renewed
     }
@@ -88,6 +91,20 @@ impl Registry {
     /// What a worker says of itself; `None` when it is not heard of at all.
     pub(crate) fn state(&self, worker: &WorkerId) -> Option<WorkerState> {
         self.workers.get(worker).map(|known| known.announce.state)
+    }
+
+    /// Until when a boot is not silent; `None` when it is, was proven dead, or gives its rooms away anyway.
+    pub(crate) fn heard_until(&self, worker: &WorkerId, incarnation: Incarnation, now: Instant) -> Option<Instant> {
+        let known = self.workers.get(worker).filter(|known| known.announce.incarnation == incarnation)?;
+        let stays = !known.proven_dead && known.announce.state != WorkerState::Draining;
+        Some(known.heard_at + SUSPECT_AFTER).filter(|until| stays && now < *until)
+    }
+
+    /// Nobody answers for it, and its port refuses.
+    pub(crate) fn prove_dead(&mut self, worker: &WorkerId) {
+        if let Some(known) = self.workers.get_mut(worker) {
+            known.proven_dead = true;
+        }
     }
 
     /// Worth a probe now.
@@ -180,7 +197,8 @@ impl Registry {
 
 impl Known {
     fn new(announce: Announce, now: Instant) -> Self {
-        Self { announce, heard_at: now, probe_at: now + SUSPECT_AFTER, reservations: Reservations::default() }
+        let (probe_at, reservations) = (now + SUSPECT_AFTER, Reservations::default());
+        Self { announce, heard_at: now, probe_at, proven_dead: false, reservations }
     }
 
     fn is_silent(&self, now: Instant) -> bool {
@@ -236,6 +254,21 @@ mod tests {
         assert_eq!(registry.hear(announce("w1", 2, 5), t0), Heard::Stale);
         assert_eq!(registry.hear(announce("w1", 1, 99), t0), Heard::Stale);
         assert_eq!(registry.hear(announce("w1", 3, 0), t0), Heard::Restarted { before: Incarnation(2) });
+    }
+
+    #[test]
+    fn who_is_proven_dead_or_drains_is_not_waited_for() {
+        let (mut registry, t0) = (Registry::default(), start());
+        let heard =
+            |registry: &Registry, incarnation| registry.heard_until(&worker("w1"), Incarnation(incarnation), t0);
+        registry.hear(announce("w1", 1, 1), t0);
+        assert_eq!([heard(&registry, 1), heard(&registry, 2)], [Some(t0 + SUSPECT_AFTER), None]);
+        registry.prove_dead(&worker("w1"));
+        assert_eq!(heard(&registry, 1), None);
+        registry.hear(announce("w1", 1, 2), t0);
+        assert_eq!(heard(&registry, 1), Some(t0 + SUSPECT_AFTER), "it lives after all");
+        registry.hear(Announce { state: WorkerState::Draining, ..announce("w1", 1, 3) }, t0);
+        assert_eq!(heard(&registry, 1), None);
     }
 
     #[test]

@@ -6,7 +6,7 @@ import { resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { eventually, PATIENCE_MS } from "./patience";
 
-const BINARY = process.env.VELELLA_BIN ?? resolve("../../target/debug/velella");
+export const BINARY = process.env.VELELLA_BIN ?? resolve("../../target/debug/velella");
 const LOG = resolve("artifacts/server.log");
 const LISTENING = /listening on (http:\/\/[^\s]+)/;
 

@@ -16,13 +16,17 @@ use velella_model::{CoordinatorId, Generation, Incarnation, WorkerId, key, subje
 use velella_store::etcd::{EtcdOptions, EtcdStore};
 use velella_store::{Expect, Store};
 
-use crate::cluster::{Cluster, ETCD, NATS, eventually, is_ready, metric, start_twin};
+use crate::cluster::{Cluster, eventually, is_ready, metric, start_twin};
 use crate::hosts::{Wall, cut};
 use crate::row::{Act, Deed, Media, Owners, Rooms, Row};
+use crate::servers::{ETCD, NATS, Servers, configure_nats};
 use crate::watch::states;
 
 /// Announcements that lie, before it is enough: three seconds of three workers.
 const LIES: usize = 18;
+
+/// Longer than coordinators wait for an announcement, and shorter than a worker waits for its bus.
+const SILENT: Duration = Duration::from_millis(1_500);
 
 /// As long as a worker may believe in its lease.
 const BELIEVED: Duration = Duration::from_secs(5);
@@ -31,7 +35,15 @@ const BELIEVED: Duration = Duration::from_secs(5);
 const ANOTHER_MAJOR: u8 = 99;
 
 const fn row(name: &'static str, act: Act, media: Media) -> Row {
-    Row { name, quick: true, deed: Deed::Act(act), rooms: Rooms::Stay, media, owners: Owners::One }
+    Row {
+        name,
+        quick: true,
+        servers: Servers::One,
+        deed: Deed::Act(act),
+        rooms: Rooms::Stay,
+        media,
+        owners: Owners::One,
+    }
 }
 
 pub(crate) const ROWS: &[Row] = &[
@@ -141,21 +153,25 @@ fn forbidden(cluster: &mut Cluster) -> LocalBoxFuture<'_, anyhow::Result<()>> {
     async move {
         let holdings = subject::HOLDINGS;
         let user = format!("user: all, password: x, permissions: {{ publish: {{ deny: [\"{holdings}\"] }} }}");
-        cluster.configure_nats(&format!("authorization {{ users: [{{ {user} }}] }}\nno_auth_user: all\n"))?;
-        cluster.nats.restart()?;
+        let host = cluster.nats_host()?.clone();
+        let rules = format!("authorization {{ users: [{{ {user} }}] }}\nno_auth_user: all\n");
+        configure_nats(&host, &[], &cluster.logs, &rules)?;
+        cluster.process(host.name)?.restart()?;
         tells(cluster, "w1", "velella_nats_forbidden_total", 1.0, "NATS forbids a subject").await?;
-        cluster.configure_nats("")?;
-        cluster.nats.restart()
+        configure_nats(&host, &[], &cluster.logs, "")?;
+        cluster.process(host.name)?.restart()
     }
     .boxed_local()
 }
 
-/// A worker that cannot hear of it is declared dead: the one thing that makes two owners.
+/// A worker that is not heard is declared dead, and cannot hear of it: the one thing that makes two owners.
 fn verdict(cluster: &mut Cluster) -> LocalBoxFuture<'_, anyhow::Result<()>> {
     async move {
         let store = store(cluster).await?;
         let worker = cluster.serving().await?.host.clone();
-        cut(&worker, &cluster.etcd.host, Wall::Drop)?;
+        cluster.nats_host()?.refuse(&worker, Wall::Drop)?;
+        tokio::time::sleep(SILENT).await;
+        cut(&worker, cluster.etcd_host()?, Wall::Drop)?;
         store.delete(&key::worker(&WorkerId::parse(worker.name)?), Expect::Any).await?;
         tokio::time::sleep(BELIEVED).await;
         cluster.heal()
@@ -173,12 +189,12 @@ async fn tells(cluster: &mut Cluster, name: &str, counted: &str, count: f64, say
 }
 
 async fn store(cluster: &Cluster) -> anyhow::Result<EtcdStore> {
-    let endpoints = vec![format!("http://{}:{ETCD}", cluster.etcd.host.ip)];
+    let endpoints = vec![format!("http://{}:{ETCD}", cluster.etcd_host()?.ip)];
     Ok(EtcdStore::connect(EtcdOptions { endpoints, ..EtcdOptions::default() }).await?)
 }
 
 async fn bus(cluster: &Cluster) -> anyhow::Result<NatsBus> {
-    let servers = vec![format!("nats://{}:{NATS}", cluster.nats.host.ip)];
+    let servers = vec![format!("nats://{}:{NATS}", cluster.nats_host()?.ip)];
     Ok(NatsBus::connect(NatsOptions { servers, name: "faults".to_owned(), ..NatsOptions::default() }).await?)
 }
 

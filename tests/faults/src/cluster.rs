@@ -1,5 +1,5 @@
 //! The cluster under test: NATS, etcd, two coordinators and three workers, each on a host of its own,
-//! with two people in one of its rooms.
+//! with two people in one of its rooms, and bots in another.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -15,6 +15,7 @@ use crate::full::Disk;
 use crate::hosts::{Host, Net};
 use crate::http::{self, Answer};
 use crate::process::Process;
+use crate::servers::{self, ETCD, ETCD_DISK, NATS, Servers};
 use crate::viewers::Viewers;
 use crate::watch::{State, Watch, states};
 
@@ -33,13 +34,6 @@ const EMPTY_ROOMS: usize = 6;
 /// Ports of every process on its own host.
 pub(crate) const ADMIN: u16 = 9_568;
 pub(crate) const HTTP: u16 = 5_002;
-pub(crate) const NATS: u16 = 4_222;
-pub(crate) const ETCD: u16 = 2_379;
-const ETCD_PEERS: u16 = 2_380;
-/// In the directory of the logs.
-const NATS_CONFIG: &str = "nats.conf";
-pub(crate) const ETCD_DISK: &str = "etcd";
-
 const MEDIA: u16 = 10_000;
 
 /// Opens the management API.
@@ -48,13 +42,15 @@ pub(crate) const TOKEN: &str = "management";
 pub(crate) struct Cluster {
     pub(crate) watch: Watch,
     pub(crate) front: Front,
-    pub(crate) viewers: Viewers,
+    pub(crate) people: Viewers,
+    pub(crate) bots: Viewers,
     /// The room with people.
     pub(crate) room: String,
     /// Every room that was acknowledged.
     pub(crate) rooms: BTreeSet<String>,
-    pub(crate) nats: Process,
-    pub(crate) etcd: Process,
+    /// One, usually.
+    pub(crate) nats: Vec<Process>,
+    pub(crate) etcd: Vec<Process>,
     pub(crate) coordinators: Vec<Process>,
     pub(crate) workers: Vec<Process>,
     pub(crate) pages: Host,
@@ -85,16 +81,13 @@ impl Place {
 
 impl Cluster {
     /// Everything runs and both people see each other.
-    pub(crate) async fn start(mut net: Net, logs: PathBuf) -> anyhow::Result<Self> {
-        let nats = net.host("nats")?;
-        configure_nats(&nats, &logs, "")?;
-        let config = vec!["--config".to_owned(), logs.join(NATS_CONFIG).display().to_string()];
-        let nats = Process::start(&nats, server("nats-server"), config, &logs)?;
+    pub(crate) async fn start(mut net: Net, logs: PathBuf, servers: Servers) -> anyhow::Result<Self> {
+        let nats = servers.start_nats(&mut net, &logs)?;
         let disk = Disk::mount(&logs.join(ETCD_DISK))?;
-        let etcd = start_etcd(&net.host("etcd")?, &logs)?;
+        let etcd = servers.start_etcd(&mut net, &logs)?;
         let joined = [
-            format!("--nats-url=nats://{}:{NATS}", nats.host.ip),
-            format!("--etcd-url=http://{}:{ETCD}", etcd.host.ip),
+            format!("--nats-url={}", servers::urls("nats", &nats, NATS)),
+            format!("--etcd-url={}", servers::urls("http", &etcd, ETCD)),
         ];
         let mut coordinators = Vec::new();
         for name in ["c1", "c2"] {
@@ -116,11 +109,13 @@ impl Cluster {
             rooms.insert(made(&create_room(FRONT).await?).context("a room was refused")?);
         }
         let room = rooms.first().context("there are rooms")?.clone();
-        let viewers = Viewers::start(&pages, FRONT, &room, &logs)?;
+        let people = Viewers::people(&pages, FRONT, &room, &logs)?;
+        let bots = Viewers::bots(&pages, FRONT, &logs)?;
         let mut cluster = Self {
             watch,
             front,
-            viewers,
+            people,
+            bots,
             room,
             rooms,
             nats,
@@ -136,15 +131,21 @@ impl Cluster {
             _net: net,
         };
         cluster.everybody_sees().await?;
+        // That of the bots is one of them.
+        cluster.rooms.extend(places(FRONT).await.into_keys());
         Ok(cluster)
     }
 
-    /// Both people decode new pictures of each other, from now on.
+    /// The people, and the bots, see something new of each other, from now on.
     pub(crate) async fn everybody_sees(&mut self) -> anyhow::Result<()> {
         let since = clock::now();
-        let seen = eventually("both see each other", async || self.viewers.both_see(since)).await;
-        self.viewers.check()?;
-        seen
+        let (people, bots) = (&mut self.people, &mut self.bots);
+        let seen = eventually("people see each other", async || people.all_see(since)).await;
+        people.check()?;
+        seen?;
+        let heard = eventually("bots hear each other", async || bots.all_see(since)).await;
+        bots.check()?;
+        heard
     }
 
     /// Nothing is left of a fault, and nothing more comes of it: every worker is ready, every room is at the
@@ -209,13 +210,14 @@ impl Cluster {
 
     /// The process on the host of that name.
     pub(crate) fn process(&mut self, name: &str) -> anyhow::Result<&mut Process> {
-        let all = [&mut self.nats, &mut self.etcd].into_iter().chain(&mut self.coordinators).chain(&mut self.workers);
-        all.into_iter().find(|process| process.host.name == name).with_context(|| format!("{name} is no process"))
+        let servers = self.nats.iter_mut().chain(&mut self.etcd);
+        let mut all = servers.chain(&mut self.coordinators).chain(&mut self.workers);
+        all.find(|process| process.host.name == name).with_context(|| format!("{name} is no process"))
     }
 
     /// All hosts; this process is beside them.
     pub(crate) fn hosts(&self) -> impl Iterator<Item = &Host> {
-        let processes = [&self.nats, &self.etcd].into_iter().chain(&self.coordinators).chain(&self.workers);
+        let processes = self.nats.iter().chain(&self.etcd).chain(&self.coordinators).chain(&self.workers);
         processes.map(|process| &process.host).chain([&self.pages, &self.spare])
     }
 
@@ -224,39 +226,19 @@ impl Cluster {
         self.logs.join(ETCD_DISK)
     }
 
-    /// For its next start.
-    pub(crate) fn configure_nats(&self, more: &str) -> anyhow::Result<()> {
-        configure_nats(&self.nats.host, &self.logs, more)
+    /// Of the only one, or the first.
+    pub(crate) fn nats_host(&self) -> anyhow::Result<&Host> {
+        Ok(&self.nats.first().context("NATS was started")?.host)
+    }
+
+    /// Of the only one, or the first.
+    pub(crate) fn etcd_host(&self) -> anyhow::Result<&Host> {
+        Ok(&self.etcd.first().context("etcd was started")?.host)
     }
 
     pub(crate) fn heal(&self) -> anyhow::Result<()> {
         self.hosts().try_for_each(Host::heal)
     }
-}
-
-/// `more` are lines of its own configuration.
-fn configure_nats(host: &Host, logs: &Path, more: &str) -> anyhow::Result<()> {
-    let listen = format!("listen: \"{}:{NATS}\"", host.ip);
-    let text = format!("{listen}\nping_interval: \"5s\"\nping_max: 2\nwrite_deadline: \"2s\"\n{more}");
-    Ok(std::fs::write(logs.join(NATS_CONFIG), text)?)
-}
-
-fn start_etcd(host: &Host, logs: &Path) -> anyhow::Result<Process> {
-    Process::start(host, server("etcd"), etcd_arguments(host, &logs.join(ETCD_DISK).join("data")), logs)
-}
-
-/// A cluster of one that keeps its data in `dir`.
-pub(crate) fn etcd_arguments(host: &Host, dir: &Path) -> Vec<String> {
-    let (clients, peers) = (format!("http://{}:{ETCD}", host.ip), format!("http://{}:{ETCD_PEERS}", host.ip));
-    vec![
-        "--name=m0".to_owned(),
-        format!("--data-dir={}", dir.display()),
-        format!("--listen-client-urls={clients}"),
-        format!("--advertise-client-urls={clients}"),
-        format!("--listen-peer-urls={peers}"),
-        format!("--initial-advertise-peer-urls={peers}"),
-        format!("--initial-cluster=m0={peers}"),
-    ]
 }
 
 fn start_coordinator(host: &Host, joined: &[String], logs: &Path) -> anyhow::Result<Process> {
@@ -285,16 +267,13 @@ pub(crate) fn start_twin(cluster: &Cluster, name: &str) -> anyhow::Result<Proces
     start_worker(&cluster.spare, name, &cluster.joined, &cluster.logs)
 }
 
-/// Debian keeps servers where only root looks.
-fn server(name: &str) -> PathBuf {
-    let debian = Path::new("/usr/sbin").join(name);
-    if debian.exists() { debian } else { PathBuf::from(name) }
-}
-
 /// Beside this one.
 pub(crate) fn binary(name: &str) -> anyhow::Result<PathBuf> {
     let path = std::env::current_exe()?.with_file_name(name);
-    ensure!(path.exists(), "first: cargo build -p velella-coordinator -p velella-worker -p velella-link");
+    ensure!(
+        path.exists(),
+        "first: cargo build -p velella-coordinator -p velella-worker -p velella-link -p velella-load"
+    );
     Ok(path)
 }
 
@@ -315,7 +294,7 @@ pub(crate) async fn ask(at: SocketAddr, path: &str) -> std::io::Result<Answer> {
     http::send(at, "GET", path, &lines, http::PATIENCE).await
 }
 
-async fn ready_workers(at: SocketAddr) -> Option<u64> {
+pub(crate) async fn ready_workers(at: SocketAddr) -> Option<u64> {
     ask(at, "/cluster/totals").await.ok()?.json().get("workers_ready")?.as_u64()
 }
 

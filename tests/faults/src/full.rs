@@ -15,11 +15,12 @@ use serde_json::{Value, json};
 use velella_store::etcd::{EtcdOptions, EtcdStore};
 use velella_store::{Expect, Store};
 
-use crate::cluster::{Cluster, ETCD, create_room, eventually, made};
+use crate::cluster::{Cluster, create_room, eventually, made};
 use crate::front::FRONT;
 use crate::hosts::run;
 use crate::http;
 use crate::row::{Act, Deed, Media, Owners, Rooms, Row};
+use crate::servers::{ETCD, ETCD_DISK, Servers};
 
 /// Less than any database of etcd.
 const TINY_QUOTA: &str = "--quota-backend-bytes=16384";
@@ -35,7 +36,15 @@ const BRICK_BYTES: usize = 1_000_000;
 const BRICKS_MAX: usize = 100;
 
 const fn row(name: &'static str, act: Act) -> Row {
-    Row { name, quick: true, deed: Deed::Act(act), rooms: Rooms::Stay, media: Media::NoGap, owners: Owners::One }
+    Row {
+        name,
+        quick: true,
+        servers: Servers::One,
+        deed: Deed::Act(act),
+        rooms: Rooms::Stay,
+        media: Media::NoGap,
+        owners: Owners::One,
+    }
 }
 
 pub(crate) const ROWS: &[Row] =
@@ -67,14 +76,14 @@ impl Drop for Disk {
 /// Nothing is written while the alarm stands, what was written can be read, and nobody loses a lease.
 fn over_quota(cluster: &mut Cluster) -> LocalBoxFuture<'_, anyhow::Result<()>> {
     async move {
-        cluster.etcd.restart_with(&[TINY_QUOTA])?;
+        cluster.process(ETCD_DISK)?.restart_with(&[TINY_QUOTA])?;
         eventually("a room is refused", async || {
             create_room(FRONT).await.is_ok_and(|answer| made(&answer).is_none() && answer.status == 503)
         })
         .await?;
         tokio::time::sleep(FULL).await;
         says_full(cluster)?;
-        cluster.etcd.restart_with(&[])?;
+        cluster.process(ETCD_DISK)?.restart_with(&[])?;
         eventually("the alarm ends", async || disarm(cluster).await).await
     }
     .boxed_local()
@@ -85,7 +94,7 @@ fn full_disk(cluster: &mut Cluster) -> LocalBoxFuture<'_, anyhow::Result<()>> {
     async move {
         let ballast = cluster.disk().join("ballast");
         fill(&ballast)?;
-        let endpoints = vec![format!("http://{}:{ETCD}", cluster.etcd.host.ip)];
+        let endpoints = vec![format!("http://{}:{ETCD}", cluster.etcd_host()?.ip)];
         let store = EtcdStore::connect(EtcdOptions { endpoints, ..EtcdOptions::default() }).await?;
         let mut refused = false;
         for _ in 0..BRICKS_MAX {
@@ -98,9 +107,9 @@ fn full_disk(cluster: &mut Cluster) -> LocalBoxFuture<'_, anyhow::Result<()>> {
         ensure!(refused, "the disk is not full");
         tokio::time::sleep(FULL).await;
         fs::remove_file(&ballast)?;
-        let log = cluster.etcd.log();
+        let log = cluster.process(ETCD_DISK)?.log();
         ensure!(log.contains("no space left on device"), "the log of etcd does not say that its disk is full");
-        cluster.etcd.restart()?;
+        cluster.process(ETCD_DISK)?.restart()?;
         eventually("what filled it is gone", async || store.delete("velella-faults/brick", Expect::Any).await.is_ok())
             .await
     }
@@ -115,7 +124,8 @@ fn says_full(cluster: &Cluster) -> anyhow::Result<()> {
 
 /// Ends every alarm; whether there was none left.
 async fn disarm(cluster: &Cluster) -> bool {
-    let at = SocketAddr::from((cluster.etcd.host.ip, ETCD));
+    let Ok(etcd) = cluster.etcd_host() else { return false };
+    let at = SocketAddr::from((etcd.ip, ETCD));
     let alarm = async |what: Value| {
         let lines = http::body(None, &what);
         http::send(at, "POST", "/v3/maintenance/alarm", &lines, http::PATIENCE).await.map(|answer| answer.json())

@@ -119,6 +119,13 @@ impl Host {
         }
     }
 
+    /// Of what comes from `from` this share is lost; between 0 and 1.
+    pub(crate) fn lose(&self, from: &Self, share: &str) -> anyhow::Result<()> {
+        let from = from.ip.to_string();
+        let random = ["-m", "statistic", "--mode", "random", "--probability", share];
+        self.iptables(&[&["-A", "INPUT", "-s", &from], random.as_slice(), &["-j", "DROP"]].concat())
+    }
+
     /// How many packets have ended at the wall.
     pub(crate) fn stopped(&self) -> anyhow::Result<u64> {
         let listed = self.command("iptables").args(["-w", "-L", "INPUT", "-v", "-n", "-x"]).output()?;

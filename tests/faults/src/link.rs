@@ -11,6 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::cluster::{Cluster, binary};
 use crate::hosts::Host;
 use crate::row::{Act, Deed, Media, Owners, Rooms, Row};
+use crate::servers::{ETCD_DISK, Servers};
 
 /// Any, since every host has queues of its own.
 const QUEUE: &str = "1";
@@ -25,17 +26,24 @@ const CONTROL: &[&str] = &["--delay-ms=150", "--loss-percent=30"];
 const ASKED: &[&str] = &["--delay-ms=50", "--jitter-ms=20", "--loss-percent=20", "--duplicate-percent=10"];
 const PINGS: u32 = 300;
 
+/// Of the packets on the link of the people, one in ten, each way, and for how long.
+const LOST: &str = "0.1";
+const LOSSY: Duration = Duration::from_secs(8);
+/// Two videos and two sounds there and back make thousands.
+const LOST_MIN: u64 = 100;
+
 /// Half a second for each write that has to be on the disk.
 const SLOW_DISK: &str = "inject=fsync,fdatasync:delay_enter=500000";
 
 const fn row(name: &'static str, quick: bool, act: Act, rooms: Rooms, media: Media) -> Row {
-    Row { name, quick, deed: Deed::Act(act), rooms, media, owners: Owners::One }
+    Row { name, quick, servers: Servers::One, deed: Deed::Act(act), rooms, media, owners: Owners::One }
 }
 
 pub(crate) const ROWS: &[Row] = &[
     row("a_bad_link_is_as_bad_as_asked", true, as_asked, Rooms::Stay, Media::NoGap),
     // The lease of one worker may end by bad luck; those of several, or again and again, would be flapping.
     row("the_control_network_is_bad", false, bad_control, Rooms::AtMost(3), Media::Back),
+    row("the_link_of_the_people_loses_packets", true, lossy, Rooms::Stay, Media::NoGap),
     row("the_disk_of_etcd_is_slow", false, slow_disk, Rooms::Stay, Media::NoGap),
 ];
 
@@ -77,7 +85,7 @@ fn as_asked(cluster: &mut Cluster) -> LocalBoxFuture<'_, anyhow::Result<()>> {
 /// Between the workers and their servers, both ways.
 fn bad_control(cluster: &mut Cluster) -> LocalBoxFuture<'_, anyhow::Result<()>> {
     async move {
-        let servers = [&cluster.nats.host, &cluster.etcd.host];
+        let servers = [cluster.nats_host()?, cluster.etcd_host()?];
         let workers: Vec<&Host> = cluster.workers.iter().map(|worker| &worker.host).collect();
         let mut links = Vec::new();
         for host in servers.iter().chain(&workers) {
@@ -96,10 +104,24 @@ fn bad_control(cluster: &mut Cluster) -> LocalBoxFuture<'_, anyhow::Result<()>> 
     .boxed_local()
 }
 
+/// Between the people and their worker, both ways; what is lost is asked for again.
+fn lossy(cluster: &mut Cluster) -> LocalBoxFuture<'_, anyhow::Result<()>> {
+    async move {
+        let (worker, people) = (&cluster.serving().await?.host, &cluster.pages);
+        worker.lose(people, LOST)?;
+        people.lose(worker, LOST)?;
+        tokio::time::sleep(LOSSY).await;
+        let lost = worker.stopped()? + people.stopped()?;
+        ensure!(lost > LOST_MIN, "only {lost} packets were lost");
+        cluster.heal()
+    }
+    .boxed_local()
+}
+
 /// By a tracer that makes etcd wait.
 fn slow_disk(cluster: &mut Cluster) -> LocalBoxFuture<'_, anyhow::Result<()>> {
     async move {
-        let pid = cluster.etcd.pid().context("etcd runs")?.to_string();
+        let pid = cluster.process(ETCD_DISK)?.pid().context("etcd runs")?.to_string();
         let mut strace = Command::new("strace");
         strace.args(["-f", "-q", "-e", "trace=fsync,fdatasync", "-e", SLOW_DISK, "-p", &pid]);
         strace.stdin(Stdio::null()).stdout(Stdio::null());
@@ -131,8 +153,9 @@ fn is_as_asked(seen: &str) -> anyhow::Result<()> {
     ensure!((12.0..=28.0).contains(&loss), "20 % should be lost");
     ensure!((8.0..=50.0).contains(&twice), "a tenth of 240 should come twice");
     ensure!((50.0..56.0).contains(min), "50 ms are the least");
-    // A busy machine adds to it, and never takes away.
-    ensure!((58.0..75.0).contains(mean), "60 ms are the mean");
+    // A busy machine adds to the mean without bound, and never takes away; that jitter ends where it should is tested
+    // in `tests/link`, in virtual time.
+    ensure!(*mean >= 58.0, "60 ms are the mean");
     Ok(())
 }
 
@@ -149,7 +172,9 @@ mod tests {
         assert!(told(21, "50.2/60.2/77.1/5.9").is_ok());
         assert!(told(0, "50.2/60.2/77.1/5.9").is_err());
         assert!(told(21, "0.2/60.2/77.1/5.9").is_err());
-        assert!(told(21, "50.2/90.2/197.1/5.9").is_err());
+        assert!(told(21, "57.2/60.2/77.1/5.9").is_err(), "later than asked, all of them");
+        assert!(told(21, "50.2/51.2/52.1/0.9").is_err(), "no jitter");
+        assert!(told(21, "50.6/82.7/345.3/43.1").is_ok(), "a busy machine");
         assert!(is_as_asked("").is_err());
     }
 }

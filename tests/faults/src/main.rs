@@ -13,21 +13,24 @@ mod link;
 mod matrix;
 mod oracle;
 mod process;
+mod rolling;
 mod row;
+mod servers;
 mod viewers;
 mod watch;
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
 
-use crate::cluster::{Cluster, ETCD_DISK};
+use crate::cluster::Cluster;
 use crate::full::Disk;
 use crate::hosts::Net;
 use crate::row::Row;
+use crate::servers::{ETCD_DISK, Servers};
 
 /// Breaks a cluster of real processes, one thing after another, and checks what was promised
 #[derive(Parser)]
@@ -62,22 +65,30 @@ fn break_all(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         .chain(bad_input::ROWS)
         .chain(full::ROWS)
         .chain(link::ROWS)
+        .chain(rolling::ROWS)
         .filter(|row| arguments.wants(row))
         .collect();
     for _ in 0..arguments.times {
-        let net = Net::enter()?;
-        // A former run's data would be found.
-        Disk::unmount(&arguments.logs.join(ETCD_DISK));
-        let _ = std::fs::remove_dir_all(&arguments.logs);
-        std::fs::create_dir_all(&arguments.logs)?;
-        let logs = arguments.logs.canonicalize()?;
-        // Its threads live where this one is now.
-        let runtime = tokio::runtime::Runtime::new()?;
-        if !runtime.block_on(run(net, logs, &rows))? {
-            return Ok(ExitCode::FAILURE);
+        for servers in [Servers::One, Servers::Several] {
+            let rows: Vec<&Row> = rows.iter().copied().filter(|row| row.servers == servers).collect();
+            if !rows.is_empty() && !break_one_cluster(servers, &rows, &arguments.logs)? {
+                return Ok(ExitCode::FAILURE);
+            }
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether all went well.
+fn break_one_cluster(servers: Servers, rows: &[&Row], logs: &Path) -> anyhow::Result<bool> {
+    let net = Net::enter()?;
+    // A former run's data would be found.
+    Disk::unmount(&logs.join(ETCD_DISK));
+    let _ = std::fs::remove_dir_all(logs);
+    std::fs::create_dir_all(logs)?;
+    // Its threads live where this one is now.
+    let runtime = tokio::runtime::Runtime::new()?;
+    runtime.block_on(run(net, logs.canonicalize()?, servers, rows))
 }
 
 impl Arguments {
@@ -88,9 +99,9 @@ impl Arguments {
 }
 
 /// Whether all went well. What follows a fault that did not may suffer from it, so the first ends the run.
-async fn run(net: Net, logs: PathBuf, rows: &[&Row]) -> anyhow::Result<bool> {
+async fn run(net: Net, logs: PathBuf, servers: Servers, rows: &[&Row]) -> anyhow::Result<bool> {
     let started = Instant::now();
-    let mut cluster = Box::pin(Cluster::start(net, logs)).await?;
+    let mut cluster = Box::pin(Cluster::start(net, logs, servers)).await?;
     say(&format!("the cluster stands ({:.1} s)", started.elapsed().as_secs_f64()))?;
     for (n, row) in rows.iter().enumerate() {
         let began = Instant::now();

@@ -7,6 +7,7 @@ use anyhow::{Context, ensure};
 use crate::cluster::Cluster;
 use crate::hosts::{Host, Wall, cut};
 use crate::row::{Deed, Media, Owners, Rooms, Row};
+use crate::servers::{self, Servers};
 
 /// One thing that is broken, and mended again.
 pub(crate) struct Break {
@@ -37,18 +38,30 @@ enum Victim {
     Coordinator,
     /// All of them.
     Coordinators,
+    /// The only one, or the first.
     Nats,
     Etcd,
+    /// Of three members.
+    EtcdLeader,
+    /// Two of three members, the leader among them.
+    EtcdMajority,
 }
 
 const fn row(name: &'static str, fault: Fault, victim: Victim, lasts_s: u64, rooms: Rooms, media: Media) -> Row {
     let deed = Deed::Break(Break { fault, victim, lasts: Duration::from_secs(lasts_s) });
-    Row { name, quick: false, deed, rooms, media, owners: Owners::One }
+    Row { name, quick: false, servers: Servers::One, deed, rooms, media, owners: Owners::One }
 }
 
 const fn quick(name: &'static str, fault: Fault, victim: Victim, lasts_s: u64, rooms: Rooms, media: Media) -> Row {
     let mut row = row(name, fault, victim, lasts_s, rooms, media);
     row.quick = true;
+    row
+}
+
+/// Where others stand in for what is broken: nobody sees it.
+const fn stood_in_for(name: &'static str, fault: Fault, victim: Victim, lasts_s: u64) -> Row {
+    let mut row = row(name, fault, victim, lasts_s, Rooms::Stay, Media::NoGap);
+    row.servers = Servers::Several;
     row
 }
 
@@ -70,13 +83,15 @@ pub(crate) const ROWS: &[Row] = &[
     row("coordinator_is_cut_off", Fault::Cut(DROP), Victim::Coordinator, 12, Rooms::Stay, Media::Back),
     row("coordinator_is_refused", Fault::Cut(REJECT), Victim::Coordinator, 6, Rooms::Stay, Media::Back),
     row("all_coordinators_are_stopped", Fault::Pause, Victim::Coordinators, 12, Rooms::Stay, Media::Back),
+    quick("all_coordinators_are_killed", Fault::Kill, Victim::Coordinators, 3, Rooms::Stay, Media::Back),
     quick("etcd_is_killed", Fault::Kill, Victim::Etcd, 3, Rooms::Stay, Media::NoGap),
     // A lease may be a second old when the outage begins, and etcd is found again after a wait: three seconds are
-    // the edge, and beyond it leases end in an etcd that lives, though no worker has died.
-    row("etcd_is_stopped_3s", Fault::Pause, Victim::Etcd, 3, Rooms::May, Media::Back),
-    quick("etcd_is_stopped_12s", Fault::Pause, Victim::Etcd, 12, Rooms::May, Media::Back),
-    row("etcd_is_cut_off", Fault::Cut(DROP), Victim::Etcd, 12, Rooms::May, Media::Back),
-    row("etcd_is_refused", Fault::Cut(REJECT), Victim::Etcd, 3, Rooms::May, Media::Back),
+    // the edge. Beyond it the leases of all end in an etcd that lives, and their workers claim their keys again.
+    row("etcd_is_stopped_3s", Fault::Pause, Victim::Etcd, 3, Rooms::Stay, Media::NoGap),
+    quick("etcd_is_stopped_12s", Fault::Pause, Victim::Etcd, 12, Rooms::Stay, Media::NoGap),
+    row("etcd_is_cut_off", Fault::Cut(DROP), Victim::Etcd, 12, Rooms::Stay, Media::NoGap),
+    row("etcd_is_refused", Fault::Cut(REJECT), Victim::Etcd, 3, Rooms::Stay, Media::NoGap),
+    row("etcd_is_refused_12s", Fault::Cut(REJECT), Victim::Etcd, 12, Rooms::Stay, Media::NoGap),
     quick("worker_is_killed", Fault::Kill, Victim::Worker, 8, Rooms::Leave, Media::Back),
     quick("worker_is_stopped_3s", Fault::Pause, Victim::Worker, 3, Rooms::Stay, Media::Back),
     quick("worker_is_stopped_12s", Fault::Pause, Victim::Worker, 12, Rooms::Leave, Media::Back),
@@ -90,6 +105,11 @@ pub(crate) const ROWS: &[Row] = &[
     quick("worker_loses_etcd", Fault::CutFrom(DROP, FROM_ETCD), Victim::Worker, 12, Rooms::Leave, Media::Back),
     row("etcd_refuses_worker", Fault::CutFrom(REJECT, FROM_ETCD), Victim::Worker, 12, Rooms::Leave, Media::Back),
     quick("worker_loses_nats_and_etcd", Fault::CutFrom(DROP, FROM_BOTH), Victim::Worker, 12, Rooms::Leave, Media::Back),
+    stood_in_for("one_of_two_nats_is_killed", Fault::Kill, Victim::Nats, 6),
+    stood_in_for("one_of_two_nats_is_stopped", Fault::Pause, Victim::Nats, 12),
+    stood_in_for("the_leader_of_etcd_is_killed", Fault::Kill, Victim::EtcdLeader, 6),
+    stood_in_for("the_leader_of_etcd_is_stopped", Fault::Pause, Victim::EtcdLeader, 12),
+    stood_in_for("two_of_three_etcd_are_killed", Fault::Kill, Victim::EtcdMajority, 12),
 ];
 
 impl Break {
@@ -115,8 +135,10 @@ impl Break {
                 coordinators.filter(|host| host.ip == first).map(|host| host.name).collect()
             }
             Victim::Coordinators => coordinators.map(|host| host.name).collect(),
-            Victim::Nats => vec![cluster.nats.host.name],
-            Victim::Etcd => vec![cluster.etcd.host.name],
+            Victim::Nats => vec![cluster.nats_host()?.name],
+            Victim::Etcd => vec![cluster.etcd_host()?.name],
+            Victim::EtcdLeader => servers::by_rank(&cluster.etcd).await?.into_iter().take(1).collect(),
+            Victim::EtcdMajority => servers::by_rank(&cluster.etcd).await?.into_iter().take(2).collect(),
         })
     }
 
@@ -129,7 +151,7 @@ impl Break {
             Fault::Cut(wall) => others().try_for_each(|other| cut(&victim, other, wall)),
             Fault::Deafen(wall) => others().try_for_each(|other| victim.refuse(other, wall)),
             Fault::CutFrom(wall, from) => {
-                from.iter().try_for_each(|other| cut(&victim, Self::server(cluster, *other), wall))
+                from.iter().try_for_each(|other| cut(&victim, Self::server(cluster, *other)?, wall))
             }
         }
     }
@@ -146,7 +168,7 @@ impl Break {
         }
     }
 
-    fn server(cluster: &Cluster, victim: Victim) -> &Host {
-        if victim == Victim::Nats { &cluster.nats.host } else { &cluster.etcd.host }
+    fn server(cluster: &Cluster, victim: Victim) -> anyhow::Result<&Host> {
+        if victim == Victim::Nats { cluster.nats_host() } else { cluster.etcd_host() }
     }
 }

@@ -13,6 +13,7 @@ use crate::customer::{Customer, Orders};
 use crate::front::FRONT;
 use crate::matrix::Break;
 use crate::oracle::Overlap;
+use crate::servers::Servers;
 
 /// A picture that comes later than this was missed: some frames at 15 a second, and a busy machine's pauses.
 const NO_GAP: Duration = Duration::from_millis(1_500);
@@ -21,6 +22,7 @@ pub(crate) struct Row {
     pub(crate) name: &'static str,
     /// Part of what every change has to pass.
     pub(crate) quick: bool,
+    pub(crate) servers: Servers,
     pub(crate) deed: Deed,
     pub(crate) rooms: Rooms,
     pub(crate) media: Media,
@@ -56,6 +58,8 @@ pub(crate) enum Media {
     NoGap,
     /// Each other again, in the end.
     Back,
+    /// The same, and no page had to be loaded again.
+    Kept,
 }
 
 /// Whether two workers let people into one room.
@@ -70,6 +74,8 @@ pub(crate) enum Owners {
 /// What a row went through.
 pub(crate) struct Seen {
     gap: Duration,
+    /// The longest that a bot heard nothing.
+    silence: Duration,
     reloads: u64,
     moved: usize,
     overlap: Duration,
@@ -94,8 +100,10 @@ impl Row {
         let after = places(FRONT).await;
         let (shared, overlaps) = cluster.watch.oracle().take();
         ensure!(shared.is_empty(), "a generation with two owners: {}", shared.join("; "));
-        let (gap, reloads) = cluster.viewers.gap(began);
-        let seen = Seen { gap, reloads, moved: moved(&before, &after), overlap: longest(&overlaps), back, orders };
+        let (gap, reloads) = cluster.people.gap(began);
+        let (silence, _) = cluster.bots.gap(began);
+        let seen =
+            Seen { gap, silence, reloads, moved: moved(&before, &after), overlap: longest(&overlaps), back, orders };
         self.judge(&seen, &overlaps).with_context(|| format!("{seen}; {overlaps:?}"))?;
         if self.rooms == Rooms::Leave {
             all_left(&victims, &before, &after)?;
@@ -115,7 +123,11 @@ impl Row {
             Rooms::Leave | Rooms::May => {}
         }
         match self.media {
-            Media::NoGap => ensure!(seen.gap <= NO_GAP, "people have seen it"),
+            Media::NoGap => {
+                ensure!(seen.gap <= NO_GAP, "people have seen it");
+                ensure!(seen.silence <= NO_GAP, "bots have heard it");
+            }
+            Media::Kept => ensure!(seen.reloads == 0, "a page had to be loaded again"),
             Media::Back => {}
         }
         ensure!(seen.orders.odd.is_empty(), "neither a room nor a clear refusal");
@@ -136,12 +148,12 @@ impl Seen {
 
 impl fmt::Display for Seen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { gap, reloads, moved, overlap, back, orders } = self;
-        let [gap, overlap, back] = [gap, overlap, back].map(Duration::as_millis);
+        let Self { gap, silence, reloads, moved, overlap, back, orders } = self;
+        let [gap, silence, overlap, back] = [gap, silence, overlap, back].map(Duration::as_millis);
         let Orders { rooms, refused, unclear, odd } = orders;
         write!(
             f,
-            "no picture for {gap} ms, {reloads} pages loaded again, {moved} rooms moved, overlap {overlap} ms, "
+            "no picture for {gap} ms, bots silent for {silence} ms, {reloads} pages loaded again, {moved} rooms moved, overlap {overlap} ms, "
         )?;
         write!(f, "whole {back} ms after; {} rooms made, {refused} refused, {unclear} unanswered", rooms.len())?;
         if odd.is_empty() { Ok(()) } else { write!(f, ", odd: {odd:?}") }

@@ -1,9 +1,10 @@
-//! Two people in one room, in real Chromium (`tests/e2e/pair.mjs`), and what they see.
+//! Who is in calls: two people in one room, in real Chromium (`tests/e2e/pair.mjs`), and bots in another
+//! (`velella-load`). Both tell what they see.
 
 use std::io::{BufRead, BufReader, Lines};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
 
 use crate::clock;
+use crate::cluster::{TOKEN, binary};
 use crate::hosts::Host;
 
 /// Lines that are kept: about four minutes of them.
@@ -20,47 +22,64 @@ const LINES_MAX: usize = 1_024;
 /// How long the browser may take to close.
 const LEAVE: Duration = Duration::from_secs(3);
 
-/// What both saw so far.
+/// Bots, of which each sends a small video to the others, and comes back when its socket closes.
+const BOTS: &[&str] = &["--live", "--reconnect", "--peers=4", "--bitrate=60k", "--fps=15", "--threads=1"];
+
+/// What all saw so far.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Line {
     /// On `CLOCK_MONOTONIC`.
     at_ms: f64,
-    /// Pictures of the other one that each has decoded.
-    decoded: [u64; 2],
+    /// Pictures of others that each person has decoded, or packets that each bot has received.
+    #[serde(alias = "decoded", alias = "received")]
+    seen: Vec<u64>,
     /// How often a page had given up and was loaded again.
+    #[serde(default)]
     reloads: u64,
 }
 
 pub(crate) struct Viewers {
-    node: Child,
+    child: Child,
     lines: Arc<Mutex<Vec<Line>>>,
 }
 
 impl Viewers {
     /// Opens both pages; they find the room at `front`.
-    pub(crate) fn start(host: &Host, front: SocketAddr, room: &str, logs: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn people(host: &Host, front: SocketAddr, room: &str, logs: &Path) -> anyhow::Result<Self> {
         let e2e = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../e2e");
         let mut command = host.command("node");
-        command.args(["pair.mjs", &format!("http://{front}"), crate::cluster::TOKEN, room]).current_dir(e2e);
-        let log = std::fs::File::create(logs.join("viewers.log"))?;
-        let mut node = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn()?;
-        let output = node.stdout.take().context("the output is piped")?;
+        command.args(["pair.mjs", &format!("http://{front}"), TOKEN, room]).current_dir(e2e);
+        Self::start(command, &logs.join("people.log"))
+    }
+
+    /// They make a room of their own at `front`.
+    pub(crate) fn bots(host: &Host, front: SocketAddr, logs: &Path) -> anyhow::Result<Self> {
+        let mut command = host.command(&binary("velella-load")?.to_string_lossy());
+        command.args(BOTS).args(["--token", TOKEN, "--bind", &host.ip.to_string()]);
+        command.args(["--url", &format!("http://{front}/api/v1/connect/faults")]);
+        Self::start(command, &logs.join("bots.log"))
+    }
+
+    fn start(mut command: Command, log: &Path) -> anyhow::Result<Self> {
+        let log = std::fs::File::create(log)?;
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn()?;
+        let output = child.stdout.take().context("the output is piped")?;
         let lines = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&lines);
         std::thread::spawn(move || keep(BufReader::new(output).lines(), &kept));
-        Ok(Self { node, lines })
+        Ok(Self { child, lines })
     }
 
-    /// Whether both have decoded new pictures since that time.
-    pub(crate) fn both_see(&self, since: Duration) -> bool {
+    /// Whether all have seen something new since that time.
+    pub(crate) fn all_see(&self, since: Duration) -> bool {
         let lines = self.lines();
         let (Some(first), Some(last)) = (lines.iter().find(|line| line.at() >= since), lines.last()) else {
             return false;
         };
-        first.decoded.iter().zip(last.decoded).all(|(first, last)| last > first + 2)
+        first.seen.iter().zip(&last.seen).all(|(first, last)| *last > first + 2)
     }
 
-    /// The longest time since then in which one of them decoded nothing, and how many pages were loaded
+    /// The longest time since then in which one of them saw nothing new, and how many pages were loaded
     /// again.
     pub(crate) fn gap(&self, since: Duration) -> (Duration, u64) {
         let lines = self.lines();
@@ -69,24 +88,25 @@ impl Viewers {
             let (mut moved_at, mut longest) = (since, Duration::ZERO);
             let mut before = None;
             for line in &seen {
-                let decoded = line.decoded.get(who).copied();
-                if decoded > before {
+                let now = line.seen.get(who).copied();
+                if now > before {
                     longest = longest.max(line.at().saturating_sub(moved_at));
                     moved_at = line.at();
-                    before = decoded;
+                    before = now;
                 }
             }
             longest.max(clock::now().saturating_sub(moved_at))
         };
         let reloads = |line: Option<&&Line>| line.map_or(0, |line| line.reloads);
-        (gap_of(0).max(gap_of(1)), reloads(seen.last()) - reloads(seen.first()))
+        let all = seen.first().map_or(0, |line| line.seen.len());
+        (((0..all).map(gap_of).max()).unwrap_or_default(), reloads(seen.last()) - reloads(seen.first()))
     }
 
     pub(crate) fn check(&mut self) -> anyhow::Result<()> {
-        if let Some(status) = self.node.try_wait()? {
-            bail!("the viewers ended: {status}; see viewers.log");
+        if let Some(status) = self.child.try_wait()? {
+            bail!("those in calls ended: {status}; see people.log and bots.log");
         }
-        ensure!(!self.lines().is_empty(), "the viewers have not begun");
+        ensure!(!self.lines().is_empty(), "those in calls have not begun");
         Ok(())
     }
 
@@ -104,13 +124,13 @@ impl Line {
 impl Drop for Viewers {
     fn drop(&mut self) {
         // Ends the browser as well; what is left of it ends with its host.
-        let _ = kill_process(Pid::from_child(&self.node), Signal::TERM);
+        let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
         let asked = clock::now();
-        while matches!(self.node.try_wait(), Ok(None)) && clock::now() < asked + LEAVE {
+        while matches!(self.child.try_wait(), Ok(None)) && clock::now() < asked + LEAVE {
             std::thread::yield_now();
         }
-        let _ = self.node.kill();
-        let _ = self.node.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

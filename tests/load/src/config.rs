@@ -114,6 +114,10 @@ pub(crate) struct Config {
     #[arg(long)]
     pub(crate) reconnect: bool,
 
+    /// Measure nothing: tell what each peer has received, a line of JSON every 0.25 s, until the program is ended
+    #[arg(long, conflicts_with_all = ["json", "duration", "warmup"])]
+    pub(crate) live: bool,
+
     /// Also write the figures to this file, as JSON
     #[arg(long)]
     pub(crate) json: Option<PathBuf>,

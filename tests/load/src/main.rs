@@ -7,6 +7,7 @@ mod config;
 mod cpu;
 mod crew;
 mod gaps;
+mod live;
 mod negotiation;
 mod pattern;
 mod peer;

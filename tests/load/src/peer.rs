@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep_until, timeout};
 
 use crate::gaps::Gap;
+use crate::live::Tally;
 use crate::record::{Arrival, Arrivals, Delays, Measurement, histogram};
 use crate::session::{Counts, Output, Part, Session};
 use crate::signal::Signal;
@@ -33,6 +34,8 @@ const RETURNS_IN_VAIN_MAX: u32 = 20;
 #[derive(Debug)]
 pub(crate) struct Launch {
     pub(crate) part: Part,
+    /// Its number among all of the run.
+    pub(crate) number: usize,
     /// Which of the run's rooms.
     pub(crate) room: u32,
     /// Where to go first, and next when that one closes the socket.
@@ -47,6 +50,7 @@ pub(crate) struct Launch {
 #[derive(Clone)]
 pub(crate) struct Surroundings {
     pub(crate) measurement: Arc<Measurement>,
+    pub(crate) tally: Arc<Tally>,
     pub(crate) cert: DtlsCert,
     /// Becomes true when everyone leaves.
     pub(crate) finish: watch::Receiver<bool>,
@@ -154,7 +158,8 @@ async fn visit(
         Some(former) => former.again(part, cert, local, now)?,
         None => Session::new(part, cert, local, around.measurement.clone(), now)?,
     };
-    let mut peer = Peer { session: Box::new(session), signal, socket, opened, ledger, report, around: around.clone() };
+    let (number, session, around) = (launch.number, Box::new(session), around.clone());
+    let mut peer = Peer { number, session, signal, socket, opened, ledger, report, around };
     let ended = peer.work().await;
     peer.report.counts = peer.session.counts();
     *former = Some(peer.session);
@@ -163,6 +168,7 @@ async fn visit(
 }
 
 struct Peer<'a> {
+    number: usize,
     session: Box<Session>,
     signal: Signal,
     socket: PeerSocket,
@@ -261,8 +267,9 @@ impl Peer<'_> {
             let read_ns = measurement.ns(Instant::now());
             self.ledger.borrow_mut().delays.record(stamp.sent_ns, arrived_ns, read_ns);
         }
-        if arrival != Arrival::Foreign && self.report.first_packet.is_none() {
-            self.report.first_packet = Some(self.opened.elapsed());
+        if arrival != Arrival::Foreign {
+            self.around.tally.received(self.number);
+            self.report.first_packet.get_or_insert_with(|| self.opened.elapsed());
         }
     }
 }

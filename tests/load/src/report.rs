@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use serde::Serialize;
 
 use crate::cpu::Usage;
 use crate::summary::{Interruptions, Percentiles, Summary};
@@ -17,6 +18,13 @@ pub(crate) fn progress(line: &str) -> io::Result<()> {
 pub(crate) fn joining(who: &str, joined: usize, failed: usize, total: usize) -> io::Result<()> {
     let failures = if failed > 0 { format!(", {failed} failed") } else { String::new() };
     progress(&format!("{who}: {joined}/{total} joined{failures}"))
+}
+
+/// One line of JSON, at once.
+pub(crate) fn line(of: &impl Serialize) -> Result<()> {
+    let mut out = io::stdout().lock();
+    serde_json::to_writer(&mut out, of)?;
+    Ok(writeln!(out)?)
 }
 
 pub(crate) fn table(summary: &Summary) -> io::Result<()> {

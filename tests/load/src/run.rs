@@ -14,6 +14,7 @@ use uuid::Uuid;
 use crate::config::Config;
 use crate::cpu::{self, Sample, Usage};
 use crate::crew::{Crew, ThreadReport};
+use crate::live::Tally;
 use crate::peer::{Decided, Launch, Surroundings};
 use crate::record::Measurement;
 use crate::report;
@@ -63,16 +64,20 @@ async fn conduct(config: &Config, rooms: &[Room]) -> Result<Summary> {
     let (deciding, decided) = mpsc::channel(DECIDED_LEN);
     let around = Surroundings {
         measurement: Arc::new(Measurement::new(run_id(), Instant::now())),
+        tally: Arc::new(Tally::new(size(config.rooms * (config.publishers() + config.subscribers())))),
         cert: from_feature_flags().dtls_provider.generate_certificate().context("no DTLS certificate")?,
         finish: finishing,
         decided: deciding,
     };
-    let mut stage = Stage { config, rooms, decided, ports: BTreeSet::new(), failed: 0 };
+    let mut stage = Stage { config, rooms, decided, launched: 0, ports: BTreeSet::new(), failed: 0 };
     let mut publishers = Crew::start("pub", config.threads(), &around)?;
     let mut subscribers = Crew::start("sub", config.threads(), &around)?;
     stage.join_all("publishers", &mut publishers, publishing_parts(config)).await?;
     stage.join_all("subscribers", &mut subscribers, receiving_parts(config)).await?;
 
+    if config.live {
+        around.tally.tell().await?;
+    }
     let observed = stage.observe(&around.measurement).await?;
     finish.send_replace(true);
     let threads = spawn_blocking(move || join_crews([publishers, subscribers])).await??;
@@ -90,6 +95,7 @@ struct Stage<'a> {
     config: &'a Config,
     rooms: &'a [Room],
     decided: mpsc::Receiver<Decided>,
+    launched: usize,
     ports: BTreeSet<u16>,
     failed: usize,
 }
@@ -107,6 +113,7 @@ impl Stage<'_> {
         for (room, part) in parts {
             pace.tick().await;
             crew.launch(self.launch(room, part).await?).await?;
+            self.launched += 1;
             while let Ok(decided) = self.decided.try_recv() {
                 self.note(decided);
             }
@@ -136,7 +143,7 @@ impl Stage<'_> {
         socket_urls.rotate_left(turn);
         let token = spawn_blocking(move || room.add_peer(receives)).await?.context("cannot add a peer")?;
         let (reconnect, address) = (self.config.reconnect, self.config.bind);
-        Ok(Launch { part, room: at, socket_urls, reconnect, token, address })
+        Ok(Launch { part, number: self.launched, room: at, socket_urls, reconnect, token, address })
     }
 
     fn note(&mut self, decided: Decided) {

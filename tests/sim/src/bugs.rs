@@ -23,6 +23,8 @@ pub enum Bug {
     Mute,
     /// Watches do not show cordons.
     DeafToCordons,
+    /// Workers that lost their key do not announce themselves.
+    Shy,
     /// Operators go on moving rooms when all should be quiet.
     Restless,
 }

@@ -21,15 +21,23 @@ pub(crate) enum Healing {
     Order,
     Once,
     Up(Hub),
+    /// It lived all the time.
+    Near(Hub),
 }
 
 /// Longest trouble: several lives of a lease.
 const LONG: Duration = Duration::from_secs(15);
 const SHORT: Duration = Duration::from_millis(200);
 
+/// Between two troubles of a store that is all that ever fails: until everybody has claimed its key again.
+const RESPITE: Duration = Duration::from_secs(10);
+
 impl World {
     /// Breaks something, and soon something else.
     pub(crate) fn break_something(&mut self) {
+        if self.ctx.oracle.nobody_dies {
+            return self.lose_the_store();
+        }
         let ctx = &mut self.ctx;
         let wait = ctx.dice.between(Duration::from_millis(300), Duration::from_secs(5));
         ctx.after(wait, Event::Break);
@@ -62,13 +70,26 @@ impl World {
                 self.ctx.net.repeats_permille = 200;
                 Healing::Once
             }
-            _ => {
+            97..99 => {
                 self.ctx.net.down.insert(hub);
                 Healing::Up(hub)
+            }
+            _ => {
+                self.ctx.net.remote.insert(hub);
+                Healing::Near(hub)
             }
         };
         self.ctx.tell(|| format!("FAULT until {healing:?} in {lasts:?}"));
         self.ctx.after(lasts, Event::Heal(healing));
+    }
+
+    /// It lives, so that leases end, but nobody reaches it.
+    fn lose_the_store(&mut self) {
+        let lasts = self.lasts();
+        self.ctx.tell(|| format!("nobody reaches the store for {lasts:?}"));
+        self.ctx.net.remote.insert(Hub::Store);
+        self.ctx.after(lasts, Event::Heal(Healing::Near(Hub::Store)));
+        self.ctx.after(lasts + RESPITE, Event::Break);
     }
 
     /// Short as often as long.
@@ -126,6 +147,9 @@ impl World {
             Healing::Once => net.repeats_permille = 0,
             Healing::Up(hub) => {
                 net.down.remove(&hub);
+            }
+            Healing::Near(hub) => {
+                net.remote.remove(&hub);
             }
         }
     }

@@ -46,6 +46,8 @@ pub(crate) struct Net {
     pub(crate) paused: BTreeMap<Node, Duration>,
     pub(crate) cuts: BTreeMap<(Node, Hub), Cut>,
     pub(crate) down: BTreeSet<Hub>,
+    /// They live, and nobody reaches them.
+    pub(crate) remote: BTreeSet<Hub>,
     /// How long watches lag at most.
     pub(crate) lags: BTreeMap<Node, Duration>,
     /// Longest delay of a message on top of the usual.
@@ -63,11 +65,15 @@ impl Net {
     }
 
     pub(crate) fn goes_to(&self, node: Node, hub: Hub) -> bool {
-        !self.down.contains(&hub) && self.cuts.get(&(node, hub)).is_none_or(|cut| !cut.to)
+        self.is_there(hub) && self.cuts.get(&(node, hub)).is_none_or(|cut| !cut.to)
     }
 
     pub(crate) fn comes_from(&self, node: Node, hub: Hub) -> bool {
-        !self.down.contains(&hub) && self.cuts.get(&(node, hub)).is_none_or(|cut| !cut.from)
+        self.is_there(hub) && self.cuts.get(&(node, hub)).is_none_or(|cut| !cut.from)
+    }
+
+    fn is_there(&self, hub: Hub) -> bool {
+        !self.down.contains(&hub) && !self.remote.contains(&hub)
     }
 
     /// Whether the bus believes that a process listens.

@@ -36,6 +36,8 @@ pub enum Kind {
     Drained,
     /// A worker holds a room that the store places elsewhere.
     Orphan,
+    /// A room has moved though no worker died and nobody asked for it.
+    Uprooted,
 }
 
 /// A broken promise.
@@ -69,6 +71,8 @@ pub(crate) struct Oracle {
     pub(crate) rooms: BTreeMap<RoomId, Promise>,
     pub(crate) peers: BTreeMap<(RoomId, PeerId), Promise>,
     pub(crate) violation: Option<Violation>,
+    /// Only the store fails, and operators move nothing: no room has a reason to move.
+    pub(crate) nobody_dies: bool,
 }
 
 impl Oracle {
@@ -89,6 +93,13 @@ pub(crate) fn written(fact: &Fact, revision: Revision, ctx: &mut Ctx) {
             {
                 let text = format!("{room}: generation {} at {before:?}, then {} at {boot:?}", old.0, new.0);
                 ctx.oracle.found(Kind::Generation, text);
+            }
+            if ctx.oracle.nobody_dies
+                && ctx.oracle.rooms.get(room) == Some(&Promise::Stands)
+                && let Some((_, before)) = ctx.oracle.newest.get(room).filter(|(_, before)| *before != boot)
+            {
+                let text = format!("{room} leaves {before:?} for {boot:?}, and nobody died");
+                ctx.oracle.found(Kind::Uprooted, text);
             }
             ctx.oracle.newest.insert(room.clone(), (new, boot));
         }

@@ -79,6 +79,7 @@ impl Users {
         match ctx.dice.below(100) {
             0..60 if matches!(self.rooms[room].state, State::Absent) => self.create(room, ctx),
             0..6 if matches!(self.rooms[room].state, State::Stands | State::Unclear) => self.delete(room, ctx),
+            60..78 if ctx.oracle.nobody_dies => {}
             60..70 => self.move_a_room(ctx),
             70..78 => self.cordon_a_worker(ctx),
             78..86 => self.edit_a_room(ctx),

@@ -258,7 +258,7 @@ impl Process {
     fn announce(&mut self, ctx: &mut Ctx) {
         ctx.remind(self.node, self.boot, ctx.now + Duration::from_millis(ANNOUNCE_INTERVAL_MS), Timer::Announce);
         let state = self.ledger.state(ctx.instant());
-        if state == WorkerState::Starting {
+        if state == WorkerState::Starting || (state == WorkerState::Fenced && ctx.has(Bug::Shy)) {
             return;
         }
         let (generation, assigned_total) = self.ledger.newest();

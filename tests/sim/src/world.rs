@@ -9,6 +9,7 @@ use crate::bugs::Bug;
 use crate::bus;
 use crate::coordinator::Coordinator;
 use crate::ctx::Ctx;
+use crate::faults::Healing;
 use crate::mail::Mail;
 use crate::net::{Hub, Node};
 use crate::oracle::{self, Kind, Violation};
@@ -16,6 +17,12 @@ use crate::queue::Event;
 use crate::store;
 use crate::users::Users;
 use crate::worker::{Worker, worker_id};
+
+/// Of so many seeds, one has a world in which only the store fails.
+const ONLY_STORE_EVERY: u64 = 8;
+
+/// As long as a worker needs from one attempt at a store that is away to the next.
+const STARTS_WITHIN: Duration = Duration::from_secs(2);
 
 /// When nothing breaks any more.
 const QUIET_AT: Duration = Duration::from_secs(80);
@@ -37,6 +44,7 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(seed: u64, bug: Option<Bug>, traced: bool) -> Self {
         let mut ctx = Ctx::new(seed, bug, traced);
+        ctx.oracle.nobody_dies = seed % ONLY_STORE_EVERY == ONLY_STORE_EVERY - 1;
         let (coordinators, workers) = (1 + ctx.dice.below(3), 1 + ctx.dice.below(4));
         ctx.tell(|| format!("{coordinators} coordinators, {workers} workers"));
         let nodes = (0..coordinators).map(Node::Coordinator).chain((0..workers).map(Node::Worker)).collect();
@@ -48,7 +56,7 @@ impl World {
             users: Users::new(workers),
             mailboxes: BTreeMap::new(),
         };
-        world.heal_all();
+        world.start_all();
         let plan = [
             (Duration::from_secs(1), Event::Users),
             (Duration::from_secs(5), Event::Break),
@@ -57,6 +65,17 @@ impl World {
         ];
         plan.into_iter().for_each(|(at, event)| world.ctx.queue.at(at, event));
         world
+    }
+
+    /// At once; where only the store fails one after the other, or all would find it again at the same moment.
+    fn start_all(&mut self) {
+        if !self.ctx.oracle.nobody_dies {
+            return self.heal_all();
+        }
+        for node in self.nodes.clone() {
+            let wait = self.ctx.dice.between(Duration::ZERO, STARTS_WITHIN);
+            self.ctx.after(wait, Event::Heal(Healing::Start(node)));
+        }
     }
 
     /// Runs to the end, or until a promise is broken.
@@ -92,6 +111,7 @@ impl World {
             Event::Break | Event::Heal(_) | Event::Judge => {}
             Event::Quiet => {
                 self.heal_all();
+                self.ctx.oracle.nobody_dies = false;
                 self.ctx.after(Duration::from_secs(1), Event::Settle);
             }
             Event::Settle => self.users.settle(&mut self.ctx),

@@ -9,9 +9,10 @@ use velella_model::{CoordinatorId, Generation, Incarnation};
 
 use super::world::{Seen, World};
 use crate::evacuation::{EVACUATE_EVERY, EVACUATE_ROOMS, NOBODY_RETRY};
+use crate::fleet::KEY_GRACE;
 use crate::registry::SUSPECT_AFTER;
 use crate::sweep::SWEEP_EVERY;
-use crate::testing::{announce, dead, peer, peer_record, room, room_record, session, worker};
+use crate::testing::{alive, announce, dead, peer, peer_record, room, room_record, session, worker};
 use crate::*;
 
 #[test]
@@ -39,10 +40,46 @@ fn a_proof_about_an_earlier_boot_counts_for_nothing() {
 fn a_call_moves_at_once_when_its_worker_dies_whoever_leads() {
     let mut world = World::with_session();
     world.boot("w2", 1);
-    world.written_by_another(dead("w1"));
+    world.die("w1");
     world.pass(Duration::ZERO);
     let seen = world.take();
     assert!(seen.contains(&Seen::Closed(session("s1"), Close::WorkerRestarted)), "its client returns");
+    assert_eq!(world.place_of("r").0, worker("w2"));
+}
+
+#[test]
+fn no_room_moves_when_a_store_that_nobody_reached_returns_and_its_workers_claim_their_keys_again() {
+    let mut world = World::with_session();
+    world.input(Input::Leads(true));
+    world.boot("w2", 1);
+    let beat = SUSPECT_AFTER / 2;
+    for seq in 2..7 {
+        ["w1", "w2"].iter().for_each(|id| world.input(Input::Announced(announce(id, 1, seq))));
+        if seq == 2 {
+            ["w1", "w2"].iter().for_each(|id| world.written_by_another(dead(id)));
+        }
+        world.pass(beat);
+    }
+    ["w1", "w2"].iter().for_each(|id| world.written_by_another(alive(id, 1)));
+    world.pass(KEY_GRACE);
+    assert_eq!(world.core.stats().rooms_moved, 0);
+    assert!(!world.take().iter().any(|seen| matches!(seen, Seen::Closed(..))));
+}
+
+#[test]
+fn a_worker_that_has_lost_the_store_for_itself_loses_its_rooms_though_it_announces_itself() {
+    let mut world = World::with_session();
+    world.boot("w2", 1);
+    world.written_by_another(dead("w1"));
+    let (beat, mut passed) = (SUSPECT_AFTER / 2, Duration::ZERO);
+    while passed < KEY_GRACE {
+        assert_eq!(world.place_of("r").0, worker("w1"), "after {passed:?}");
+        world.pass(beat);
+        passed += beat;
+        let seq = 1 + u64::try_from(passed.as_millis()).unwrap();
+        ["w1", "w2"].iter().for_each(|id| world.input(Input::Announced(announce(id, 1, seq))));
+    }
+    world.pass(Duration::ZERO);
     assert_eq!(world.place_of("r").0, worker("w2"));
 }
 
@@ -60,7 +97,7 @@ fn a_session_ends_when_its_room_left_its_worker_and_came_back_unseen() {
 fn a_worker_that_comes_back_takes_the_rooms_of_its_former_boot_if_it_is_the_only_one() {
     let mut world = World::with_peer();
     world.input(Input::Leads(true));
-    world.written_by_another(dead("w1"));
+    world.die("w1");
     world.boot("w1", 2);
     world.pass(Duration::ZERO);
     let placement = |entry: &Entry| {
@@ -74,7 +111,7 @@ fn a_worker_that_comes_back_takes_the_rooms_of_its_former_boot_if_it_is_the_only
 fn empty_rooms_of_a_dead_worker_are_moved_by_the_leader() {
     let mut world = World::with_peer();
     world.boot("w2", 1);
-    world.written_by_another(dead("w1"));
+    world.die("w1");
     world.pass(Duration::from_millis(500));
     assert_eq!(world.place_of("r").0, worker("w1"), "nobody waits for it here");
     world.input(Input::Leads(true));
@@ -94,7 +131,7 @@ fn many_rooms_move_in_handfuls_the_fullest_first() {
     world.written_by_another(Fact::Fleet(FleetFact::Coordinator(id("c9"), Some(CoordinatorRecord {}))));
     world.boot("w2", 1);
     world.take();
-    world.written_by_another(dead("w1"));
+    world.die("w1");
     world.pass(Duration::ZERO);
     assert_eq!(world.place_of(&last).0, worker("w2"), "somebody is in it");
     let moved = |world: &mut World| {
@@ -108,7 +145,7 @@ fn many_rooms_move_in_handfuls_the_fullest_first() {
 #[test]
 fn a_room_that_nobody_can_take_is_tried_again() {
     let mut world = World::with_session();
-    world.written_by_another(dead("w1"));
+    world.die("w1");
     world.pass(Duration::ZERO);
     assert_eq!(world.place_of("r").0, worker("w1"));
     world.pass(NOBODY_RETRY / 2);

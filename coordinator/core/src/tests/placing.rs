@@ -123,7 +123,7 @@ fn a_room_that_was_made_though_the_store_did_not_say_so_moves_when_its_worker_di
     world.request(create("r"));
     world.silent_store = false;
     world.written_by_another(Fact::Room(room("r"), Some(testing::room_record("w1"))));
-    world.written_by_another(testing::dead("w1"));
+    world.die("w1");
     world.pass(Duration::ZERO);
     assert_eq!(world.place_of("r").0, worker("w1"), "it is on its way");
     world.input(Input::Written { op: OpId(1), outcome: WriteOutcome::Failed });

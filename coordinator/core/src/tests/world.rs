@@ -10,7 +10,7 @@ use velella_model::wire::signal::{ServerEvent, SessionEvent, ToHolder, ToWorker,
 use velella_model::{Incarnation, Json, PeerId, RoomId, RoomType, SessionId, TrackId, WorkerId};
 
 use crate::chronicle::Chronicle;
-use crate::testing::{alive, announce, coordinator_id, peer, room, session, start};
+use crate::testing::{alive, announce, coordinator_id, dead, peer, room, session, start, worker};
 use crate::*;
 
 /// What the world did not answer by itself, in order.
@@ -92,6 +92,12 @@ impl World {
     pub(crate) fn boot(&mut self, id: &str, incarnation: u64) {
         self.written_by_another(alive(id, incarnation));
         self.input(Input::Announced(announce(id, incarnation, 1)));
+    }
+
+    /// The first boot of a worker is proven dead, and the watch shows that its key is deleted.
+    pub(crate) fn die(&mut self, id: &str) {
+        self.input(Input::Probed { worker: worker(id), incarnation: Incarnation(1), dead: true });
+        self.written_by_another(dead(id));
     }
 
     /// With one room `r` at `w1` and a peer `p` in it.

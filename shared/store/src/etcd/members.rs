@@ -4,6 +4,7 @@
 //! to fail looks like the least loaded.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use etcd_client::{Client, ConnectOptions, Error};
 use tokio::sync::{OnceCell, watch};
@@ -12,6 +13,10 @@ use tokio::time::{Instant, timeout_at};
 use super::fault::{fault, never_sent};
 use super::{CALL_TIMEOUT, EtcdOptions};
 use crate::StoreError;
+
+/// A call that its caller gives up after this long counts against the member: who waits less than
+/// [`CALL_TIMEOUT`] would ask one that hangs again and again.
+pub(super) const HANGS_AFTER: Duration = Duration::from_secs(1);
 
 pub(super) struct Members {
     members: Vec<Member>,
@@ -90,7 +95,10 @@ impl Members {
         loop {
             tries += 1;
             let turn = self.current.load(Ordering::Relaxed);
-            let error = match timeout_at(deadline, self.call_at(turn, &work)).await {
+            let unanswered = Unanswered { members: self, turn, asked: Instant::now() };
+            let answer = timeout_at(deadline, self.call_at(turn, &work)).await;
+            unanswered.answered();
+            let error = match answer {
                 Ok(Ok(done)) => {
                     self.seen(true);
                     return Ok((done, turn));
@@ -137,5 +145,27 @@ impl Members {
     /// Tells whether etcd shows signs of life.
     pub(super) fn seen(&self, alive: bool) {
         self.reachable.send_if_modified(|before| std::mem::replace(before, alive) != alive);
+    }
+}
+
+/// A call on its way.
+struct Unanswered<'a> {
+    members: &'a Members,
+    turn: usize,
+    asked: Instant,
+}
+
+impl Unanswered<'_> {
+    fn answered(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        if self.asked.elapsed() >= HANGS_AFTER {
+            self.members.seen(false);
+            self.members.leave(self.turn, "no answer until the call was given up");
+        }
     }
 }

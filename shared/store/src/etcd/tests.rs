@@ -211,6 +211,23 @@ async fn a_cluster_serves_on_when_any_one_member_dies_or_hangs() {
     }
 }
 
+#[tokio::test]
+async fn who_gives_calls_up_soon_leaves_a_member_that_hangs_as_well() {
+    let cluster = EtcdCluster::start(3).await;
+    let store = EtcdStore::connect(options(&cluster.urls())).await.unwrap();
+    put(&store, "k").await;
+    for member in &cluster.members {
+        member.pause();
+        let mut attempts = 0;
+        while tokio::time::timeout(members::HANGS_AFTER * 3 / 2, store.get("k")).await.is_err() {
+            attempts += 1;
+            assert!(attempts < 4, "the same member is asked again and again");
+        }
+        member.resume();
+    }
+    assert!(store.stats().failovers > 0, "one of them was in use");
+}
+
 /// `cargo test -p velella-store --release -- --ignored --nocapture measures`
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a measurement"]

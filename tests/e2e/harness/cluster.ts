@@ -1,0 +1,125 @@
+// A cluster of real processes on loopback: NATS, etcd, one coordinator and two workers, of which one can be killed.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { createWriteStream, existsSync, mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { eventually } from "./patience";
+import { BINARY, MANAGEMENT_TOKEN, TOKEN_SECRET } from "./server";
+
+/** Beside the all-in-one. */
+const BINARIES = dirname(BINARY);
+
+/** Debian keeps servers where only root looks. */
+const DEBIAN = "/usr/sbin";
+
+const WORKERS = ["w1", "w2"];
+
+interface RoomShown {
+  worker: string;
+}
+
+export class Cluster {
+  readonly origin: string;
+  private readonly processes: Map<string, ChildProcess>;
+  private readonly dir: string;
+
+  private constructor(origin: string, processes: Map<string, ChildProcess>, dir: string) {
+    this.origin = origin;
+    this.processes = processes;
+    this.dir = dir;
+  }
+
+  static async start(): Promise<Cluster> {
+    const dir = mkdtempSync(join(tmpdir(), "velella-e2e-"));
+    const [nats, etcd, peers, http, ...admins] = await Promise.all(Array.from({ length: 6 }, freePort));
+    const clients = `http://127.0.0.1:${etcd}`;
+    const joined = [`--nats-url=nats://127.0.0.1:${nats}`, `--etcd-url=${clients}`];
+    const processes = new Map([
+      ["nats", start(server("nats-server"), ["-a", "127.0.0.1", "-p", String(nats)], "nats")],
+      ["etcd", start(server("etcd"), etcdArguments(clients, `http://127.0.0.1:${peers}`, join(dir, "etcd")), "etcd")],
+    ]);
+    const coordinator = ["--coordinator-id=c1", `--listen=127.0.0.1:${http}`, "--demo", ...joined];
+    processes.set("c1", start(join(BINARIES, "velella-coordinator"), coordinator, "c1"));
+    for (const [at, name] of WORKERS.entries()) {
+      const own = [`--worker-id=${name}`, "--udp=127.0.0.1:0", `--admin=127.0.0.1:${admins[at]}`, "--shards=1"];
+      processes.set(name, start(join(BINARIES, "velella-worker"), [...own, ...joined], name));
+    }
+    const cluster = new Cluster(`http://127.0.0.1:${http}`, processes, dir);
+    await eventually("both workers take rooms", async () => {
+      const totals = (await cluster.ask("totals").catch(() => null)) as { workers_ready: number } | null;
+      return totals?.workers_ready === WORKERS.length;
+    });
+    return cluster;
+  }
+
+  /** The worker that serves a room. */
+  async workerOf(room: string): Promise<string> {
+    const { worker } = (await this.ask(`rooms/${room}/placement`)) as RoomShown;
+    return worker;
+  }
+
+  /** Without a word. */
+  kill(name: string): void {
+    this.processes.get(name)?.kill("SIGKILL");
+  }
+
+  async stop(): Promise<void> {
+    const running = [...this.processes.values()].filter(({ exitCode, signalCode }) => exitCode === null && !signalCode);
+    await Promise.all(running.map((process) => ended(process)));
+    rmSync(this.dir, { recursive: true });
+  }
+
+  private async ask(path: string): Promise<unknown> {
+    const headers = { authorization: `Bearer ${MANAGEMENT_TOKEN}` };
+    const response = await fetch(`${this.origin}/cluster/${path}`, { headers });
+    if (!response.ok) throw new Error(`${path}: ${response.status}`);
+    return response.json();
+  }
+}
+
+function etcdArguments(clients: string, peers: string, data: string): string[] {
+  return [
+    "--name=m0",
+    `--data-dir=${data}`,
+    `--listen-client-urls=${clients}`,
+    `--advertise-client-urls=${clients}`,
+    `--listen-peer-urls=${peers}`,
+    `--initial-advertise-peer-urls=${peers}`,
+    `--initial-cluster=m0=${peers}`,
+  ];
+}
+
+function start(binary: string, args: string[], name: string): ChildProcess {
+  const secrets = { VELELLA_MANAGEMENT_TOKEN: MANAGEMENT_TOKEN, VELELLA_TOKEN_SECRET: TOKEN_SECRET };
+  const env = { ...process.env, ...(args.includes("--demo") ? secrets : {}), NO_COLOR: "1" };
+  const child = spawn(binary, args, { stdio: ["ignore", "pipe", "pipe"], env });
+  const log = createWriteStream(resolve(`artifacts/cluster-${name}.log`));
+  child.stdout.pipe(log);
+  child.stderr.pipe(log);
+  child.once("error", (error) => log.write(`${binary}: ${error.message}\n`));
+  return child;
+}
+
+function ended(child: ChildProcess): Promise<unknown> {
+  const over = new Promise((resolve) => child.once("exit", resolve));
+  child.kill("SIGKILL");
+  return over;
+}
+
+function server(name: string): string {
+  const debian = join(DEBIAN, name);
+  return existsSync(debian) ? debian : name;
+}
+
+function freePort(): Promise<number> {
+  return new Promise((found, failed) => {
+    const listener = createServer();
+    listener.once("error", failed);
+    listener.listen(0, "127.0.0.1", () => {
+      const address = listener.address();
+      listener.close(() => found(typeof address === "object" && address ? address.port : 0));
+    });
+  });
+}
