@@ -11,6 +11,9 @@ use crate::redact::{SECRET, write_path};
 /// Longest URL that is taken.
 pub const URL_BYTES_MAX: usize = 4_096;
 
+/// Most places where a host is looked for behind a password that should have been escaped.
+const CANDIDATES_MAX: usize = 8;
+
 /// Longest name of a host (RFC 1035 2.3.4).
 const NAME_BYTES_MAX: usize = 253;
 
@@ -138,9 +141,7 @@ impl FromStr for SourceUrl {
         // People paste passwords as they are. Where that leaves no host, look for one behind them.
         let (parts, (host, port)) = match parse_host_and_port(parts.host) {
             Ok(host) => (parts, host),
-            Err(error) => Parts::lenient(rest)
-                .and_then(|parts| Some((parts, parse_host_and_port(parts.host).ok()?)))
-                .ok_or(error)?,
+            Err(error) => Parts::lenient(rest).ok_or(error)?,
         };
         let credentials = parts.userinfo.filter(|userinfo| !userinfo.is_empty()).map(Credentials::parse).transpose()?;
         Ok(Self { scheme, credentials, host, port, path: checked_path(parts.path)? })
@@ -163,12 +164,20 @@ impl<'a> Parts<'a> {
         Self { userinfo, host, path }
     }
 
-    /// With a password that holds what should have been escaped: `/`, `?` or `#`.
-    fn lenient(rest: &'a str) -> Option<Self> {
-        let behind = rest.find('@')? + 1;
-        let parts = Self::strict(rest.get(behind..)?);
-        let userinfo = behind - 1 + parts.userinfo.map_or(0, |more| more.len() + 1);
-        Some(Self { userinfo: rest.get(..userinfo), ..parts })
+    /// With a password that holds what should have been escaped: `/`, `?` or `#`. The host stands behind
+    /// the first `@` where there is an address, a name with a dot, or a port.
+    fn lenient(rest: &'a str) -> Option<(Self, (Host, Option<u16>))> {
+        let ends = rest.match_indices('@').map(|(at, _)| at);
+        let candidates = ends.filter_map(|at| {
+            let parts = Self::strict(rest.get(at + 1..)?);
+            let host = parse_host_and_port(parts.host).ok().filter(|_| parts.userinfo.is_none())?;
+            Some((Self { userinfo: rest.get(..at), ..parts }, host))
+        });
+        let plausible = |(parts, (host, port)): &(Self, (Host, Option<u16>))| {
+            matches!(host, Host::Address(_)) || port.is_some() || parts.host.contains('.')
+        };
+        let candidates: Vec<_> = candidates.take(CANDIDATES_MAX).collect();
+        candidates.iter().find(|candidate| plausible(candidate)).or_else(|| candidates.first()).cloned()
     }
 }
 
@@ -383,6 +392,7 @@ mod tests {
         assert_eq!(credentials("rtsp://admin:100%@cam/"), named("admin", "100%"));
         assert_eq!(credentials("rtsp://admin:a#b/c?d@10.0.0.1:554/x?y=me@home"), named("admin", "a#b/c?d"));
         assert_eq!(credentials("rtsp://admin:a#b@c@cam/x"), named("admin", "a#b@c"));
+        assert_eq!(credentials("rtsp://admin:p#s@s/1@10.0.0.1/x"), named("admin", "p#s@s/1"));
         assert_eq!(credentials("rtsp://admin@cam/"), named("admin", ""));
         assert_eq!(url("rtsp://@cam/").credentials(), None);
         assert_eq!(url("rtsp://cam/x?y=me@home").credentials(), None);
