@@ -217,6 +217,16 @@ mod tests {
     }
 
     #[test]
+    fn of_a_camera_with_pictures_they_are_listened_for() {
+        let mut camera = Camera::new();
+        camera.rtp(VIDEO, 0, DELTA);
+        let heard = camera.now;
+        camera.now += Duration::from_secs(1);
+        camera.rtp(AUDIO, 0, &[0; 160]);
+        assert_eq!(camera.reception.heard(), Some(heard));
+    }
+
+    #[test]
     fn a_goodbye_counts_from_the_sender_of_the_track() {
         let mut camera = Camera::new();
         camera.rtp(AUDIO, 0, &[0; 160]);
