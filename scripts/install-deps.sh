@@ -42,6 +42,11 @@ group() {
         need iptables iptables
         need iputils-ping ping
         need strace strace
+        # A camera for tests (tests/fixtures/camera.py), in the Python that Debian's bindings are for.
+        for package in python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-libav glib-networking \
+            gstreamer1.0-plugins-{base,good,bad,ugly}; do
+            need "$package" "/usr/share/doc/$package"
+        done
         # Debian parts what makes virtual environments from the language.
         python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
         ;;

@@ -32,6 +32,9 @@ done
 for crate in velella-bus velella-store velella-ops; do
     must_not_reach "$crate" 'velella-(coordinator|worker|ingest).*' "shared crates know no service"
 done
+for crate in velella-guard velella-rtsp; do
+    must_not_reach "$crate" 'velella-(bus|store|ops|model|coordinator|worker).*' "sources know no cluster"
+done
 must_not_reach velella-coordinator 'velella-worker.*' "services talk by message"
 must_not_reach velella-worker 'velella-coordinator.*' "services talk by message"
 must_not_reach velella-coordinator-core 'str0m.*|dimpl' "the coordinator touches no media"
