@@ -34,6 +34,7 @@ group() {
         ;;
     test)
         need chromium chromium
+        need ffmpeg ffmpeg
         need python3 python3
         need nats-server nats-server
         need etcd-server etcd

@@ -23,6 +23,18 @@ impl<'a> Bits<'a> {
         (0..bits).try_fold(0_u32, |number, _| Some(number << 1 | self.bit()?))
     }
 
+    /// Steps over this many bits.
+    pub(crate) fn skip(&mut self, bits: u32) -> Option<()> {
+        let at = self.at.checked_add(usize::try_from(bits).ok()?)?;
+        (at <= self.bytes.len() * 8).then(|| self.at = at)
+    }
+
+    /// A signed Exp-Golomb code (H.264 9.1.1).
+    pub(crate) fn signed_golomb(&mut self) -> Option<i64> {
+        let code = i64::from(self.golomb()?);
+        Some(if code % 2 == 1 { code / 2 + 1 } else { -(code / 2) })
+    }
+
     /// An unsigned Exp-Golomb code (H.264 9.1) of at most 32 bits.
     pub(crate) fn golomb(&mut self) -> Option<u32> {
         let mut zeros = 0;
