@@ -3,11 +3,11 @@
 //! Level-triggered: there are no commands that could be lost. Whoever reads the store knows what to do, also
 //! after it was away.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use velella_model::component::{ComponentRecord, Job};
 use velella_model::record::RoomRecord;
-use velella_model::{ComponentId, GatewayId, Generation, Incarnation, RoomId};
+use velella_model::{ComponentId, GatewayId, Generation, Incarnation, PeerId, RoomId};
 
 /// What the store says, as far as it matters here.
 #[derive(Debug)]
@@ -16,6 +16,8 @@ pub struct Board {
     incarnation: Incarnation,
     components: BTreeMap<RoomId, BTreeMap<ComponentId, Task>>,
     rooms: BTreeMap<RoomId, RoomRecord>,
+    /// Only connected ones, and only rooms with some.
+    peers: BTreeMap<RoomId, BTreeSet<PeerId>>,
 }
 
 /// A component as it stands in the store.
@@ -36,13 +38,15 @@ pub enum Change {
     Stop(RoomId, ComponentId),
     /// The room of some ingests lives elsewhere.
     Moved(RoomId),
+    /// The first peer of a room came, or the last one left.
+    Peopled(RoomId),
 }
 
 impl Board {
     /// Of this boot of a gateway.
     #[must_use]
     pub fn new(gateway: GatewayId, incarnation: Incarnation) -> Self {
-        Self { gateway, incarnation, components: BTreeMap::new(), rooms: BTreeMap::new() }
+        Self { gateway, incarnation, components: BTreeMap::new(), rooms: BTreeMap::new(), peers: BTreeMap::new() }
     }
 
     /// Where a room lives.
@@ -55,6 +59,22 @@ impl Board {
     #[must_use]
     pub fn task(&self, room: &RoomId, component: &ComponentId) -> Option<&Task> {
         self.components.get(room)?.get(component)
+    }
+
+    /// Whether somebody is connected to a room.
+    #[must_use]
+    pub fn is_peopled(&self, room: &RoomId) -> bool {
+        self.peers.contains_key(room)
+    }
+
+    /// Every connected peer, with its room.
+    pub fn peers(&self) -> impl Iterator<Item = (&RoomId, &PeerId)> {
+        self.peers.iter().flat_map(|(room, peers)| peers.iter().map(move |peer| (room, peer)))
+    }
+
+    /// Every room.
+    pub fn rooms(&self) -> impl Iterator<Item = &RoomId> {
+        self.rooms.keys()
     }
 
     /// Every component, with its room.
@@ -86,6 +106,20 @@ impl Board {
     fn is_ours(&self, Task { record, .. }: &Task) -> bool {
         let is_us = |job: &Job| job.gateway == self.gateway && job.incarnation == self.incarnation;
         record.job.as_ref().is_some_and(is_us)
+    }
+
+    /// A peer is connected, or not.
+    pub fn peer(&mut self, room: RoomId, peer: PeerId, connected: bool) -> Option<Change> {
+        let was_peopled = self.is_peopled(&room);
+        if connected {
+            self.peers.entry(room.clone()).or_default().insert(peer);
+        } else if let Some(peers) = self.peers.get_mut(&room) {
+            peers.remove(&peer);
+            if peers.is_empty() {
+                self.peers.remove(&room);
+            }
+        }
+        (was_peopled != self.is_peopled(&room)).then_some(Change::Peopled(room))
     }
 
     /// A room's record changed; `None` when it was deleted.
@@ -128,6 +162,18 @@ mod tests {
         assert_eq!(put(&mut board, 5, None), None);
         assert_eq!(put(&mut board, 6, None), None, "written again as it was");
         assert!(board.task(&room(), &door()).is_some());
+    }
+
+    #[test]
+    fn a_room_is_peopled_from_its_first_peer_to_its_last() {
+        let mut board = board();
+        let peer = |id: &str| PeerId::parse(id).unwrap();
+        assert_eq!(board.peer(room(), peer("a"), false), None);
+        assert_eq!(board.peer(room(), peer("a"), true), Some(Change::Peopled(room())));
+        assert_eq!(board.peer(room(), peer("b"), true), None);
+        assert_eq!(board.peer(room(), peer("a"), false), None);
+        assert_eq!(board.peer(room(), peer("b"), false), Some(Change::Peopled(room())));
+        assert!(!board.is_peopled(&room()));
     }
 
     fn board() -> Board {

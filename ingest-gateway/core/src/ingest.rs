@@ -55,7 +55,7 @@ impl Name {
 pub enum Input<'a> {
     /// The room lives there from now on; nowhere while it is being placed.
     Homed(Option<Home>),
-    /// Whether somebody is there to see it. Everything is wanted until it is said not to be.
+    /// Whether somebody is there to see it.
     Wanted(bool),
     /// The source is open, and this is what it gives.
     Described(Published),
@@ -190,11 +190,11 @@ pub struct Counts {
 
 impl Ingest {
     /// Of a source that is fetched, with this wait at most between attempts; `metadata` is what others see of it.
-    pub fn fetched(name: Name, metadata: Json, wait_max: Duration, now: Instant) -> Self {
+    pub fn fetched(name: Name, metadata: Json, wait_max: Duration, wanted: bool, now: Instant) -> Self {
         let backoff = Backoff::new(REOPEN_FIRST.min(wait_max), wait_max, name.job ^ name.incarnation.0);
         let mut ingest = Self::new(name, metadata, Some(backoff), now);
-        ingest.outputs.push_back(Output::OpenSource);
-        ingest.tell();
+        ingest.source = Source::Off;
+        ingest.handle_input(Input::Wanted(wanted), now);
         ingest
     }
 
@@ -485,7 +485,7 @@ mod tests {
     const VIDEO: Published = Published { video: Some(VideoCodec::H264), audio: false };
 
     fn camera() -> Ingest {
-        Ingest::fetched(name(), Json::null(), Duration::from_secs(15), Instant::now())
+        Ingest::fetched(name(), Json::null(), Duration::from_secs(15), true, Instant::now())
     }
 
     fn name() -> Name {

@@ -309,6 +309,12 @@ impl Name {
         let Self { incarnation, job, .. } = self;
         SessionId::parse(&format!("ingest-{:x}-{job}-{number}", incarnation.0)).expect("hex and digits are an id")
     }
+
+    /// The job of this boot whose session it is.
+    #[must_use]
+    pub fn job_of(session: &SessionId) -> Option<u64> {
+        session.as_str().strip_prefix("ingest-")?.split('-').nth(1)?.parse().ok()
+    }
 }
 
 /// The endpoint of a component, as participants see it.

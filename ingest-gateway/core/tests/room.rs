@@ -17,7 +17,9 @@ use velella_model::{
     ComponentId, GatewayId, Generation, Incarnation, Json, RoomId, RoomType, SessionId, VideoCodec as RoomCodec,
     WorkerId,
 };
-use velella_worker_core::{Admission, Datagram, Entrance, Input as ShardInput, Output as ShardOutput, Shard, rtc_config};
+use velella_worker_core::{
+    Admission, Datagram, Entrance, Input as ShardInput, Output as ShardOutput, Shard, rtc_config,
+};
 
 const FRAME: Duration = Duration::from_millis(40);
 
@@ -102,10 +104,11 @@ impl World {
         let gateway = GatewayId::parse("g").unwrap();
         let component = ComponentId::parse("door").unwrap();
         let name = Name::new(gateway, Incarnation(1), 1, RoomId::parse("r").unwrap(), &component);
-        let ingest = Ingest::fetched(name, Json::null(), Duration::from_secs(15), now);
+        let ingest = Ingest::fetched(name, Json::null(), Duration::from_secs(15), true, now);
         let time = MediaTime(0);
         let (progress, events, sessions) = (Vec::new(), Vec::new(), Vec::new());
-        let mut world = Self { ingest, shard: Shard::new(now), now, time, progress, events, sessions, sources_opened: 0 };
+        let mut world =
+            Self { ingest, shard: Shard::new(now), now, time, progress, events, sessions, sources_opened: 0 };
         world.settle();
         world
     }
