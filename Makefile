@@ -24,7 +24,7 @@ run: build ## Install what is missing, build, and start everything in one proces
 
 .PHONY: cluster
 cluster: deps-test web ## Start NATS, etcd, two coordinators and three workers, and watch them
-	cargo build --locked --package velella-coordinator --package velella-worker
+	cargo build --locked --package velella-coordinator --package velella-worker --package velella-gateway
 	@scripts/cluster.sh up
 	@trap 'exit 0' INT; scripts/cluster-table.mjs $(if $(ONCE),--once)
 

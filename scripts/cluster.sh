@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# A cluster on this machine, every process by itself: nats-server, etcd, two coordinators, three workers.
+# A cluster on this machine, every process by itself: nats-server, etcd, two coordinators, three workers,
+# one gateway.
 # What runs already is left alone, so `up` also brings back what somebody has killed.
 #
 # usage: scripts/cluster.sh up|down
@@ -15,6 +16,7 @@ HERE=${CARGO_TARGET_DIR:-target}/cluster
 ETCD_NODES=${ETCD_NODES:-1}
 COORDINATORS=2
 WORKERS=3
+GATEWAYS=1
 
 # First ports; the others of a kind follow. Not the usual ones of NATS and etcd, which may be taken.
 NATS_PORT=14222
@@ -24,6 +26,7 @@ HTTP_PORT=5002
 MEDIA_PORT=10000
 COORDINATOR_ADMIN_PORT=9561
 WORKER_ADMIN_PORT=9571
+GATEWAY_ADMIN_PORT=9581
 
 READY_PATIENCE_S=30
 END_PATIENCE_S=15
@@ -41,6 +44,11 @@ up() {
         start "worker-$n" "$BIN/velella-worker" --worker-id "worker-$n" --shards 1 --drain-deadline 10s \
             --udp "127.0.0.1:$((MEDIA_PORT + n - 1))" --admin "127.0.0.1:$((WORKER_ADMIN_PORT + n - 1))"
     done
+    mkdir -p "$HERE/files"
+    for ((n = 1; n <= GATEWAYS; n++)); do
+        start "gateway-$n" "$BIN/velella-gateway" --gateway-id "gateway-$n" --files "$HERE/files" \
+            --gateway-drain-deadline 5s --admin "127.0.0.1:$((GATEWAY_ADMIN_PORT + n - 1))"
+    done
     for ((n = 1; n <= COORDINATORS; n++)); do
         VELELLA_MANAGEMENT_TOKEN=development VELELLA_TOKEN_SECRET_FILE=$HERE/token-secret \
             start "coordinator-$n" "$BIN/velella-coordinator" \
@@ -48,6 +56,7 @@ up() {
             --admin "127.0.0.1:$((COORDINATOR_ADMIN_PORT + n - 1))"
     done
     for ((n = 1; n <= WORKERS; n++)); do ready "worker-$n" $((WORKER_ADMIN_PORT + n - 1)); done
+    for ((n = 1; n <= GATEWAYS; n++)); do ready "gateway-$n" $((GATEWAY_ADMIN_PORT + n - 1)); done
     for ((n = 1; n <= COORDINATORS; n++)); do ready "coordinator-$n" $((COORDINATOR_ADMIN_PORT + n - 1)); done
 }
 
@@ -110,6 +119,7 @@ answer() {
 down() {
     local name
     end 'coordinator-*' TERM
+    end 'gateway-*' TERM
     # The second one ends a drain: there is nowhere to go.
     end 'worker-*' TERM TERM
     end 'etcd-*' TERM

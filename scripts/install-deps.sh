@@ -38,6 +38,8 @@ group() {
         need python3 python3
         need nats-server nats-server
         need etcd-server etcd
+        # Makes the clips that are played into rooms.
+        need ffmpeg ffmpeg
         # Hosts of the fault tests, and what goes wrong between and on them.
         need iproute2 ip
         need iptables iptables

@@ -27,7 +27,7 @@ must_not_reach() {
 
 IO='tokio|async-nats|etcd-client|axum|hyper|quinn-udp|socket2|mio|prometheus|velella-(bus|store|ops)'
 for crate in velella-model velella-proto velella-media velella-coordinator-core velella-worker-core \
-    velella-rtmp; do
+    velella-gateway-core velella-rtmp; do
     must_not_reach "$crate" "$IO" "it is pure"
 done
 for crate in velella-bus velella-store velella-ops; do
@@ -36,8 +36,9 @@ done
 for crate in velella-guard velella-rtsp; do
     must_not_reach "$crate" 'velella-(bus|store|ops|model|coordinator|worker).*' "sources know no cluster"
 done
-must_not_reach velella-coordinator 'velella-worker.*' "services talk by message"
-must_not_reach velella-worker 'velella-coordinator.*' "services talk by message"
+must_not_reach velella-coordinator 'velella-(worker|gateway).*' "services talk by message"
+must_not_reach velella-worker 'velella-(coordinator|gateway).*' "services talk by message"
+must_not_reach velella-gateway 'velella-(coordinator|worker).*' "services talk by message"
 must_not_reach velella-coordinator-core 'str0m.*|dimpl' "the coordinator touches no media"
 must_not_reach velella-coordinator 'str0m.*|dimpl|opus.*' "the coordinator touches no media"
 must_not_reach velella-worker-core 'opus.*' "codecs are the shell's"
@@ -60,7 +61,8 @@ for package in ring openssl-sys native-tls; do
 done
 
 # A nested clippy.toml replaces the one above it, so it has to repeat all of its lines.
-for nested in coordinator/core/clippy.toml worker/core/clippy.toml ingest-gateway/rtmp/clippy.toml; do
+for nested in coordinator/core/clippy.toml worker/core/clippy.toml ingest-gateway/core/clippy.toml \
+    ingest-gateway/rtmp/clippy.toml; do
     for rule in $(grep -oE '^[a-z-]+ = [a-z0-9]+$|path = "[^"]+"' clippy.toml | tr -d ' '); do
         tr -d ' ' <"$nested" | grep -qF "$rule" || violation "$nested does not repeat $rule of clippy.toml"
     done

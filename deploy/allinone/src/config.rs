@@ -21,7 +21,8 @@ const COMMANDS: &str = "A cluster that runs is looked into and steered with comm
 /// Everything is forgotten when it ends.
 #[derive(Debug, clap::Parser)]
 #[command(name = "velella", version, mut_arg("demo", on_by_default), mut_arg("worker_id", |arg| arg.hide(true)))]
-#[command(mut_arg("drain_deadline", |arg| arg.hide(true)), after_help = COMMANDS)]
+#[command(mut_arg("drain_deadline", |arg| arg.hide(true)), mut_arg("gateway_id", |arg| arg.hide(true)))]
+#[command(mut_arg("gateway_drain_deadline", |arg| arg.hide(true)), after_help = COMMANDS)]
 pub(crate) struct Config {
     /// Workers to start; the first takes the media port, the others the next ones
     #[arg(long, env = "VELELLA_WORKERS", help_heading = "Workers", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=i64::from(WORKERS_MAX)))]
@@ -32,6 +33,9 @@ pub(crate) struct Config {
 
     #[command(flatten)]
     worker: velella_worker::Config,
+
+    #[command(flatten)]
+    gateway: velella_gateway::Config,
 
     #[command(flatten)]
     pub(crate) process: ProcessConfig,
@@ -66,6 +70,12 @@ impl Config {
             config.shards = shards_per_worker(self.workers);
         }
         Ok(config)
+    }
+
+    /// Settings of the gateway.
+    pub(crate) fn gateway(&self) -> velella_gateway::Config {
+        // Nobody is there to take its jobs over.
+        velella_gateway::Config { gateway_drain_deadline: Duration::ZERO, ..self.gateway.clone() }
     }
 
     /// Media stays on this machine as long as HTTP does.
@@ -134,9 +144,10 @@ A setting is looked for in this order; the first place that has it wins:
 
 | binary | what it is | takes |
 |---|---|---|
-| `velella` | everything in one process | all sections but the last three |
+| `velella` | everything in one process | all sections but the last four |
 | `velella-coordinator` | a coordinator of a cluster | Coordinator, Process, Config, NATS, etcd; its two secrets have to be set, and `--demo` is off |
 | `velella-worker` | a worker of a cluster | Workers without `--workers`, A worker of a cluster, Process, Config, NATS, etcd; `--worker-id` has to be set, and `--shutdown-deadline` counts from the end of the drain |
+| `velella-gateway` | an ingest gateway of a cluster | Gateways, A gateway of a cluster, Process, Config, NATS, etcd; `--gateway-id` has to be set, and `--shutdown-deadline` counts from the end of the drain |
 
 A mistake in any of them ends the process before it starts, with one sentence and exit code 64. `--check-config` finds it
 without starting anything, `--print-config` prints what results and where each value comes from, without secrets.
@@ -162,23 +173,35 @@ log and set nothing. Only `velella` understands them.
 
     const WORKER_OF_A_CLUSTER: &str = "A worker of a cluster";
 
+    const GATEWAY_OF_A_CLUSTER: &str = "A gateway of a cluster";
+
     /// What only processes of a cluster take.
     #[derive(Debug, Parser)]
     struct InCluster {
         #[command(flatten)]
         _worker: velella_worker::Config,
         #[command(flatten)]
+        _gateway: velella_gateway::Config,
+        #[command(flatten)]
         _cluster: ClusterConfig,
     }
 
     fn unless_shown_above(argument: Arg) -> Arg {
         let is_shown = Config::command().get_arguments().any(|a| a.get_id() == argument.get_id() && !a.is_hide_set());
-        let is_workers = argument.get_help_heading() == Some("Workers");
+        let heading = match argument.get_help_heading() {
+            Some("Workers") => Some(WORKER_OF_A_CLUSTER),
+            Some("Gateways") => Some(GATEWAY_OF_A_CLUSTER),
+            Some(_) | None => None,
+        };
         let argument = argument.hide(is_shown);
-        if argument.get_id() == "worker_id" {
-            return argument.default_value(Resettable::Reset).help_heading(WORKER_OF_A_CLUSTER);
+        let argument = match argument.get_id().as_str() {
+            "worker_id" | "gateway_id" => argument.default_value(Resettable::Reset),
+            _ => argument,
+        };
+        match heading {
+            Some(heading) => argument.help_heading(heading),
+            None => argument,
         }
-        if is_workers { argument.help_heading(WORKER_OF_A_CLUSTER) } else { argument }
     }
 
     fn config(arguments: &[&str]) -> Config {

@@ -1,4 +1,4 @@
-//! Coordinator and workers in one process, over a bus and a store in memory.
+//! Coordinator, workers and a gateway in one process, over a bus and a store in memory.
 //!
 //! The same services as in a cluster; only the adapters and a few defaults are chosen here.
 //! Announcements, leases and commands happen all the same. A first word instead of a flag calls the
@@ -66,6 +66,8 @@ async fn run(config: Config, process: Process) -> anyhow::Result<()> {
         let worker = velella_worker::build(config.worker(number)?, deps).await?;
         services.spawn(worker.run());
     }
+    let gateway = velella_gateway::build(config.gateway(), Deps { shutdown: served.clone(), ..deps.clone() }).await?;
+    services.spawn(gateway.run());
     until_ready(&mut announcements, &deps).await?;
     drop((announcements, started));
     if let Err(error) = welcome::write(&mut io::stdout().lock(), listening, config.is_development()) {

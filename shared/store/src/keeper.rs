@@ -34,6 +34,11 @@ impl Keeper {
         self.standing.clone()
     }
 
+    /// The lease that the key stands under, for keys that shall vanish with it; another one after each new claim.
+    pub fn lease(&self) -> watch::Receiver<Option<LeaseId>> {
+        self.lease.clone()
+    }
+
     /// Gives the key back, so that others need not wait for the lease to run out.
     pub async fn resign(self) {
         self.task.abort();

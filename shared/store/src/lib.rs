@@ -8,6 +8,7 @@
 #[cfg(test)]
 mod contract;
 pub mod etcd;
+mod follower;
 mod keeper;
 pub mod memory;
 pub mod tenure;
@@ -15,6 +16,7 @@ pub mod tenure;
 use std::time::Duration;
 
 use bytes::Bytes;
+pub use follower::{Follower, STEPS_MAX, Step};
 pub use keeper::Keeper;
 use tokio::sync::mpsc;
 

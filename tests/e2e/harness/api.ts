@@ -19,6 +19,14 @@ export interface StreamState {
   viewers: { id: string }[];
 }
 
+export interface Component {
+  id: string;
+  type: string;
+  state: "waiting" | "connecting" | "live" | "retrying" | "stopped";
+  trouble?: { code: string; sentence: string } | null;
+  tracks: { id: string; type: "audio" | "video" }[];
+}
+
 export type Scope = "publish" | "subscribe" | "admin";
 
 export interface PeerOptions {
@@ -87,6 +95,19 @@ export class Api {
 
   deleteRoom(id: string): Promise<void> {
     return this.call("DELETE", `/room/${id}`);
+  }
+
+  addComponent(room: string, type: string, options: Record<string, unknown>): Promise<Component> {
+    return this.call("POST", `/room/${room}/component`, { type, options });
+  }
+
+  async components(room: string): Promise<Component[]> {
+    const { components } = await this.call<{ components: Component[] }>("GET", `/room/${room}`);
+    return components;
+  }
+
+  deleteComponent(room: string, component: string): Promise<void> {
+    return this.call("DELETE", `/room/${room}/component/${component}`);
   }
 
   /** From now on `to` receives everything of `from`, also what comes later. */

@@ -4,6 +4,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { createWriteStream } from "node:fs";
 import { resolve } from "node:path";
 import { createInterface } from "node:readline";
+import { makeClips, removeClips } from "./clips";
 import { eventually, PATIENCE_MS } from "./patience";
 
 export const BINARY = process.env.VELELLA_BIN ?? resolve("../../target/debug/velella");
@@ -20,13 +21,18 @@ export class Server {
   readonly origin: string;
   private readonly process: ChildProcess;
 
-  private constructor(origin: string, process: ChildProcess) {
+  private readonly clips: string;
+
+  private constructor(origin: string, process: ChildProcess, clips: string) {
     this.origin = origin;
     this.process = process;
+    this.clips = clips;
   }
 
   static async start(): Promise<Server> {
-    const child = spawn(BINARY, ["--listen", "127.0.0.1:0", "--workers", "2", "--udp", "127.0.0.1:0"], {
+    const clips = makeClips();
+    const places = ["--listen", "127.0.0.1:0", "--udp", "127.0.0.1:0", "--files", clips];
+    const child = spawn(BINARY, [...places, "--workers", "2"], {
       stdio: ["ignore", "pipe", "pipe"],
       env: {
         ...process.env,
@@ -53,7 +59,7 @@ export class Server {
       child.once("error", failed);
       child.once("exit", (code) => failed(new Error(`${BINARY} ended with ${code}, see ${LOG}`)));
     });
-    return new Server(origin, child);
+    return new Server(origin, child, clips);
   }
 
   /** Waits until it knows a worker that takes rooms; before that it answers 503. */
@@ -78,6 +84,7 @@ export class Server {
   }
 
   async stop(): Promise<void> {
+    removeClips(this.clips);
     if (!this.alive) return;
     const ended = new Promise((resolve) => this.process.once("exit", resolve));
     this.process.kill("SIGTERM");

@@ -1,0 +1,20 @@
+//! The shell of the ingest gateway: it brings cameras, encoders and files into rooms.
+//!
+//! [`build`] opens its ears, [`Service::run`] serves. One task runs each ingest; the driver starts and stops
+//! them by what the store says. What to do when is decided in `velella-gateway-core`.
+
+#![warn(missing_docs)]
+
+mod announce;
+mod config;
+mod driver;
+mod job;
+mod life;
+mod metrics;
+mod report;
+mod service;
+mod source;
+mod uplink_socket;
+
+pub use config::Config;
+pub use service::{Service, build};

@@ -1,0 +1,131 @@
+//! Puts a gateway together and runs it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use anyhow::Context;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+use velella_bus::Subscription;
+use velella_model::component::{GatewayRecord, JobKind};
+use velella_model::wire::announce::GatewayState;
+use velella_model::wire::encode;
+use velella_model::{Incarnation, key, subject};
+use velella_ops::{Deps, Latch};
+use velella_store::Keeper;
+
+use crate::announce::{self, Identity, Standing};
+use crate::config::Config;
+use crate::driver::{Driver, Wiring};
+use crate::source::Means;
+use crate::{life, metrics};
+
+/// Expected cost of a file that is played, in permille of a core.
+const FILE_PERMILLE: u32 = 20;
+
+/// A gateway whose ears are open.
+pub struct Service {
+    identity: Identity,
+    means: Means,
+    signals: Subscription,
+    questions: Subscription,
+    claimed: Latch,
+    drain_deadline: Duration,
+    standing: watch::Sender<Standing>,
+    deps: Deps,
+}
+
+/// Subscribes; nobody knows of the gateway before [`Service::run`] announces it.
+pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Service> {
+    let latch = deps.readiness.latch("gateway bus");
+    let claimed = deps.readiness.latch("gateway lease");
+    let gateway = config.gateway_id.clone();
+    let capacity_permille = config.capacity_permille();
+    let signals = deps.bus.subscribe(&subject::holder_signals(&gateway.clone().into())).await?;
+    let questions = deps.bus.subscribe(&subject::gateway_life(&gateway)).await?;
+    let offers = config.files.iter().map(|_| (JobKind::File, FILE_PERMILLE)).collect();
+    let identity = Identity {
+        gateway,
+        incarnation: Incarnation(boot_number()?),
+        region: config.region,
+        probe: deps.admin,
+        offers,
+        listens: BTreeMap::new(),
+        capacity_permille,
+    };
+    let (standing, watched) = watch::channel(Standing { state: None, jobs: 0 });
+    metrics::register(&deps.registry, watched)?;
+    let means = Means { files: config.files.map(Arc::new) };
+    drop(latch);
+    let drain_deadline = config.gateway_drain_deadline;
+    Ok(Service { identity, means, signals, questions, claimed, drain_deadline, standing, deps })
+}
+
+impl Service {
+    /// Serves until its jobs are with others after a shutdown, or the deadline for that passes.
+    pub async fn run(self) -> anyhow::Result<()> {
+        let Self { identity, means, signals, questions, claimed, drain_deadline, standing, deps } = self;
+        let span = tracing::error_span!("gateway", gateway = %identity.gateway);
+        let record = encode(&GatewayRecord { incarnation: identity.incarnation });
+        let keeper = Keeper::start(deps.store.clone(), key::gateway(&identity.gateway), record.into());
+        let (drain, draining) = watch::channel(false);
+        let watched = standing.subscribe();
+        let wiring = Wiring {
+            gateway: identity.gateway.clone(),
+            incarnation: identity.incarnation,
+            bus: deps.bus.clone(),
+            store: deps.store.clone(),
+            means,
+            lease: keeper.lease(),
+            standing,
+        };
+        let driver = Driver::new(wiring);
+        let serving = async {
+            tokio::select! {
+                () = drained(&deps.shutdown, drain, watched.clone(), drain_deadline) => Ok(()),
+                result = driver.run(signals, keeper.standing(), draining) => result,
+                result = announce::run(deps.bus.clone(), identity, watched.clone()) => result,
+                () = life::run(deps.bus.clone(), questions) => Ok(()),
+                () = ready(watched.clone(), claimed) => Ok(()),
+            }
+        };
+        let ended = serving.instrument(span).await;
+        keeper.resign().await;
+        ended
+    }
+}
+
+/// Ready once others count it as alive; never ends.
+async fn ready(mut standing: watch::Receiver<Standing>, claimed: Latch) {
+    // An error means that the driver is gone, and with it the gateway.
+    let _ = standing.wait_for(|standing| standing.state == Some(GatewayState::Ready)).await;
+    drop(claimed);
+    std::future::pending().await
+}
+
+/// Waits for the shutdown, and then for others to take the jobs over.
+async fn drained(
+    shutdown: &CancellationToken,
+    drain: watch::Sender<bool>,
+    mut standing: watch::Receiver<Standing>,
+    deadline: Duration,
+) {
+    shutdown.cancelled().await;
+    let jobs = standing.borrow().jobs;
+    if jobs == 0 {
+        return;
+    }
+    tracing::info!(jobs, ?deadline, "giving the jobs away before the end");
+    drain.send_replace(true);
+    let empty = standing.wait_for(|standing| standing.jobs == 0);
+    let drained = tokio::time::timeout(deadline, empty).await.is_ok();
+    tracing::info!(drained, "giving away has ended");
+}
+
+/// Differs from boot to boot of one gateway; nothing compares it but for equality and age.
+fn boot_number() -> anyhow::Result<u64> {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).context("the clock stands before 1970")?;
+    Ok(u64::try_from(since.as_nanos())?)
+}
