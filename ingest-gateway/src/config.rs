@@ -1,10 +1,16 @@
 //! What an operator can set for a gateway.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use velella_guard::{Cidr, Guard, Policy};
 use velella_model::GatewayId;
 use velella_ops::config::duration;
+use velella_ops::{Seal, Secret, tls_client};
+
+use crate::source::Means;
 
 /// Settings of a gateway.
 #[derive(Clone, Debug, clap::Args)]
@@ -16,12 +22,30 @@ pub struct Config {
     pub gateway_id: GatewayId,
 
     /// Region of this gateway, for the choice of who does a job
-    #[arg(long = "gateway-region", env = "VELELLA_GATEWAY_REGION", default_value = "")]
-    pub region: String,
+    #[arg(long, env = "VELELLA_GATEWAY_REGION", default_value = "")]
+    pub gateway_region: String,
 
     /// Directory below which files can be played into rooms; none if absent
     #[arg(long, env = "VELELLA_FILES")]
     pub files: Option<PathBuf>,
+
+    /// Address and port that encoders publish to over RTMP; none if absent
+    #[arg(long, env = "VELELLA_RTMP")]
+    pub rtmp: Option<SocketAddr>,
+
+    /// What publishers are told to send to; made of --rtmp if absent (for example rtmp://live.example.com/live)
+    #[arg(long, env = "VELELLA_RTMP_URL")]
+    pub rtmp_url: Option<String>,
+
+    /// Secret that seals the addresses of cameras in the store, the same as at the coordinators; without it no camera
+    /// can be watched
+    #[arg(long, env = "VELELLA_SOURCE_SECRET", hide_env_values = true)]
+    pub gateway_source_secret: Option<Secret>,
+
+    /// Ranges of private addresses that cameras may be at, with commas (for example 192.168.0.0/16); by default only
+    /// public addresses are reached
+    #[arg(long, env = "VELELLA_ALLOW_SOURCES", value_delimiter = ',')]
+    pub allow_sources: Vec<Cidr>,
 
     /// All jobs together may cost this much, in permille of a core; 0 takes four fifths of all cores
     #[arg(long, env = "VELELLA_JOBS_PERMILLE_MAX", default_value_t = 0)]
@@ -33,6 +57,16 @@ pub struct Config {
 }
 
 impl Config {
+    /// What the jobs of this gateway share.
+    pub(crate) fn means(&self) -> Means {
+        Means {
+            files: self.files.clone().map(Arc::new),
+            guard: Guard::new(Policy { allow: self.allow_sources.clone() }),
+            seal: self.gateway_source_secret.as_ref().map(|secret| Arc::new(Seal::new(secret))),
+            tls: Some(Arc::new(tls_client("cameras at rtsps://"))),
+        }
+    }
+
     pub(crate) fn capacity_permille(&self) -> u32 {
         match self.jobs_permille_max {
             0 => {

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tracing::Instrument;
 use velella_bus::{Bus, Subscription};
 use velella_gateway_core::{Board, Change, Ingest, Name, Task};
-use velella_model::component::{ComponentSpec, Job as Assigned};
+use velella_model::component::{ComponentSpec, IngestRecord, Job as Assigned, PublishSpec};
 use velella_model::key::{self, Key};
 use velella_model::record::{PeerRecord, RoomRecord};
 use velella_model::wire::announce::GatewayState;
@@ -22,8 +22,9 @@ use velella_store::{Change as Stored, Follower, LeaseId, Step, Store};
 
 use crate::announce::Standing;
 use crate::job::{Job, Letter, Lodging, MAIL_MAX};
-use crate::report::Report;
-use crate::source::Means;
+use crate::listen::{Ask, Refusal};
+use crate::report::{Failure, Report, Right};
+use crate::source::{Means, Source};
 
 /// Longest wait between attempts to open a file.
 const FILE_WAIT_MAX: Duration = Duration::from_secs(15);
@@ -42,6 +43,22 @@ pub(crate) struct Wiring {
     pub(crate) standing: watch::Sender<Standing>,
 }
 
+/// What the driver listens to.
+pub(crate) struct Ears {
+    /// Of workers.
+    pub(crate) signals: Subscription,
+    /// Of publishers.
+    pub(crate) asks: mpsc::Receiver<Ask>,
+}
+
+/// What became of a publisher's claim.
+struct Claimed {
+    place: Place,
+    task: Task,
+    ask: Ask,
+    refused: Option<Refusal>,
+}
+
 /// The driver.
 pub(crate) struct Driver {
     wiring: Wiring,
@@ -50,13 +67,24 @@ pub(crate) struct Driver {
     /// By the number that session ids carry.
     places: BTreeMap<u64, Place>,
     tasks: JoinSet<()>,
+    /// Publishers whose components are being claimed.
+    claims: JoinSet<Claimed>,
     next_number: u64,
+}
+
+/// How an ingest begins.
+enum Beginning {
+    /// By what the store says.
+    Assigned,
+    /// By a publisher that gives this.
+    Published(Source),
 }
 
 /// An ingest that runs.
 struct Running {
     number: u64,
     on_demand: bool,
+    right: Right,
     mail: mpsc::Sender<Letter>,
 }
 
@@ -64,13 +92,13 @@ impl Driver {
     pub(crate) fn new(wiring: Wiring) -> Self {
         let board = Board::new(wiring.gateway.clone(), wiring.incarnation);
         let (jobs, places) = (BTreeMap::new(), BTreeMap::new());
-        Self { wiring, board, jobs, places, tasks: JoinSet::new(), next_number: 0 }
+        Self { wiring, board, jobs, places, tasks: JoinSet::new(), claims: JoinSet::new(), next_number: 0 }
     }
 
     /// Runs until `draining` says so and no job is left, or for ever.
     pub(crate) async fn run(
         mut self,
-        mut signals: Subscription,
+        mut ears: Ears,
         mut tenure: watch::Receiver<Tenure>,
         mut draining: watch::Receiver<bool>,
     ) -> anyhow::Result<()> {
@@ -82,14 +110,17 @@ impl Driver {
                     Some(step) => self.followed(step).await,
                     None => anyhow::bail!("the store is followed no more"),
                 },
-                delivery = signals.next() => match delivery {
+                delivery = ears.signals.next() => match delivery {
                     Some(delivery) => self.signalled(&delivery.payload),
                     None => anyhow::bail!("the bus closed the signal subscription"),
                 },
+                Some(ask) = ears.asks.recv() => self.asked(ask),
+                Some(Ok(claimed)) = self.claims.join_next() => self.claimed(claimed).await,
                 Some(ended) = self.tasks.join_next() => {
                     if let Err(error) = ended {
                         tracing::error!(%error, "an ingest ended in a bug");
                     }
+                    self.forget_ended();
                 }
                 Ok(()) = tenure.changed() => {}
                 Ok(()) = draining.changed() => {}
@@ -154,12 +185,16 @@ impl Driver {
                 let Ok(record) = read::<PeerRecord>(key, value) else { return };
                 self.board.peer(room, peer, record.is_some_and(|record| record.connection.is_some()))
             }
-            Some(Key::Ingest(..) | Key::Gateway(_) | Key::Worker(_) | Key::Cordon(_) | Key::Coordinator(_)) | None => {
-                None
+            Some(Key::Ingest(room, component)) => {
+                let Ok(record) = read(key, value) else { return };
+                return self.reported(&(room, component), record);
             }
+            Some(Key::Gateway(_) | Key::Worker(_) | Key::Cordon(_) | Key::Coordinator(_)) | None => None,
         };
         match change {
-            Some(Change::Start(room, component, task)) => self.start((room, component), &task).await,
+            Some(Change::Start(room, component, task)) => {
+                self.start((room, component), &task, Beginning::Assigned).await;
+            }
             Some(Change::Stop(room, component)) => self.stop(&(room, component)),
             Some(Change::Moved(room)) => self.moved(&room).await,
             Some(Change::Peopled(room)) => self.peopled(&room).await,
@@ -167,42 +202,105 @@ impl Driver {
         }
     }
 
-    async fn start(&mut self, place: Place, task: &Task) {
+    async fn start(&mut self, place: Place, task: &Task, beginning: Beginning) {
         self.stop(&place);
         self.next_number += 1;
         let number = self.next_number;
         let (room, component) = place.clone();
-        let span = tracing::error_span!("ingest", %room, %component, kind = task.record.spec.kind().name());
-        let Wiring { gateway, incarnation, bus, store, means, lease, .. } = &self.wiring;
-        let on_demand = is_on_demand(&task.record.spec);
-        let wanted = !on_demand || self.board.is_peopled(&room);
+        let spec = task.record.spec.clone();
+        let span = tracing::error_span!("ingest", %room, %component, kind = spec.kind().name());
+        let Wiring { gateway, incarnation, bus, means, lease, .. } = &self.wiring;
         let name = Name::new(gateway.clone(), *incarnation, number, room.clone(), &component);
-        let ingest = Ingest::fetched(name, metadata(task), wait_max(&task.record.spec), wanted, Instant::now());
+        let (now, on_demand, metadata) = (Instant::now(), is_on_demand(&spec), metadata(task));
+        let (ingest, right, source) = match beginning {
+            Beginning::Assigned => {
+                let wanted = !on_demand || self.board.is_peopled(&room);
+                (Ingest::fetched(name, metadata, wait_max(&spec), wanted, now), Right::Assigned, None)
+            }
+            Beginning::Published(source) => (Ingest::published(name, metadata, now), Right::Published, Some(source)),
+        };
         let (mail, letters) = mpsc::channel(MAIL_MAX);
         let (progress, seen) = watch::channel(None);
-        let report = Report {
-            store: store.clone(),
-            key: key::ingest(&room, &component),
-            job: Assigned { gateway: gateway.clone(), incarnation: *incarnation },
-            generation: task.generation,
-        };
+        let report = self.report(&place, task.generation, right);
         self.tasks.spawn(report.run(seen, lease.clone()).instrument(span.clone()));
         let job = Job {
             ingest,
-            spec: task.record.spec.clone(),
+            spec,
+            key: key::component(&room, &component),
             means: means.clone(),
             bus: bus.clone(),
             mail: letters,
             progress,
-            source: None,
+            source,
             socket: None,
             asking: JoinSet::new(),
         };
         tracing::info!(parent: &span, generation = task.generation.0, "an ingest begins");
         self.tasks.spawn(job.run().instrument(span));
         self.places.insert(number, place.clone());
-        self.jobs.insert(place, Running { number, on_demand, mail });
+        self.jobs.insert(place, Running { number, on_demand, right, mail });
         self.moved(&room).await;
+    }
+
+    fn report(&self, (room, component): &Place, generation: Generation, right: Right) -> Report {
+        let Wiring { gateway, incarnation, store, .. } = &self.wiring;
+        let job = Assigned { gateway: gateway.clone(), incarnation: *incarnation };
+        Report { store: store.clone(), key: key::ingest(room, component), job, generation, right }
+    }
+
+    /// A publisher came: its component has to be claimed before it is let in.
+    fn asked(&mut self, ask: Ask) {
+        let known = self.board.tasks().find_map(|(room, id, task)| {
+            let publish = publish_spec(&task.record.spec).filter(|publish| publish.key_digest == ask.key_digest)?;
+            let is_kind = task.record.spec.kind() == ask.kind;
+            is_kind.then(|| ((room.clone(), id.clone()), task.clone(), publish.takeover))
+        });
+        let Some((place, task, takeover)) = known else { return answer(ask, Err(Refusal::UnknownKey)) };
+        let Some(lease) = *self.wiring.lease.borrow() else { return answer(ask, Err(Refusal::Away)) };
+        if self.jobs.get(&place).is_some_and(|running| !takeover && !running.mail.is_closed()) {
+            return answer(ask, Err(Refusal::InUse));
+        }
+        let report = self.report(&place, task.generation, Right::Published);
+        self.claims.spawn(async move {
+            let refused = match report.claim(takeover, lease).await {
+                Ok(()) => None,
+                Err(Failure::Superseded) => Some(Refusal::InUse),
+                Err(Failure::Store(error)) => {
+                    tracing::warn!(%error, "a publisher's component was not claimed");
+                    Some(Refusal::Away)
+                }
+            };
+            Claimed { place, task, ask, refused }
+        });
+    }
+
+    async fn claimed(&mut self, Claimed { place, task, ask, refused }: Claimed) {
+        let Ask { source, answer, .. } = ask;
+        let stands = self.board.task(&place.0, &place.1).is_some_and(|standing| standing.record == task.record);
+        let refused = refused.or_else(|| (!stands).then_some(Refusal::UnknownKey));
+        // A publisher that left meanwhile shows in its source.
+        let _ = answer.send(refused.map_or(Ok(()), Err));
+        if refused.is_none() {
+            self.start(place, &task, Beginning::Published(source)).await;
+        }
+    }
+
+    /// Another gateway has taken over what was published to us.
+    fn reported(&mut self, place: &Place, record: Option<IngestRecord>) {
+        let Wiring { gateway, incarnation, .. } = &self.wiring;
+        let is_others = |record: IngestRecord| (&record.job.gateway, record.job.incarnation) != (gateway, *incarnation);
+        let published = self.jobs.get(place).is_some_and(|running| running.right == Right::Published);
+        if published && record.is_some_and(is_others) {
+            tracing::info!(room = %place.0, component = %place.1, "another publisher took over");
+            self.stop(place);
+        }
+    }
+
+    /// Publishers that left.
+    fn forget_ended(&mut self) {
+        let ended: Vec<Place> =
+            self.jobs.iter().filter(|(_, running)| running.mail.is_closed()).map(|(place, _)| place.clone()).collect();
+        ended.iter().for_each(|place| self.stop(place));
     }
 
     /// Dropping its mail ends it.
@@ -266,6 +364,18 @@ fn metadata(task: &Task) -> velella_model::Json {
     let server = &task.record.metadata;
     velella_model::Json::parse(&format!(r#"{{"peer":{{}},"server":{}}}"#, server.as_str()))
         .unwrap_or_else(|_| velella_model::Json::null())
+}
+
+fn answer(ask: Ask, answer: Result<(), Refusal>) {
+    // A publisher that is gone already needs none.
+    let _ = ask.answer.send(answer);
+}
+
+fn publish_spec(spec: &ComponentSpec) -> Option<&PublishSpec> {
+    match spec {
+        ComponentSpec::Rtmp(publish) | ComponentSpec::Srt(publish) => Some(publish),
+        ComponentSpec::Rtsp(_) | ComponentSpec::File(_) => None,
+    }
 }
 
 fn is_on_demand(spec: &ComponentSpec) -> bool {

@@ -51,6 +51,8 @@ pub(crate) struct Lodging {
 pub(crate) struct Job {
     pub(crate) ingest: Ingest,
     pub(crate) spec: ComponentSpec,
+    /// Where its record stands.
+    pub(crate) key: String,
     pub(crate) means: Means,
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) mail: mpsc::Receiver<Letter>,
@@ -137,7 +139,7 @@ impl Job {
     async fn execute(&mut self) -> bool {
         while let Some(output) = self.ingest.poll_output() {
             match output {
-                Output::OpenSource => self.source = Some(Source::open(&self.spec, &self.means)),
+                Output::OpenSource => self.source = Some(Source::open(&self.spec, &self.key, &self.means)),
                 Output::CloseSource => self.source = None,
                 Output::Open { session, worker, incarnation, order } => self.ask(session, worker, incarnation, order),
                 Output::Close { worker, incarnation, order } => self.tell(&worker, incarnation, order).await,

@@ -10,6 +10,7 @@ mod config;
 mod driver;
 mod job;
 mod life;
+mod listen;
 mod metrics;
 mod report;
 mod service;

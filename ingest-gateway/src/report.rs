@@ -1,15 +1,17 @@
 //! Writes how an ingest goes into the store, under the gateway's lease.
 //!
-//! The record names the generation that it is about. One of a newer generation is left alone: another
-//! gateway has the job by then.
+//! What was assigned to us is ours by the generation that the record names: one of a newer generation is left
+//! alone, since another gateway has the job by then. What is published to us is ours because we were the first
+//! to say so, or because the component lets a later publisher take the place of an earlier one.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use velella_gateway_core::Progress;
 use velella_model::Generation;
-use velella_model::component::{IngestRecord, Job};
+use velella_model::component::{IngestRecord, IngestState, Job};
 use velella_model::wire::{decode, encode};
 use velella_store::{Expect, LeaseId, Store, StoreError, Versioned, Written};
 
@@ -19,6 +21,15 @@ const RETRY: Duration = Duration::from_millis(500);
 /// A store that needs longer for one call counts as down.
 const STORE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// By what right a record is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Right {
+    /// The component's record names us.
+    Assigned,
+    /// A publisher came to us.
+    Published,
+}
+
 /// What a record is written for.
 #[derive(Clone)]
 pub(crate) struct Report {
@@ -26,10 +37,12 @@ pub(crate) struct Report {
     pub(crate) key: String,
     pub(crate) job: Job,
     pub(crate) generation: Generation,
+    pub(crate) right: Right,
 }
 
 /// What stands in the way of a write.
-enum Failure {
+#[derive(Debug)]
+pub(crate) enum Failure {
     /// Another gateway has the job.
     Superseded,
     /// It may go better later.
@@ -69,7 +82,17 @@ impl Report {
         }
     }
 
+    /// Takes a component for a publisher that came here; `takeover` from whoever has it.
+    pub(crate) async fn claim(&self, takeover: bool, lease: LeaseId) -> Result<(), Failure> {
+        let progress = Progress { state: IngestState::Connecting, trouble: None, tracks: BTreeMap::new() };
+        in_time(self.put(progress, takeover, lease)).await
+    }
+
     async fn write(&self, progress: Progress, lease: LeaseId) -> Result<(), Failure> {
+        self.put(progress, false, lease).await
+    }
+
+    async fn put(&self, progress: Progress, takeover: bool, lease: LeaseId) -> Result<(), Failure> {
         let Progress { state, trouble, tracks } = progress;
         let record = IngestRecord { job: self.job.clone(), generation: self.generation, state, trouble, tracks };
         let value = bytes::Bytes::from(encode(&record));
@@ -77,7 +100,7 @@ impl Report {
             let standing = self.store.get(&self.key).await?;
             let expect = match &standing {
                 None => Expect::Absent,
-                Some(standing) if self.is_newer(standing) => return Err(Failure::Superseded),
+                Some(standing) if !takeover && self.is_others(standing) => return Err(Failure::Superseded),
                 Some(standing) => Expect::Revision(standing.revision),
             };
             if let Written::Done(_) = self.store.put(&self.key, value.clone(), expect, Some(lease)).await? {
@@ -88,8 +111,7 @@ impl Report {
 
     async fn remove(&self) -> Result<(), Failure> {
         let Some(standing) = self.store.get(&self.key).await? else { return Ok(()) };
-        let is_ours = decode::<IngestRecord>(&standing.value)
-            .is_ok_and(|record| (&record.job, record.generation) == (&self.job, self.generation));
+        let is_ours = decode::<IngestRecord>(&standing.value).is_ok_and(|record| self.is_ours(&record));
         if is_ours {
             // Whoever wrote it meanwhile owns it now.
             self.store.delete(&self.key, Expect::Revision(standing.revision)).await?;
@@ -97,8 +119,15 @@ impl Report {
         Ok(())
     }
 
-    fn is_newer(&self, standing: &Versioned) -> bool {
-        decode::<IngestRecord>(&standing.value).is_ok_and(|record| record.generation > self.generation)
+    fn is_ours(&self, record: &IngestRecord) -> bool {
+        (&record.job, record.generation) == (&self.job, self.generation)
+    }
+
+    fn is_others(&self, standing: &Versioned) -> bool {
+        decode::<IngestRecord>(&standing.value).is_ok_and(|record| match self.right {
+            Right::Assigned => record.generation > self.generation,
+            Right::Published => !self.is_ours(&record),
+        })
     }
 }
 
@@ -115,9 +144,6 @@ async fn in_time(call: impl Future<Output = Result<(), Failure>>) -> Result<(), 
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
-    use velella_model::component::IngestState;
     use velella_model::{GatewayId, Incarnation};
     use velella_store::memory::MemoryStore;
 
@@ -150,9 +176,23 @@ mod tests {
         until(&store, |record| record.is_some_and(|r| r.state == IngestState::Live)).await;
     }
 
+    #[tokio::test]
+    async fn a_second_publisher_is_kept_out_or_takes_over() {
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        let lease = store.grant(Duration::from_secs(60)).await.unwrap();
+        let publisher = |boot| Report { right: Right::Published, generation: Generation(7), ..report(&store, boot) };
+        assert!(publisher(1).claim(false, lease).await.is_ok());
+        assert!(matches!(publisher(2).claim(false, lease).await, Err(Failure::Superseded)));
+        assert!(publisher(2).claim(true, lease).await.is_ok());
+        let late = publisher(1).write(going(IngestState::Live), lease).await;
+        assert!(matches!(late, Err(Failure::Superseded)));
+        assert!(publisher(2).write(going(IngestState::Live), lease).await.is_ok());
+    }
+
     fn report(store: &Arc<dyn Store>, generation: u64) -> Report {
         let job = Job { gateway: GatewayId::parse("g").unwrap(), incarnation: Incarnation(generation) };
-        Report { store: store.clone(), key: KEY.into(), job, generation: Generation(generation) }
+        let (key, generation) = (KEY.into(), Generation(generation));
+        Report { store: store.clone(), key, job, generation, right: Right::Assigned }
     }
 
     fn going(state: IngestState) -> Progress {

@@ -1,25 +1,36 @@
 //! Where media comes from. Each kind runs as a task of its own and tells events; a panic in it ends that
 //! source alone.
 
+mod camera;
 mod file;
+mod outlet;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio::sync::{mpsc, oneshot};
 use velella_gateway_core::Published;
+use velella_guard::Guard;
 use velella_media::Frame;
 use velella_model::component::{ComponentSpec, Trouble};
+use velella_ops::Seal;
+
+pub(crate) use outlet::Outlet;
 
 /// Frames between a source and its ingest; when it is full the source waits, and the camera's own buffers fill.
 const EVENTS_MAX: usize = 256;
 
 /// What all sources share.
-#[derive(Clone, Debug)]
+#[derive(Clone, Default)]
 pub(crate) struct Means {
     /// Below it lie the files that can be played.
     pub(crate) files: Option<Arc<PathBuf>>,
+    /// Which addresses may be reached.
+    pub(crate) guard: Guard,
+    /// Opens what coordinators sealed.
+    pub(crate) seal: Option<Arc<Seal>>,
+    /// Whom to trust at encrypted sources.
+    pub(crate) tls: Option<Arc<rustls::ClientConfig>>,
 }
 
 /// What a source tells.
@@ -27,7 +38,7 @@ pub(crate) struct Means {
 pub(crate) enum Event {
     /// It is open.
     Described(Published),
-    /// It gave something.
+    /// It gave a picture, or a packet of Opus.
     Frame(Frame),
 }
 
@@ -48,31 +59,42 @@ impl End {
     pub(crate) fn for_good(code: &str, sentence: impl Into<String>) -> Self {
         Self { retry: false, ..Self::for_now(code, sentence) }
     }
+
+    /// The ingest wants no more of it.
+    pub(crate) fn closed() -> Self {
+        Self::for_now("closed", "The source was closed.")
+    }
 }
 
-/// Where a source puts its events.
-pub(crate) type Outlet = mpsc::Sender<Event>;
-
-/// An open source, or one that is being opened; dropping it closes it.
+/// An open source, or one that is being opened. Dropping it closes it: its outlet says so.
 pub(crate) struct Source {
     events: mpsc::Receiver<Event>,
-    task: JoinHandle<End>,
+    end: oneshot::Receiver<End>,
 }
 
 impl Source {
-    /// Opens what a component asks for.
-    pub(crate) fn open(spec: &ComponentSpec, means: &Means) -> Self {
-        let (outlet, events) = mpsc::channel(EVENTS_MAX);
-        let (spec, means) = (spec.clone(), means.clone());
-        let task = tokio::spawn(async move {
-            match spec {
+    /// Opens what a component asks for; `key` is where its record stands.
+    pub(crate) fn open(spec: &ComponentSpec, key: &str, means: &Means) -> Self {
+        let (outlet, ending, source) = Self::pair();
+        let (spec, key, means) = (spec.clone(), key.to_owned(), means.clone());
+        tokio::spawn(async move {
+            let end = match spec {
                 ComponentSpec::File(spec) => file::play(spec, means, outlet).await,
-                ComponentSpec::Rtsp(_) | ComponentSpec::Rtmp(_) | ComponentSpec::Srt(_) => {
-                    End::for_good("not_offered", "This gateway does not do jobs of this kind.")
-                }
-            }
+                ComponentSpec::Rtsp(spec) => camera::watch(spec, &key, means, outlet).await,
+                // These come to us.
+                ComponentSpec::Rtmp(_) | ComponentSpec::Srt(_) => End::for_good("no_publisher", "Nobody publishes it."),
+            };
+            // Nobody waits for the end of what was closed.
+            let _ = ending.send(end);
         });
-        Self { events, task }
+        source
+    }
+
+    /// One that somebody else feeds.
+    pub(crate) fn pair() -> (Outlet, oneshot::Sender<End>, Self) {
+        let (sender, events) = mpsc::channel(EVENTS_MAX);
+        let (ending, end) = oneshot::channel();
+        (Outlet::new(sender), ending, Self { events, end })
     }
 
     /// The next event, or the end; nothing follows that.
@@ -80,15 +102,7 @@ impl Source {
         if let Some(event) = self.events.recv().await {
             return Ok(event);
         }
-        Err((&mut self.task).await.unwrap_or_else(|error| {
-            tracing::error!(%error, "a source ended in a bug");
-            End::for_now("crashed", "The source ended in a bug of the gateway; it is opened anew.")
-        }))
-    }
-}
-
-impl Drop for Source {
-    fn drop(&mut self) {
-        self.task.abort();
+        let end = (&mut self.end).await;
+        Err(end.unwrap_or_else(|_| End::for_now("crashed", "The source ended in a bug of the gateway.")))
     }
 }

@@ -22,7 +22,8 @@ const COMMANDS: &str = "A cluster that runs is looked into and steered with comm
 #[derive(Debug, clap::Parser)]
 #[command(name = "velella", version, mut_arg("demo", on_by_default), mut_arg("worker_id", |arg| arg.hide(true)))]
 #[command(mut_arg("drain_deadline", |arg| arg.hide(true)), mut_arg("gateway_id", |arg| arg.hide(true)))]
-#[command(mut_arg("gateway_drain_deadline", |arg| arg.hide(true)), after_help = COMMANDS)]
+#[command(mut_arg("gateway_drain_deadline", |arg| arg.hide(true)))]
+#[command(mut_arg("gateway_source_secret", |arg| arg.hide(true)), after_help = COMMANDS)]
 pub(crate) struct Config {
     /// Workers to start; the first takes the media port, the others the next ones
     #[arg(long, env = "VELELLA_WORKERS", help_heading = "Workers", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=i64::from(WORKERS_MAX)))]
@@ -72,10 +73,14 @@ impl Config {
         Ok(config)
     }
 
-    /// Settings of the gateway.
-    pub(crate) fn gateway(&self) -> velella_gateway::Config {
-        // Nobody is there to take its jobs over.
-        velella_gateway::Config { gateway_drain_deadline: Duration::ZERO, ..self.gateway.clone() }
+    /// Settings of the gateway beside such a coordinator.
+    pub(crate) fn gateway(&self, coordinator: &velella_coordinator::Config) -> velella_gateway::Config {
+        velella_gateway::Config {
+            // Nobody is there to take its jobs over.
+            gateway_drain_deadline: Duration::ZERO,
+            gateway_source_secret: coordinator.source_secret.clone().or_else(|| coordinator.token_secret.clone()),
+            ..self.gateway.clone()
+        }
     }
 
     /// Media stays on this machine as long as HTTP does.

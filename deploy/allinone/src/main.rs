@@ -49,8 +49,10 @@ async fn run(config: Config, process: Process) -> anyhow::Result<()> {
     }
     let deps = Deps::new(Arc::new(MemoryBus::new()), Arc::new(MemoryStore::new()), process);
     let started = deps.readiness.latch("services");
+    let coordinator = config.coordinator()?;
+    let gateway = config.gateway(&coordinator);
     // The coordinator listens to the bus first, so that it knows the workers when people read the welcome.
-    let coordinator = velella_coordinator::build(config.coordinator()?, deps.clone()).await?;
+    let coordinator = velella_coordinator::build(coordinator, deps.clone()).await?;
     let listening = coordinator.local_addr()?;
     let mut announcements = deps.bus.subscribe(subject::ANNOUNCEMENTS).await?;
     let mut services = JoinSet::new();
@@ -66,7 +68,7 @@ async fn run(config: Config, process: Process) -> anyhow::Result<()> {
         let worker = velella_worker::build(config.worker(number)?, deps).await?;
         services.spawn(worker.run());
     }
-    let gateway = velella_gateway::build(config.gateway(), Deps { shutdown: served.clone(), ..deps.clone() }).await?;
+    let gateway = velella_gateway::build(gateway, Deps { shutdown: served.clone(), ..deps.clone() }).await?;
     services.spawn(gateway.run());
     until_ready(&mut announcements, &deps).await?;
     drop((announcements, started));

@@ -286,7 +286,12 @@ impl Ingest {
     }
 
     fn described(&mut self, published: Published, now: Instant) {
-        let Source::Opening { .. } = self.source else { return };
+        match self.source {
+            Source::Opening { .. } => {}
+            // More than it said at first: a publisher's sound that comes late.
+            Source::Open { .. } => return self.uplink.publish(Some(published), now, &mut self.outputs),
+            Source::Off | Source::Waiting { .. } | Source::Stopped => return,
+        }
         if published.video == Some(VideoCodec::H265) {
             let sentence = "The source sends H.265, which the participants of this room cannot receive; \
                             set it to H.264, or use its second stream.";

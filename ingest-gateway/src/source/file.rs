@@ -11,7 +11,7 @@ use velella_media::{
 };
 use velella_model::component::FileSpec;
 
-use super::{End, Event, Means, Outlet};
+use super::{End, Means, Outlet};
 
 /// Files are held in memory while they are played.
 const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -30,7 +30,7 @@ pub(super) async fn play(spec: FileSpec, means: Means, outlet: Outlet) -> End {
         Some(_) | None => Err(End::for_good("file_unsupported", "Only .h264 and .ogg files can be played.")),
     });
     match read {
-        Ok(track) => track.play(outlet).await,
+        Ok(track) => track.play(outlet).await.err().unwrap_or_else(End::closed),
         Err(end) => end,
     }
 }
@@ -73,19 +73,13 @@ struct Track {
 }
 
 impl Track {
-    async fn play(self, outlet: Outlet) -> End {
-        let gone = || End::for_now("closed", "Nobody listens.");
-        if outlet.send(Event::Described(self.published)).await.is_err() {
-            return gone();
-        }
+    async fn play(self, mut outlet: Outlet) -> Result<(), End> {
+        outlet.describe(self.published).await?;
         let (started, mut elapsed) = (Instant::now(), Duration::ZERO);
         loop {
             for (frame, duration) in &self.frames {
                 tokio::time::sleep_until(started + elapsed).await;
-                let frame = at(frame.clone(), MediaTime(0).later(elapsed));
-                if outlet.send(Event::Frame(frame)).await.is_err() {
-                    return gone();
-                }
+                outlet.give(at(frame.clone(), MediaTime(0).later(elapsed))).await?;
                 elapsed += *duration;
             }
         }
@@ -202,7 +196,7 @@ mod tests {
         std::fs::create_dir_all(dir.join("files")).unwrap();
         std::fs::write(dir.join("secret.h264"), SPS_PPS).unwrap();
         std::os::unix::fs::symlink(dir.join("secret.h264"), dir.join("files/link.h264")).unwrap();
-        let means = Means { files: Some(dir.join("files").into()) };
+        let means = Means { files: Some(dir.join("files").into()), ..Means::default() };
         for (path, code) in [
             ("../secret.h264", "file_outside"),
             ("/etc/passwd", "file_outside"),

@@ -20,6 +20,7 @@ mod readiness;
 mod seal;
 mod secret;
 pub mod shutdown;
+mod trust;
 
 pub use cluster::ClusterConfig;
 pub use deps::Deps;
@@ -29,3 +30,4 @@ pub use nats::NatsConfig;
 pub use readiness::{Latch, Readiness};
 pub use seal::Seal;
 pub use secret::{EmptySecret, Secret};
+pub use trust::tls_client;

@@ -24,6 +24,7 @@ export interface Component {
   type: string;
   state: "waiting" | "connecting" | "live" | "retrying" | "stopped";
   trouble?: { code: string; sentence: string } | null;
+  properties: { urls?: string[]; streamKey?: string };
   tracks: { id: string; type: "audio" | "video" }[];
 }
 
@@ -97,7 +98,7 @@ export class Api {
     return this.call("DELETE", `/room/${id}`);
   }
 
-  addComponent(room: string, type: string, options: Record<string, unknown>): Promise<Component> {
+  addComponent(room: string, type: string, options: object): Promise<Component> {
     return this.call("POST", `/room/${room}/component`, { type, options });
   }
 

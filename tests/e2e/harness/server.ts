@@ -7,7 +7,7 @@ import { createInterface } from "node:readline";
 import { makeClips, removeClips } from "./clips";
 import { eventually, PATIENCE_MS } from "./patience";
 
-export const BINARY = process.env.VELELLA_BIN ?? resolve("../../target/debug/velella");
+const BINARY = process.env.VELELLA_BIN ?? resolve("../../target/debug/velella");
 const LOG = resolve("artifacts/server.log");
 const LISTENING = /listening on (http:\/\/[^\s]+)/;
 
@@ -31,7 +31,8 @@ export class Server {
 
   static async start(): Promise<Server> {
     const clips = makeClips();
-    const places = ["--listen", "127.0.0.1:0", "--udp", "127.0.0.1:0", "--files", clips];
+    const media = ["--udp", "127.0.0.1:0", "--rtmp", "127.0.0.1:0", "--files", clips];
+    const places = ["--listen", "127.0.0.1:0", ...media, "--allow-sources", "127.0.0.0/8"];
     const child = spawn(BINARY, [...places, "--workers", "2"], {
       stdio: ["ignore", "pipe", "pipe"],
       env: {

@@ -1,28 +1,26 @@
-// What is no peer: a file that a gateway plays is seen and heard by the unmodified client, like anybody else.
+// What is no peer: files, cameras and encoders are seen and heard by the unmodified client, like anybody else.
 
 import assert from "node:assert/strict";
+import type { Component } from "../harness/api";
 import { CLIP, PICTURES, TONE } from "../harness/clips";
+import { isAccessible, join, linkTo, pictures, plays, visit } from "../harness/meeting";
 import { eventually, never } from "../harness/patience";
-import { scenario } from "../harness/scenario";
+import { type Stage, scenario } from "../harness/scenario";
+import { camera, encoder } from "../harness/source";
 
 scenario("a file is played into a room and seen by who is there and by who comes later", async (stage) => {
   const room = await stage.room({ videoCodec: "h264" });
   const ann = await stage.enter(room, "ann");
-  const component = await stage.api.addComponent(room, "file", { filePath: PICTURES, framerate: CLIP.fps });
-  const video = await ann.decodes(`${component.id}:video`, CLIP);
+  const file = await stage.api.addComponent(room, "file", { filePath: PICTURES, framerate: CLIP.fps });
+  const video = await ann.decodes(`${file.id}:video`, CLIP);
   assert.equal(video.codec, "video/H264");
   const bob = await stage.enter(room, "bob");
-  await bob.decodes(`${component.id}:video`, CLIP);
-  const shown = await eventually("it counts as live", async () => {
-    const [found] = await stage.api.components(room);
-    return found?.state === "live" ? found : null;
-  });
-  assert.deepEqual(
-    shown.tracks.map(({ type }) => type),
-    ["video"],
-  );
+  await bob.decodes(`${file.id}:video`, CLIP);
+  const shown = await reaches(stage, room, "live");
+  const types = shown.tracks.map(({ type }) => type);
+  assert.deepEqual(types, ["video"]);
 
-  await stage.api.deleteComponent(room, component.id);
+  await stage.api.deleteComponent(room, file.id);
   await eventually("it is gone for everybody", async () => (await ann.tracks()).length === 0);
   assert.deepEqual(await stage.api.components(room), []);
 });
@@ -38,10 +36,86 @@ scenario("a file that is not there is told, and nobody sees anything of it", asy
   const room = await stage.room({ videoCodec: "h264" });
   const ann = await stage.enter(room, "ann");
   await stage.api.addComponent(room, "file", { filePath: "none.h264" });
-  const stopped = await eventually("it has stopped", async () => {
-    const [found] = await stage.api.components(room);
-    return found?.state === "stopped" ? found : null;
-  });
+  const stopped = await reaches(stage, room, "stopped");
   assert.equal(stopped.trouble?.code, "file_not_found");
   await never("ann hears of it", async () => (await ann.tracks()).length);
 });
+
+scenario("a camera is seen and heard, and seen again after its plug was pulled", async (stage) => {
+  const door = await camera(["--audio", "aac", "--digest", "viewer:s3cret@door"]);
+  stage.atEnd(() => door.stop());
+  const room = await stage.room({ videoCodec: "h264" });
+  const ann = await stage.enter(room, "ann");
+  const sourceUri = door.url.replace("rtsp://", "rtsp://viewer:s3cret%40door@");
+  const { id } = await stage.api.addComponent(room, "rtsp", { sourceUri, reconnectDelay: 1000 });
+  await Promise.all([ann.decodes(`${id}:video`, CLIP), ann.hears(`${id}:audio`)]);
+  const live = await reaches(stage, room, "live");
+  assert.ok(!JSON.stringify(live).includes("s3cret"), "no secret is shown");
+
+  door.stop();
+  await reaches(stage, room, "retrying");
+  const again = await camera(["--audio", "aac", "--digest", "viewer:s3cret@door"], new URL(door.url).port);
+  stage.atEnd(() => again.stop());
+  await reaches(stage, room, "live");
+  await ann.decodes(`${id}:video`, CLIP);
+});
+
+scenario("a camera that refuses the login says so", async (stage) => {
+  const door = await camera(["--digest", "viewer:right"]);
+  stage.atEnd(() => door.stop());
+  const room = await stage.room({ videoCodec: "h264" });
+  const sourceUri = door.url.replace("rtsp://", "rtsp://viewer:wrong@");
+  await stage.api.addComponent(room, "rtsp", { sourceUri });
+  const stopped = await reaches(stage, room, "stopped");
+  assert.equal(stopped.trouble?.code, "login_refused");
+});
+
+scenario("an encoder publishes with its key, and a second one is kept out", async (stage) => {
+  const room = await stage.room({ videoCodec: "h264" });
+  const ann = await stage.enter(room, "ann");
+  const { id, properties } = await stage.api.addComponent(room, "rtmp", {});
+  const address = `${properties.urls?.[0]}/${properties.streamKey}`;
+  const first = encoder(address);
+  stage.atEnd(() => first.stop());
+  await Promise.all([ann.decodes(`${id}:video`, CLIP), ann.hears(`${id}:audio`)]);
+  await reaches(stage, room, "live");
+  const second = encoder(address);
+  stage.atEnd(() => second.stop());
+  assert.notEqual(await second.ended, 0);
+
+  first.stop();
+  await reaches(stage, room, "waiting");
+  await eventually("it is gone", async () => (await ann.tracks()).length === 0);
+  const third = encoder(address);
+  stage.atEnd(() => third.stop());
+  await ann.decodes(`${id}:video`, CLIP);
+});
+
+scenario("an encoder with a wrong key is sent away", async (stage) => {
+  const room = await stage.room({ videoCodec: "h264" });
+  const { properties } = await stage.api.addComponent(room, "rtmp", {});
+  const stranger = encoder(`${properties.urls?.[0]}/guessed`);
+  stage.atEnd(() => stranger.stop());
+  assert.notEqual(await stranger.ended, 0);
+});
+
+scenario("the app shows a camera beside people, under its name", async (stage) => {
+  const link = `${linkTo(stage, "lobby")}?codec=h264`;
+  const page = await visit(stage, link, "Ann");
+  const joined = page.waitForResponse((response) => response.url().includes("/demo/join"));
+  await join(page);
+  const { room } = (await (await joined).json()) as { room: string };
+  const metadata = { name: "Front door" };
+  await stage.api.addComponent(room, "file", { filePath: PICTURES, framerate: CLIP.fps, metadata });
+  await plays(page, "Front door");
+  await isAccessible(page, "a camera in a room");
+  await pictures(page, "camera-in-room");
+});
+
+/** Waits until the only component of a room is in a state. */
+function reaches(stage: Stage, room: string, state: Component["state"]): Promise<Component> {
+  return eventually(`it is ${state}`, async () => {
+    const [found] = await stage.api.components(room);
+    return found?.state === state ? found : null;
+  });
+}

@@ -11,7 +11,6 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls::{ClientConfig, RootCertStore};
 use velella_coordinator_core::chronicle::Sequence;
 use velella_ops::Secret;
 
@@ -97,23 +96,11 @@ impl Client {
 }
 
 fn connector() -> HttpsConnector<HttpConnector> {
-    let found = rustls_native_certs::load_native_certs();
-    let mut roots = RootCertStore::empty();
-    let (known, _) = roots.add_parsable_certificates(found.certs);
-    if known == 0 {
-        tracing::warn!("this system has no certificates of authorities: webhooks to https:// will fail");
-    }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let tls = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("the provider of this build has the default versions of TLS")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_connect_timeout(Some(CONNECT_PATIENCE));
     tcp.set_nodelay(true);
-    HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(tcp)
+    HttpsConnectorBuilder::new().with_tls_config(velella_ops::tls_client("webhooks to https://")).https_or_http().enable_http1().wrap_connector(tcp)
 }
 
 fn signature(key: &hmac::Key, body: &[u8]) -> String {

@@ -1,0 +1,135 @@
+//! Where publishers come to: listeners, and what they ask the driver.
+
+pub(crate) mod rtmp;
+
+use std::time::Duration;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use tokio::sync::{mpsc, oneshot};
+use velella_gateway_core::Published;
+use velella_media::{Frame, VideoCodec};
+use velella_model::component::JobKind;
+
+use crate::source::{End, Outlet, Source};
+
+/// Publishers that wait for the driver's answer; more wait in their listeners.
+pub(crate) const ASKS_MAX: usize = 64;
+
+/// Publishers that are connected to one listener; further ones are sent away.
+pub(crate) const PUBLISHERS_MAX: usize = 1_024;
+
+/// How long the second kind of media may come after the first and still be described with it.
+const DESCRIBE_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Frames that wait for the description.
+const HELD_MAX: usize = 256;
+
+/// A publisher asks to be let in.
+pub(crate) struct Ask {
+    pub(crate) kind: JobKind,
+    /// SHA-256 of its key, in hex.
+    pub(crate) key_digest: String,
+    /// What it will give.
+    pub(crate) source: Source,
+    pub(crate) answer: oneshot::Sender<Result<(), Refusal>>,
+}
+
+/// Why a publisher is not let in; each is shown to whoever runs the encoder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refusal {
+    /// No component has it.
+    #[error("This stream key is not known; ask for a new one.")]
+    UnknownKey,
+    /// Somebody else publishes with it.
+    #[error("Another encoder publishes with this stream key already.")]
+    InUse,
+    /// The store cannot be asked.
+    #[error("The cluster cannot be asked now; try again in a moment.")]
+    Away,
+    /// It is going down, or as loaded as it may be.
+    #[error("This gateway takes no more publishers; try again in a moment.")]
+    Busy,
+}
+
+/// The name of a key in records, which does not tell the key.
+pub(crate) fn key_digest(key: &str) -> String {
+    digest(&SHA256, key.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The way to the driver.
+#[derive(Clone)]
+pub(crate) struct Door(pub(crate) mpsc::Sender<Ask>);
+
+impl Door {
+    /// Asks for a publisher; where its media goes, and how its end is told.
+    pub(crate) async fn ask(&self, kind: JobKind, key: &str) -> Result<(Outlet, oneshot::Sender<End>), Refusal> {
+        let (outlet, ending, source) = Source::pair();
+        let (answer, answered) = oneshot::channel();
+        let ask = Ask { kind, key_digest: key_digest(key), source, answer };
+        self.0.send(ask).await.map_err(|_| Refusal::Busy)?;
+        answered.await.map_err(|_| Refusal::Busy)??;
+        Ok((outlet, ending))
+    }
+}
+
+/// Learns from what a publisher sends what there will be, since nothing says so beforehand.
+pub(crate) struct Introduction {
+    outlet: Outlet,
+    known: Published,
+    described: bool,
+    began: Option<tokio::time::Instant>,
+    held: Vec<Frame>,
+}
+
+impl Introduction {
+    pub(crate) fn new(outlet: Outlet) -> Self {
+        let known = Published { video: None, audio: false };
+        Self { outlet, known, described: false, began: None, held: Vec::new() }
+    }
+
+    /// There are pictures.
+    pub(crate) async fn has_video(&mut self, codec: VideoCodec) -> Result<(), End> {
+        let news = self.known.video.replace(codec) != Some(codec);
+        self.learnt(news).await
+    }
+
+    /// There is sound.
+    pub(crate) async fn has_audio(&mut self) -> Result<(), End> {
+        let news = !std::mem::replace(&mut self.known.audio, true);
+        self.learnt(news).await
+    }
+
+    /// A kind that comes late changes the description.
+    async fn learnt(&mut self, news: bool) -> Result<(), End> {
+        if news && self.described { self.outlet.describe(self.known).await } else { Ok(()) }
+    }
+
+    pub(crate) async fn give(&mut self, frame: Frame) -> Result<(), End> {
+        if self.described {
+            return self.outlet.give(frame).await;
+        }
+        self.began.get_or_insert_with(tokio::time::Instant::now);
+        self.held.push(frame);
+        let complete = self.known.video.is_some() && self.known.audio;
+        if complete || self.held.len() >= HELD_MAX { self.describe().await } else { Ok(()) }
+    }
+
+    /// When the description has to do with what is known.
+    pub(crate) fn due(&self) -> Option<tokio::time::Instant> {
+        self.began.filter(|_| !self.described).map(|began| began + DESCRIBE_PATIENCE)
+    }
+
+    pub(crate) async fn describe(&mut self) -> Result<(), End> {
+        self.described = true;
+        self.outlet.describe(self.known).await?;
+        for frame in std::mem::take(&mut self.held) {
+            self.outlet.give(frame).await?;
+        }
+        Ok(())
+    }
+
+    /// The ingest wants no more of it.
+    pub(crate) fn closed(&self) -> impl Future<Output = ()> + use<> {
+        self.outlet.closed()
+    }
+}
