@@ -42,7 +42,7 @@ const fn row(name: &'static str, quick: bool, act: Act, rooms: Rooms, media: Med
 pub(crate) const ROWS: &[Row] = &[
     row("a_bad_link_is_as_bad_as_asked", true, as_asked, Rooms::Stay, Media::NoGap),
     // The lease of one worker may end by bad luck; those of several, or again and again, would be flapping.
-    row("the_control_network_is_bad", false, bad_control, Rooms::AtMost(3), Media::Back),
+    row("the_control_network_is_bad", false, bad_control, Rooms::OfOne, Media::Back),
     row("the_link_of_the_people_loses_packets", true, lossy, Rooms::Stay, Media::NoGap),
     row("the_disk_of_etcd_is_slow", false, slow_disk, Rooms::Stay, Media::NoGap),
 ];

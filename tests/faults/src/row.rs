@@ -1,6 +1,6 @@
 //! One row of the tests: something goes wrong while people talk and rooms are made, and then it is judged.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -45,8 +45,8 @@ pub(crate) enum Rooms {
     Stay,
     /// Those of the victim move, to others.
     Leave,
-    /// At most so many move.
-    AtMost(usize),
+    /// At most those of one worker move.
+    OfOne,
     /// Any may.
     May,
 }
@@ -78,6 +78,8 @@ pub(crate) struct Seen {
     silence: Duration,
     reloads: u64,
     moved: usize,
+    /// Whose they were.
+    left: BTreeSet<String>,
     overlap: Duration,
     back: Duration,
     orders: Orders,
@@ -100,10 +102,19 @@ impl Row {
         let after = places(FRONT).await;
         let (shared, overlaps) = cluster.watch.oracle().take();
         ensure!(shared.is_empty(), "a generation with two owners: {}", shared.join("; "));
+        let moved = moved(&before, &after);
         let (gap, reloads) = cluster.people.gap(began);
         let (silence, _) = cluster.bots.gap(began);
-        let seen =
-            Seen { gap, silence, reloads, moved: moved(&before, &after), overlap: longest(&overlaps), back, orders };
+        let seen = Seen {
+            gap,
+            silence,
+            reloads,
+            moved: moved.len(),
+            left: moved.into_values().collect(),
+            overlap: longest(&overlaps),
+            back,
+            orders,
+        };
         self.judge(&seen, &overlaps).with_context(|| format!("{seen}; {overlaps:?}"))?;
         if self.rooms == Rooms::Leave {
             all_left(&victims, &before, &after)?;
@@ -119,7 +130,7 @@ impl Row {
         }
         match self.rooms {
             Rooms::Stay => ensure!(seen.moved == 0, "rooms have moved"),
-            Rooms::AtMost(bound) => ensure!(seen.moved <= bound, "too many rooms have moved"),
+            Rooms::OfOne => ensure!(seen.left.len() <= 1, "rooms have left {:?}", seen.left),
             Rooms::Leave | Rooms::May => {}
         }
         match self.media {
@@ -148,7 +159,7 @@ impl Seen {
 
 impl fmt::Display for Seen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { gap, silence, reloads, moved, overlap, back, orders } = self;
+        let Self { gap, silence, reloads, moved, left: _, overlap, back, orders } = self;
         let [gap, silence, overlap, back] = [gap, silence, overlap, back].map(Duration::as_millis);
         let Orders { rooms, refused, unclear, odd } = orders;
         write!(
@@ -169,8 +180,10 @@ fn all_left(victims: &[&str], before: &BTreeMap<String, Place>, after: &BTreeMap
     Ok(())
 }
 
-fn moved(before: &BTreeMap<String, Place>, after: &BTreeMap<String, Place>) -> usize {
-    before.iter().filter(|(room, place)| after.get(*room) != Some(place)).count()
+/// Rooms that moved, and whose they were.
+fn moved(before: &BTreeMap<String, Place>, after: &BTreeMap<String, Place>) -> BTreeMap<String, String> {
+    let moved = before.iter().filter(|(room, place)| after.get(*room) != Some(place));
+    moved.map(|(room, place)| (room.clone(), place.worker.clone())).collect()
 }
 
 fn longest(overlaps: &[Overlap]) -> Duration {
