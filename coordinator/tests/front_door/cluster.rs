@@ -147,6 +147,13 @@ impl Cluster {
         (data["peer"]["id"].as_str().unwrap().to_owned(), data["token"].as_str().unwrap().to_owned())
     }
 
+    /// What a counter of this name and label has come to.
+    pub(crate) fn count(&self, name: &str, label: &str) -> f64 {
+        let family = self.registry.gather().into_iter().find(|family| family.name() == name).expect(name);
+        let has_label = |m: &&prometheus::proto::Metric| m.get_label().iter().any(|pair| pair.value() == label);
+        family.get_metric().iter().filter(has_label).map(|m| m.get_counter().get_value()).sum()
+    }
+
     /// The sum of all counters and gauges of this name.
     pub(crate) fn metric(&self, name: &str) -> f64 {
         let family = self.registry.gather().into_iter().find(|family| family.name() == name).expect(name);

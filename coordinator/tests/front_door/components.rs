@@ -148,6 +148,30 @@ async fn a_camera_moves_when_its_gateway_dies_and_when_it_drains() {
 }
 
 #[tokio::test]
+async fn any_replica_shows_a_component_at_once_and_one_of_them_moves_it() {
+    let cluster = Cluster::start().await;
+    let replica = cluster.replica().await;
+    let first = cluster.gateway("g1", 1).await;
+    let room = cluster.create_room().await;
+    let base = cluster.api(&format!("/room/{room}/component"));
+    let added = cluster.post(&base, json!({"type": "file", "options": {"filePath": "a.ogg"}})).await;
+    let path = format!("{base}/{}", added.json["data"]["id"].as_str().unwrap());
+    let shown = replica.get(&path).await;
+    assert_eq!((shown.status, shown.json["data"]["gateway"].as_str()), (200, Some("g1")), "{}", shown.text);
+    let _second = cluster.gateway("g2", 1).await;
+    drop(first);
+    replica.until_shown(&path, |component| component["gateway"] == "g2" && component["state"] == "live").await;
+    let moved = |of: &Cluster| of.count("velella_coordinator_jobs_total", "moved");
+    let counted = async {
+        while moved(&cluster) + moved(&replica) < 1.0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, counted).await.expect("counted in time");
+    assert_eq!(moved(&cluster) + moved(&replica), 1.0);
+}
+
+#[tokio::test]
 async fn servers_are_told_of_the_tracks_of_a_component_and_of_its_end() {
     let cluster = Cluster::start().await;
     let _gateway = cluster.gateway("g1", 1).await;
@@ -215,7 +239,7 @@ async fn gateways_are_listed_and_counted() {
 
 impl Cluster {
     /// Starts a scripted gateway and waits until it takes jobs.
-    async fn gateway(&self, id: &'static str, incarnation: u64) -> Gateway {
+    pub(crate) async fn gateway(&self, id: &'static str, incarnation: u64) -> Gateway {
         let gateway = Gateway::start(&self.bus, &self.store, id, incarnation).await;
         let known = |gateways: &Value| {
             let lives = |g: &Value| g["gateway"] == id && g["alive"] == true && g["suspect"] == false;

@@ -46,6 +46,21 @@ async fn a_webhook_tells_what_the_socket_does_signed_and_numbered() {
 }
 
 #[tokio::test]
+async fn a_webhook_tells_of_a_component_that_is_given_up() {
+    let mut receiver = Receiver::start(&[]).await;
+    let cluster = start(&[]).await;
+    let _gateway = cluster.gateway("g1", 1).await;
+    let room = receiver.room(&cluster, json!({})).await;
+    let options = json!({"sourceUri": "rtsp://camera/", "metadata": {"name": "stopped"}});
+    let path = cluster.api(&format!("/room/{room}/component"));
+    let added = cluster.post(&path, json!({"type": "rtsp", "options": options})).await;
+    assert_eq!(word(&receiver.next().await.message()), "room_created");
+    let Some(Content::ComponentCrashed(told)) = receiver.next().await.message().content else { panic!("a crash") };
+    assert_eq!((told.room_id, added.json["data"]["id"].as_str()), (room, Some(told.component_id.as_str())));
+    assert_eq!(told.trouble_code, "login_refused");
+}
+
+#[tokio::test]
 async fn a_receiver_that_answers_500_twice_gets_everything_once_and_in_order() {
     let mut receiver = Receiver::start(&[500, 302]).await;
     let cluster = start(&[]).await;
