@@ -96,7 +96,7 @@ impl World {
 
     /// The first boot of a worker is proven dead, and the watch shows that its key is deleted.
     pub(crate) fn die(&mut self, id: &str) {
-        self.input(Input::Probed { worker: worker(id), incarnation: Incarnation(1), dead: true });
+        self.input(Input::Probed { whom: Suspect::Worker(worker(id)), incarnation: Incarnation(1), dead: true });
         self.written_by_another(dead(id));
     }
 

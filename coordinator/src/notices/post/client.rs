@@ -100,7 +100,11 @@ fn connector() -> HttpsConnector<HttpConnector> {
     tcp.enforce_http(false);
     tcp.set_connect_timeout(Some(CONNECT_PATIENCE));
     tcp.set_nodelay(true);
-    HttpsConnectorBuilder::new().with_tls_config(velella_ops::tls_client("webhooks to https://")).https_or_http().enable_http1().wrap_connector(tcp)
+    HttpsConnectorBuilder::new()
+        .with_tls_config(velella_ops::tls_client("webhooks to https://"))
+        .https_or_http()
+        .enable_http1()
+        .wrap_connector(tcp)
 }
 
 fn signature(key: &hmac::Key, body: &[u8]) -> String {
