@@ -90,17 +90,12 @@ impl Introduction {
     /// There are pictures.
     pub(crate) async fn has_video(&mut self, codec: VideoCodec) -> Result<(), End> {
         let news = self.known.video.replace(codec) != Some(codec);
-        self.learnt(news).await
+        if news && self.described { self.outlet.describe(self.known).await } else { Ok(()) }
     }
 
-    /// There is sound.
+    /// There is sound. What comes late changes the description.
     pub(crate) async fn has_audio(&mut self) -> Result<(), End> {
         let news = !std::mem::replace(&mut self.known.audio, true);
-        self.learnt(news).await
-    }
-
-    /// A kind that comes late changes the description.
-    async fn learnt(&mut self, news: bool) -> Result<(), End> {
         if news && self.described { self.outlet.describe(self.known).await } else { Ok(()) }
     }
 

@@ -18,15 +18,16 @@ impl Outlet {
         Self { events, transcoder: Transcoder::default() }
     }
 
-    /// What there will be.
-    pub(crate) async fn describe(&mut self, published: Published) -> Result<(), End> {
-        self.put(Event::Described(published)).await
+    /// What there will be. Borrows nothing, as below.
+    pub(crate) fn describe(&self, published: Published) -> impl Future<Output = Result<(), End>> + use<> {
+        let events = self.events.clone();
+        async move { put(&events, Event::Described(published)).await }
     }
 
     /// Gives a frame. The end when nobody wants more.
     pub(crate) async fn give(&mut self, frame: Frame) -> Result<(), End> {
         match frame {
-            Frame::Video(_) => self.put(Event::Frame(frame)).await,
+            Frame::Video(_) => put(&self.events, Event::Frame(frame)).await,
             Frame::Audio(sound) => self.give_sound(sound).await,
         }
     }
@@ -35,7 +36,7 @@ impl Outlet {
         self.transcoder.handle_sound(&sound);
         while let Some(OpusPacket { time, data, .. }) = self.transcoder.poll_packet() {
             let sound = Sound { format: AudioFormat::Opus { channels: 2 }, time, data };
-            self.put(Event::Frame(Frame::Audio(sound))).await?;
+            put(&self.events, Event::Frame(Frame::Audio(sound))).await?;
         }
         Ok(())
     }
@@ -45,8 +46,8 @@ impl Outlet {
         let events = self.events.clone();
         async move { events.closed().await }
     }
+}
 
-    async fn put(&mut self, event: Event) -> Result<(), End> {
-        self.events.send(event).await.map_err(|_| End::closed())
-    }
+async fn put(events: &mpsc::Sender<Event>, event: Event) -> Result<(), End> {
+    events.send(event).await.map_err(|_| End::closed())
 }
