@@ -64,6 +64,13 @@ pub(crate) struct Place {
     pub(crate) generation: u64,
 }
 
+/// An answer of WHIP.
+pub(crate) struct Live {
+    pub(crate) status: u16,
+    pub(crate) location: String,
+    pub(crate) text: String,
+}
+
 pub(crate) struct Coordinator {
     process: Process,
     http: Port,
@@ -111,6 +118,26 @@ impl Coordinator {
 
     pub(crate) fn add_peer(&self, room: &str) -> Option<()> {
         self.post(&format!("/room/{room}/peer"), r#"{"type": "webrtc"}"#).map(drop)
+    }
+
+    /// A livestream, and a token for whoever streams into it.
+    pub(crate) fn create_livestream(&self) -> Option<(String, String)> {
+        let room = self.create_room_with(r#"{"roomType": "livestream"}"#)?;
+        let token = self.post(&format!("/room/{room}/streamer"), "")?["token"].as_str()?.to_owned();
+        Some((room, token))
+    }
+
+    /// Without the management token, below the origin.
+    pub(crate) fn live(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Live {
+        let request = ureq::http::Request::builder().method(method);
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        let request = request.uri(format!("http://127.0.0.1:{}{path}", self.http.number())).body(body.to_owned());
+        let config = ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).http_status_as_error(false);
+        let agent: ureq::Agent = config.allow_non_standard_methods(true).build().into();
+        let mut answer = agent.run(request.unwrap()).unwrap();
+        let location = answer.headers().get("location").map(|value| value.to_str().unwrap().to_owned());
+        let status = answer.status().as_u16();
+        Live { status, location: location.unwrap_or_default(), text: answer.body_mut().read_to_string().unwrap() }
     }
 
     pub(crate) fn delete_room(&self, room: &str) {

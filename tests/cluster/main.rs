@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 mod cluster;
+mod live;
 mod once;
 mod process;
 mod receiver;

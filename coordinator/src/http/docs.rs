@@ -11,8 +11,10 @@ use utoipa::openapi::{ComponentsBuilder, InfoBuilder, LicenseBuilder, ObjectBuil
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::http::Api;
+use crate::http::live::BASE;
 
 const SCHEME: &str = "management token";
+const LIVE_SCHEME: &str = "token of a streamer, viewer or peer";
 
 const DESCRIPTION: &str = "The management API of the cluster. Below `/api/v1/connect/{app}` it is what the current \
     Fishjam SDKs speak, with additions; at the root, what those of Fishjam 0.6 and Jellyfish speak.\n\nEvery `POST` of \
@@ -30,16 +32,26 @@ pub(crate) fn describe(mut doc: OpenApi) -> OpenApi {
         .build();
     let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
     let components = ComponentsBuilder::from(doc.components.take().unwrap_or_default());
-    doc.components = Some(components.security_scheme(SCHEME, bearer).build());
+    let components = components.security_scheme(SCHEME, bearer.clone()).security_scheme(LIVE_SCHEME, bearer);
+    doc.components = Some(components.build());
     for (path, item) in &mut doc.paths.paths {
         for operation in operations(item) {
             name_parameters(path, operation);
-            if !is_open(path) {
-                operation.security = Some(vec![SecurityRequirement::new::<_, [&str; 0], &str>(SCHEME, [])]);
+            if let Some(scheme) = scheme(path) {
+                operation.security = Some(vec![SecurityRequirement::new::<_, [&str; 0], &str>(scheme, [])]);
             }
         }
     }
     doc
+}
+
+/// What a request has to bring.
+fn scheme(path: &str) -> Option<&'static str> {
+    match path.strip_prefix(BASE) {
+        Some("/whip" | "/whep") => Some(LIVE_SCHEME),
+        Some(_) => None,
+        None => (!is_open(path)).then_some(SCHEME),
+    }
 }
 
 /// What needs no token, or brings it in another way.

@@ -36,6 +36,9 @@ const SDP: &str = "application/sdp";
 const FRAGMENT: &str = "application/trickle-ice-sdpfrag";
 const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 
+/// Largest offer; that of a browser has about 6 KiB. It is kept for as long as the session lasts.
+const OFFER_BYTES_MAX: usize = 64 * 1024;
+
 /// Viewers without a token at once, and how soon one more: each costs a session and a write.
 const STRANGERS_BURST: u32 = 200;
 const STRANGER_REFILL: Duration = Duration::from_millis(10);
@@ -201,12 +204,13 @@ impl Api {
 
     /// What somebody without a token may do.
     async fn stranger(&self, room: RoomId) -> Result<Grant, Failure> {
+        // Before the room is looked for: one that is not known here is asked of the store.
+        if !self.0.strangers.lock().unwrap_or_else(PoisonError::into_inner).allows(Instant::now()) {
+            return Err(Failure::TOO_MANY);
+        }
         let spec = &self.show_room(room.clone()).await?.record.spec;
         if !spec.public || !spec.room_type.is_livestream() {
             return Err(Failure::MISSING_TOKEN);
-        }
-        if !self.0.strangers.lock().unwrap_or_else(PoisonError::into_inner).allows(Instant::now()) {
-            return Err(Failure::TOO_MANY);
         }
         let peer = PeerId::parse(&Uuid::new_v4().to_string()).expect("a uuid is an id");
         Ok(Grant { kind: PeerKind::Viewer, room, peer, scopes: scopes(PeerKind::Viewer), series: 0, newcomer: true })
@@ -238,6 +242,9 @@ impl Api {
             return Err(Failure::NOT_ALLOWED);
         }
         let offer = text_of(SDP, headers, body)?;
+        if offer.len() > OFFER_BYTES_MAX {
+            return Err(Failure::too_large());
+        }
         if !sdp::is_offer(&offer) {
             return Err(Failure::BAD_OFFER);
         }

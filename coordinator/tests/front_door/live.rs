@@ -136,6 +136,8 @@ async fn what_is_wrong_with_an_offer_is_told_apart() {
         assert_eq!(answer.verdict(), verdict, "{path} {body}: {}", answer.text);
         assert!(answer.json["errors"].is_string());
     }
+    let large = format!("{good}{}", "a=x\r\n".repeat(20_000));
+    assert_eq!(post(cluster.addr, WHIP, Some(&streamer), &large).await.verdict(), (413, "too_large"));
     let authorization = format!("Bearer {streamer}");
     for headers in [vec![], vec![("content-type", "application/json")]] {
         let headers: Vec<_> = headers.into_iter().chain([("authorization", authorization.as_str())]).collect();

@@ -27,7 +27,8 @@ export async function encode(page: Peer, url: string, token: string): Promise<vo
   fine(await page.page.evaluate(([u, t, p]) => window.handles.live.encode(u, t, p), [url, token, SMALL] as const));
 }
 
-export function restartIce(page: Peer): Promise<string> {
+/** The server's user names before and after. */
+export function restartIce(page: Peer): Promise<[string, string]> {
   return page.page.evaluate(() => window.handles.live.restartIce());
 }
 

@@ -60,9 +60,12 @@ export function encode(url: string, token: string, picture: Picture): Promise<st
   );
 }
 
-export async function restartIce(): Promise<string> {
+/** The server's user names before and after. */
+export async function restartIce(): Promise<[string, string]> {
+  const ufrag = () => connection()?.remoteDescription?.sdp.match(/a=ice-ufrag:(.*)\r\n/)?.[1] ?? "";
+  const before = ufrag();
   await client?.restart();
-  return connection()?.remoteDescription?.sdp.match(/a=ice-ufrag:(.*)\r\n/)?.[1] ?? "";
+  return [before, ufrag()];
 }
 
 export function watch(url: string, token?: string): Promise<string> {

@@ -106,9 +106,8 @@ scenario("a stream goes on when its ICE begins anew", async (stage) => {
   await encode(streamer, url, token);
   const page = await viewer(stage, room);
   await sees(page);
-  const first = await restartIce(streamer);
-  const second = await restartIce(streamer);
-  assert.ok(first !== "" && second !== "" && first !== second, `${first} ${second}`);
+  const [before, after] = await restartIce(streamer);
+  assert.ok(before && after && before !== after, `${before} ${after}`);
   await eventually("it is connected", async () => (await watched(streamer)).state === "connected");
   await Promise.all([sees(page), hears(page)]);
 });
