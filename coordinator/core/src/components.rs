@@ -56,11 +56,11 @@ pub(crate) struct Components {
     records: Shelf<Key, ComponentRecord>,
     ingests: Shelf<Key, IngestRecord>,
     of_rooms: BTreeMap<RoomId, BTreeSet<ComponentId>>,
-    given: BTreeMap<GatewayId, Given>,
+    given: BTreeMap<Job, Given>,
 }
 
 /// What a component is to its gateway.
-type Load = (GatewayId, JobKind, bool);
+type Load = (Job, JobKind, bool);
 
 impl Components {
     pub(crate) fn new() -> Self {
@@ -105,8 +105,8 @@ impl Components {
         counts
     }
 
-    /// What the records give to each gateway, but for the components in `moving`.
-    pub(crate) fn given<T>(&self, moving: &BTreeMap<Key, T>) -> BTreeMap<GatewayId, Given> {
+    /// What the records give to each boot of a gateway, but for the components in `moving`.
+    pub(crate) fn given<T>(&self, moving: &BTreeMap<Key, T>) -> BTreeMap<Job, Given> {
         let mut given = self.given.clone();
         moving.keys().filter_map(|key| self.load(key)).for_each(|load| lift(&mut given, &load));
         given
@@ -116,7 +116,7 @@ impl Components {
         let record = self.records.get(key)?;
         let job = record.job.as_ref()?;
         let live = self.ingests.get(key).is_some_and(|told| told.job == *job && told.state == IngestState::Live);
-        Some((job.gateway.clone(), record.spec.kind(), live))
+        Some((job.clone(), record.spec.kind(), live))
     }
 
     /// Takes a step of the watch; whether it told news.
@@ -180,8 +180,8 @@ impl Components {
         if let Some(before) = before {
             lift(&mut self.given, &before);
         }
-        if let Some((gateway, kind, live)) = self.load(key) {
-            self.given.entry(gateway).or_default().add(kind, live);
+        if let Some((job, kind, live)) = self.load(key) {
+            self.given.entry(job).or_default().add(kind, live);
         }
         let (room, id) = key;
         if self.records.get(key).is_some() {
@@ -195,11 +195,11 @@ impl Components {
     }
 }
 
-fn lift(given: &mut BTreeMap<GatewayId, Given>, (gateway, kind, live): &Load) {
-    let Some(load) = given.get_mut(gateway) else { return };
+fn lift(given: &mut BTreeMap<Job, Given>, (job, kind, live): &Load) {
+    let Some(load) = given.get_mut(job) else { return };
     load.remove(*kind, *live);
     if load.is_empty() {
-        given.remove(gateway);
+        given.remove(job);
     }
 }
 
@@ -224,7 +224,7 @@ mod tests {
     use velella_model::component::ComponentSpec;
 
     use super::*;
-    use crate::testing::{camera, component, encoder, gateway, ingest, job, room};
+    use crate::testing::{camera, component, encoder, ingest, job, room};
 
     #[test]
     fn what_a_former_gateway_says_does_not_count() {
@@ -273,13 +273,13 @@ mod tests {
             given
         };
         put(&mut components, 1, Fact::Component(room("r"), component("c"), Some(camera(Some(job("g1", 1))))));
-        assert_eq!(given(&components), BTreeMap::from([(gateway("g1"), of(false))]));
+        assert_eq!(given(&components), BTreeMap::from([(job("g1", 1), of(false))]));
         put(&mut components, 2, told(IngestState::Live, "g1"));
-        assert_eq!(given(&components), BTreeMap::from([(gateway("g1"), of(true))]));
+        assert_eq!(given(&components), BTreeMap::from([(job("g1", 1), of(true))]));
         let moving = BTreeMap::from([((room("r"), component("c")), ())]);
         assert_eq!(components.given(&moving), BTreeMap::new());
         put(&mut components, 3, Fact::Component(room("r"), component("c"), Some(camera(Some(job("g2", 1))))));
-        assert_eq!(given(&components), BTreeMap::from([(gateway("g2"), of(false))]), "it is not live there");
+        assert_eq!(given(&components), BTreeMap::from([(job("g2", 1), of(false))]), "it is not live there");
         put(&mut components, 4, Fact::Component(room("r"), component("c"), None));
         assert_eq!(given(&components), BTreeMap::new());
     }

@@ -134,8 +134,8 @@ impl Gateways {
     }
 
     /// Everybody, for a choice.
-    pub(crate) fn offers(&self, mut given: BTreeMap<GatewayId, Given>, now: Instant) -> Vec<Offer<'_>> {
-        let offer = |known| self.offer(known, given.remove(&known.announce.gateway).unwrap_or_default(), now);
+    pub(crate) fn offers(&self, mut given: BTreeMap<Job, Given>, now: Instant) -> Vec<Offer<'_>> {
+        let offer = |known| self.offer(known, given.remove(&known.boot()).unwrap_or_default(), now);
         self.heard.values().map(offer).collect()
     }
 
@@ -145,9 +145,9 @@ impl Gateways {
         Offer { announce, lives, silent: known.is_silent(now), given }
     }
 
-    pub(crate) fn views(&self, mut given: BTreeMap<GatewayId, Given>, now: Instant) -> Vec<GatewayView> {
+    pub(crate) fn views(&self, mut given: BTreeMap<Job, Given>, now: Instant) -> Vec<GatewayView> {
         let view = |known: &Known| {
-            let given = given.remove(&known.announce.gateway).unwrap_or_default();
+            let given = given.remove(&known.boot()).unwrap_or_default();
             let jobs_given = given.len();
             let offer = self.offer(known, given, now);
             GatewayView {
@@ -195,6 +195,10 @@ impl Gateways {
 }
 
 impl Known {
+    fn boot(&self) -> Job {
+        Job { gateway: self.announce.gateway.clone(), incarnation: self.announce.incarnation }
+    }
+
     fn is_silent(&self, now: Instant) -> bool {
         now.saturating_duration_since(self.heard_at) >= SUSPECT_AFTER
     }

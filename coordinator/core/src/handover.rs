@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-use velella_model::GatewayId;
 use velella_model::component::{ComponentRecord, Job, JobKind};
 
 use crate::components::Key;
@@ -20,7 +19,7 @@ use crate::{Coordinator, WriteStep};
 pub(crate) const GIVING_MAX: usize = 64;
 
 /// Jobs on their way into a record, by component: to whom, and of which kind. `None` strikes one out.
-pub(crate) type Giving = BTreeMap<Key, Option<(GatewayId, JobKind)>>;
+pub(crate) type Giving = BTreeMap<Key, Option<(Job, JobKind)>>;
 
 /// Why a component needs another gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,10 +57,10 @@ impl Coordinator {
         self.gateways.offers(self.given(), now)
     }
 
-    fn given(&self) -> BTreeMap<GatewayId, Given> {
+    fn given(&self) -> BTreeMap<Job, Given> {
         let mut given = self.records.components.given(&self.giving);
-        for (gateway, kind) in self.giving.values().flatten() {
-            given.entry(gateway.clone()).or_default().add(*kind, false);
+        for (job, kind) in self.giving.values().flatten() {
+            given.entry(job.clone()).or_default().add(*kind, false);
         }
         given
     }
@@ -130,7 +129,7 @@ impl Coordinator {
 
     /// It counts at its gateway from now on.
     pub(crate) fn begin_giving(&mut self, key: &Key, job: Option<&Job>, kind: JobKind) {
-        self.giving.insert(key.clone(), job.map(|job| (job.gateway.clone(), kind)));
+        self.giving.insert(key.clone(), job.map(|job| (job.clone(), kind)));
     }
 
     pub(crate) fn job_given(&mut self, key: Key, record: ComponentRecord, outcome: WriteOutcome, now: Instant) {

@@ -4,6 +4,7 @@ mod agents;
 mod components;
 mod edits;
 mod failover;
+mod handover;
 mod history;
 mod joining;
 mod offers;

@@ -25,7 +25,7 @@ pub struct ComponentRecord {
 }
 
 /// Who shall do it. Its generation is the revision of the record, so whoever reads an older one knows less.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Job {
     /// The gateway.
     pub gateway: GatewayId,

@@ -83,12 +83,16 @@ fn a_silent_gateway_is_probed_declared_dead_and_followed_by_another() {
 }
 
 #[test]
-fn a_new_boot_of_its_gateway_is_given_the_camera_anew() {
-    let mut world = with_camera_at("g1");
+fn a_new_boot_of_a_gateway_is_given_all_its_cameras_anew() {
+    let mut world = with_gateways(&["g1"]);
+    let cameras: Vec<String> = (0..20).map(|n| format!("c{n}")).collect();
+    for id in &cameras {
+        add(&mut world, id);
+    }
     world.written_by_another(gateway_lives("g1", 2));
     world.input(Input::GatewayAnnounced(gateway_announce("g1", 2, 1)));
-    world.pass(Duration::ZERO);
-    assert_eq!(job_of(&world, "c"), Some(job("g1", 2)));
+    world.pass(Duration::from_millis(60));
+    assert!(cameras.iter().all(|id| job_of(&world, id) == Some(job("g1", 2))), "what it was is not full of them");
 }
 
 #[test]
