@@ -30,7 +30,10 @@ function prepare() {
   if (process.env.VELELLA_BIN) return;
   if (!existsSync(join(web, "node_modules"))) must("npm", ["install", "--no-save"], web);
   if (!existsSync(join(web, "dist/index.html"))) must("npm", ["run", "build"], web);
-  const packages = ["velella-allinone", "velella-coordinator", "velella-worker"].flatMap((name) => ["-p", name]);
+  const packages = ["velella-allinone", "velella-coordinator", "velella-worker", "velella-gateway"].flatMap((name) => [
+    "-p",
+    name,
+  ]);
   must("cargo", ["build", "--locked", ...packages], root);
 }
 

@@ -25,6 +25,7 @@ export interface Component {
   state: "waiting" | "connecting" | "live" | "retrying" | "stopped";
   trouble?: { code: string; sentence: string } | null;
   properties: { urls?: string[]; streamKey?: string };
+  gateway?: string | null;
   tracks: { id: string; type: "audio" | "video" }[];
 }
 

@@ -1,10 +1,12 @@
-// A cluster of real processes on loopback: NATS, etcd, one coordinator and two workers, of which one can be killed.
+// A cluster of real processes on loopback: NATS, etcd, one coordinator, two workers and, if wanted, two gateways, of
+// which one can be killed.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { createWriteStream, existsSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
+import { makeClips, removeClips } from "./clips";
 import { eventually } from "./patience";
 import { BINARY, MANAGEMENT_TOKEN, TOKEN_SECRET } from "./server";
 
@@ -16,6 +18,8 @@ const DEBIAN = "/usr/sbin";
 
 const WORKERS = ["w1", "w2"];
 
+const GATEWAYS = ["g1", "g2"];
+
 interface RoomShown {
   worker: string;
 }
@@ -24,9 +28,15 @@ export class Cluster {
   readonly origin: string;
   private readonly processes: Map<string, ChildProcess>;
   private readonly dir: string;
+  /** How a process finds the others. */
+  private readonly joined: string[];
 
-  private constructor(origin: string, processes: Map<string, ChildProcess>, dir: string) {
+  /** What gateways play from; none without gateways. */
+  private clips: string | null = null;
+
+  private constructor(origin: string, processes: Map<string, ChildProcess>, dir: string, joined: string[]) {
     this.origin = origin;
+    this.joined = joined;
     this.processes = processes;
     this.dir = dir;
   }
@@ -46,12 +56,33 @@ export class Cluster {
       const own = [`--worker-id=${name}`, "--udp=127.0.0.1:0", `--admin=127.0.0.1:${admins[at]}`, "--shards=1"];
       processes.set(name, start(join(BINARIES, "velella-worker"), [...own, ...joined], name));
     }
-    const cluster = new Cluster(`http://127.0.0.1:${http}`, processes, dir);
+    const cluster = new Cluster(`http://127.0.0.1:${http}`, processes, dir, joined);
     await eventually("both workers take rooms", async () => {
       const totals = (await cluster.ask("totals").catch(() => null)) as { workers_ready: number } | null;
       return totals?.workers_ready === WORKERS.length;
     });
     return cluster;
+  }
+
+  /** The same with gateways. */
+  static async withGateways(): Promise<Cluster> {
+    const cluster = await Cluster.start();
+    cluster.clips = makeClips();
+    for (const name of GATEWAYS) {
+      const sources = [`--files=${cluster.clips}`, "--allow-sources=127.0.0.0/8", "--rtmp=127.0.0.1:0"];
+      const own = [`--gateway-id=${name}`, `--admin=127.0.0.1:${await freePort()}`, ...sources];
+      cluster.processes.set(name, start(join(BINARIES, "velella-gateway"), [...own, ...cluster.joined], name));
+    }
+    await eventually("both gateways take jobs", async () => {
+      const { gateways } = (await cluster.ask("gateways")) as { gateways: { state: string }[] };
+      return gateways.filter(({ state }) => state === "ready").length === GATEWAYS.length;
+    });
+    return cluster;
+  }
+
+  /** The base address of the SDKs. */
+  base(scheme: "ws" | "http"): string {
+    return `${this.origin.replace(/^http/, scheme)}/api/v1/connect/e2e`;
   }
 
   /** The worker that serves a room. */
@@ -69,6 +100,7 @@ export class Cluster {
     const running = [...this.processes.values()].filter(({ exitCode, signalCode }) => exitCode === null && !signalCode);
     await Promise.all(running.map((process) => ended(process)));
     rmSync(this.dir, { recursive: true });
+    if (this.clips) removeClips(this.clips);
   }
 
   private async ask(path: string): Promise<unknown> {
@@ -93,7 +125,8 @@ function etcdArguments(clients: string, peers: string, data: string): string[] {
 
 function start(binary: string, args: string[], name: string): ChildProcess {
   const secrets = { VELELLA_MANAGEMENT_TOKEN: MANAGEMENT_TOKEN, VELELLA_TOKEN_SECRET: TOKEN_SECRET };
-  const env = { ...process.env, ...(args.includes("--demo") ? secrets : {}), NO_COLOR: "1" };
+  const seals = { VELELLA_SOURCE_SECRET: TOKEN_SECRET };
+  const env = { ...process.env, ...seals, ...(args.includes("--demo") ? secrets : {}), NO_COLOR: "1" };
   const child = spawn(binary, args, { stdio: ["ignore", "pipe", "pipe"], env });
   const log = createWriteStream(resolve(`artifacts/cluster-${name}.log`));
   child.stdout.pipe(log);

@@ -7,7 +7,7 @@ import { createInterface } from "node:readline";
 import { makeClips, removeClips } from "./clips";
 import { eventually, PATIENCE_MS } from "./patience";
 
-const BINARY = process.env.VELELLA_BIN ?? resolve("../../target/debug/velella");
+export const BINARY = process.env.VELELLA_BIN ?? resolve("../../target/debug/velella");
 const LOG = resolve("artifacts/server.log");
 const LISTENING = /listening on (http:\/\/[^\s]+)/;
 
