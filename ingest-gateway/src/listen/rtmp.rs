@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, oneshot};
 use tracing::Instrument;
 use velella_model::component::JobKind;
-use velella_rtmp::{CloseReason, Event, Output, PublishRequest, Session};
+use velella_rtmp::{CloseReason, Event, Output, PublishRequest, Reordering, Session};
 
 use super::{Door, Introduction, PUBLISHERS_MAX};
 use crate::source::End;
@@ -21,6 +21,13 @@ const READ_BYTES: usize = 16 * 1024;
 
 /// An encoder that takes its answers so slowly is gone.
 const WRITE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// An encoder that has been told to go has so long to read it.
+const HANG_UP_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Why a stream with pictures out of order is sent away.
+const B_FRAMES: &str = "The stream holds B-frames, which browsers cannot show: set the encoder to none \
+    (tune zerolatency, profile baseline, or bframes=0).";
 
 /// Wait after a connection could not be accepted: no more open files, usually.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
@@ -78,6 +85,7 @@ impl Connection {
             // Nobody waits for it when it was closed from the other side.
             let _ = ending.send(end);
         }
+        hang_up(self.socket).await;
     }
 
     async fn run(&mut self) -> End {
@@ -152,11 +160,24 @@ impl Connection {
             Event::Audio(_) => media.has_audio().await?,
             Event::Unsupported(what) => tracing::warn!(what, "the encoder sends what no room can take"),
             Event::ClockJumped { by_ms } => tracing::info!(by_ms, "the encoder's clock jumped"),
-            // The ingest refuses pictures that are out of order, one by one.
-            Event::Metadata(_) | Event::Reordered(_) => {}
+            Event::Reordered(Reordering::Seen) => self.session.end(B_FRAMES),
+            // Some hardware says that it may and never does.
+            Event::Metadata(_) | Event::Reordered(Reordering::Declared) => {}
         }
         Ok(())
     }
+}
+
+/// Lets the encoder read what it was told last: a socket that is closed with bytes unread takes that back.
+async fn hang_up(mut socket: TcpStream) {
+    let mut rest = [0; 1024];
+    let read_on = async {
+        if socket.shutdown().await.is_ok() {
+            while matches!(socket.read(&mut rest).await, Ok(1..)) {}
+        }
+    };
+    // It is gone either way.
+    let _ = tokio::time::timeout(HANG_UP_PATIENCE, read_on).await;
 }
 
 fn ended(reason: &CloseReason) -> End {

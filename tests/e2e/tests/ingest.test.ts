@@ -99,6 +99,15 @@ scenario("an encoder with a wrong key is sent away", async (stage) => {
   assert.notEqual(await stranger.ended, 0);
 });
 
+scenario("an encoder that sends B-frames is told what to change", async (stage) => {
+  const room = await stage.room({ videoCodec: "h264" });
+  const { properties } = await stage.api.addComponent(room, "rtmp", {});
+  const late = encoder(`${properties.urls?.[0]}/${properties.streamKey}`, ["-tune", "film", "-bf", "2"]);
+  stage.atEnd(() => late.stop());
+  assert.notEqual(await late.ended, 0);
+  assert.match(late.said(), /B-frames/);
+});
+
 scenario("the app shows a camera beside people, under its name", async (stage) => {
   const link = `${linkTo(stage, "lobby")}?codec=h264`;
   const page = await visit(stage, link, "Ann");
