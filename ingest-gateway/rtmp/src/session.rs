@@ -75,7 +75,8 @@ pub struct Session {
     writer: ChunkWriter,
     /// Bounded by what one call of [`Session::handle_bytes`] brings; drained after each.
     outputs: VecDeque<Output>,
-    allowance: Allowance,
+    requests: Allowance,
+    metadata: Allowance,
     acknowledged: Acknowledged,
     streams: u32,
     stats: SessionStats,
@@ -132,7 +133,8 @@ impl Session {
             reader: ChunkReader::default(),
             writer: ChunkWriter::default(),
             outputs: VecDeque::new(),
-            allowance: Allowance::full(now),
+            requests: Allowance::full(now),
+            metadata: Allowance::full(now),
             acknowledged: Acknowledged::default(),
             streams: 0,
             stats: SessionStats::default(),
@@ -179,8 +181,15 @@ impl Session {
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Instant) {
         if self.poll_timeout().is_some_and(|due| due <= now) {
-            let publishes = matches!(self.state, State::Publishing { .. });
-            self.close(if publishes { CloseReason::Silent } else { CloseReason::Slow });
+            self.close(match self.state {
+                State::Publishing { .. } => CloseReason::Silent,
+                State::Unpublished => CloseReason::Finished,
+                State::Handshaking(_)
+                | State::Connecting
+                | State::Connected(_)
+                | State::Asked { .. }
+                | State::Closed => CloseReason::Slow,
+            });
         }
     }
 
@@ -210,7 +219,7 @@ impl Session {
         self.state = State::Publishing { stream, publication: Box::default() };
     }
 
-    /// Sends the peer away that asked to publish; encoders show the description to their users.
+    /// Sends the peer away that asked to publish; encoders show the description or log it.
     pub fn reject(&mut self, description: &str) {
         let State::Asked { stream } = self.state else { return };
         self.refuse(stream, description);
@@ -224,7 +233,8 @@ impl Session {
     }
 
     fn refuse(&mut self, stream: u32, description: &str) {
-        let status = command::status("error", "NetStream.Publish.BadName", description);
+        // Of the codes that fit, OBS takes notice of this one, and writes the description to its log.
+        let status = command::status("error", "NetStream.Publish.Rejected", description);
         self.send(kind::COMMAND, stream, &status);
         self.close(CloseReason::Rejected);
     }
@@ -304,7 +314,7 @@ impl Session {
     }
 
     fn take_metadata(&mut self, message: &[u8], now: Instant) {
-        if !matches!(self.state, State::Publishing { .. }) || !self.allowance.take(now) {
+        if !matches!(self.state, State::Publishing { .. }) || !self.metadata.take(now) {
             // Cue points may come with each picture; nobody needs them.
             self.stats.ignored += 1;
         } else if let Ok(Some(metadata)) = Metadata::parse(message) {
@@ -381,7 +391,7 @@ impl Session {
     }
 
     fn charge(&mut self, now: Instant) -> Result<(), CloseReason> {
-        if self.allowance.take(now) { Ok(()) } else { Err(CloseReason::TooManyRequests) }
+        if self.requests.take(now) { Ok(()) } else { Err(CloseReason::TooManyRequests) }
     }
 
     /// Keeps what was counted.
@@ -434,7 +444,7 @@ pub enum CloseReason {
     /// It publishes nothing.
     #[error("the publisher sent no sound and no picture for {} s", SILENCE_MAX.as_secs())]
     Silent,
-    /// Commands, pings or metadata without end.
+    /// Commands or pings without end.
     #[error("the peer sends too many requests")]
     TooManyRequests,
     /// A command before `connect`.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// Commands, pings and metadata that a peer may send at once; a publisher sends some ten.
+/// Commands and pings, or else metadata, that a peer may send at once; a publisher sends some ten.
 pub(super) const REQUESTS_BURST: u32 = 64;
 /// And how many more with each second.
 const REQUESTS_PER_S: u32 = 8;

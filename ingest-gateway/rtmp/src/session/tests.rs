@@ -66,7 +66,7 @@ fn whoever_is_rejected_hears_why() {
     world.session.reject("This stream key is not known.");
     assert_eq!(
         world.answers(),
-        ["onStatus error NetStream.Publish.BadName This stream key is not known.", "closed: Rejected"]
+        ["onStatus error NetStream.Publish.Rejected This stream key is not known.", "closed: Rejected"]
     );
     world.media(kind::VIDEO, 0, KEY);
     assert_eq!(world.outputs(), []);
@@ -219,7 +219,7 @@ fn an_end_of_the_connection_is_told_as_what_it_is() {
     world.session.end("The stream was stopped.");
     assert_eq!(
         world.answers(),
-        ["onStatus error NetStream.Publish.BadName The stream was stopped.", "closed: Rejected"]
+        ["onStatus error NetStream.Publish.Rejected The stream was stopped.", "closed: Rejected"]
     );
 }
 
@@ -241,6 +241,11 @@ fn who_is_slow_or_silent_is_sent_away() {
     world.session.handle_timeout(world.now + SILENCE_MAX);
     assert_eq!(world.answers(), ["closed: Silent"]);
     assert_eq!(world.session.poll_timeout(), None);
+
+    let mut world = World::publishing();
+    world.command(0, "FCUnpublish", 6.0, &["key".into()]);
+    world.session.handle_timeout(world.now + SILENCE_MAX);
+    assert_eq!(world.answers(), ["closed: Finished"]);
 }
 
 #[test]
@@ -259,6 +264,18 @@ fn commands_and_pings_without_end_are_stopped() {
         world.media(kind::USER_CONTROL, 0, &[0, 6, 1, 2, 3, 4]);
     }
     assert_eq!(world.answers(), iter::repeat_n("pong [1, 2, 3, 4]", 100).collect::<Vec<_>>());
+}
+
+#[test]
+fn metadata_without_end_is_ignored_and_ends_nothing() {
+    let mut world = World::publishing();
+    let cue = amf::write(&["onMetaData".into(), Value::object([("width", 1.0.into())])]);
+    for _ in 0..1_000 {
+        world.media(kind::METADATA, 0, &cue);
+    }
+    assert_eq!(world.outputs().len(), REQUESTS_BURST as usize);
+    world.command(0, "deleteStream", 0.0, &[1.0.into()]);
+    assert_eq!(world.answers(), ["closed: Finished"]);
 }
 
 #[test]
