@@ -123,7 +123,7 @@ impl Driver {
         (notices, reports): (Notices, Reports),
     ) -> anyhow::Result<(Self, Mailbox)> {
         let announcements = effects.bus.subscribe(subject::ANNOUNCEMENTS).await?;
-        let signals = effects.bus.subscribe(&subject::coordinator_signals(&id)).await?;
+        let signals = effects.bus.subscribe(&subject::holder_signals(&id.clone().into())).await?;
         let voices = effects.bus.subscribe(subject::VOICES).await?;
         let holdings = effects.bus.subscribe(subject::HOLDINGS).await?;
         let (sender, mail) = mpsc::channel(MAIL_MAX);

@@ -137,7 +137,7 @@ pub(crate) fn fact(key: &str, value: Option<&[u8]>) -> Result<Option<Fact>, Wire
         Some(Key::Worker(worker)) => Some(Fact::Fleet(FleetFact::Worker(worker, read(value)?))),
         Some(Key::Cordon(worker)) => Some(Fact::Fleet(FleetFact::Cordon(worker, read(value)?))),
         Some(Key::Coordinator(id)) => Some(Fact::Fleet(FleetFact::Coordinator(id, read(value)?))),
-        None => None,
+        Some(Key::Component(..) | Key::Ingest(..) | Key::Gateway(_)) | None => None,
     })
 }
 

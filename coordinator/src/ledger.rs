@@ -15,12 +15,11 @@ use bytes::Bytes;
 use tokio::time::Instant;
 use velella_model::record::{AnswerRecord, OnceRecord};
 use velella_model::{key, wire};
-use velella_ops::Secret;
+use velella_ops::{Seal, Secret};
 use velella_store::{Expect, Revision, Store, StoreError, Versioned, Written};
 
 use self::leases::Leases;
 use crate::effects::in_time;
-use crate::seal::Seal;
 
 /// Answers that one coordinator keeps in the store; its oldest goes for a new one.
 const ANSWERS_MAX: usize = 4096;

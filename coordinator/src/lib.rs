@@ -14,7 +14,6 @@ mod lobby;
 mod metrics;
 mod notices;
 mod rate;
-mod seal;
 mod socket;
 mod sounds;
 mod tokens;
@@ -82,7 +81,8 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Service> {
     let (listed, founded) = (deps.readiness.latch("store"), deps.readiness.latch("webhooks"));
     let metrics = Arc::new(Metrics::new(&deps.registry).context("metrics cannot be registered")?);
     let id = config.coordinator_id.unwrap_or_else(random_id);
-    let heard = deps.bus.subscribe(&subject::coordinator_agents(&id)).await.context("the bus is not there")?;
+    let heard =
+        deps.bus.subscribe(&subject::holder_agents(&id.clone().into())).await.context("the bus is not there")?;
     let effects = Effects { bus: Arc::clone(&deps.bus), store: Arc::clone(&deps.store), metrics: Arc::clone(&metrics) };
     let (log, reports) = (Log::new(), Reports::default());
     let secret_of_hooks = config.webhook_secret.as_ref();

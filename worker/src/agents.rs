@@ -14,16 +14,17 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 use velella_bus::Bus;
+use velella_model::subject;
 use velella_model::wire::agent::Heard;
+use velella_model::wire::command::Holder;
 use velella_model::wire::encode;
-use velella_model::{CoordinatorId, subject};
 
 pub(crate) use thread::{AgentReport, HEARD_MAX, NEWS_MAX, Wiring, run};
 
 /// Publishes what agents hear until the worker ends.
-pub(crate) async fn publish(bus: Arc<dyn Bus>, mut heard: mpsc::Receiver<(CoordinatorId, Heard)>) {
-    while let Some((coordinator, heard)) = heard.recv().await {
-        let subject = subject::coordinator_agents(&coordinator);
+pub(crate) async fn publish(bus: Arc<dyn Bus>, mut heard: mpsc::Receiver<(Holder, Heard)>) {
+    while let Some((holder, heard)) = heard.recv().await {
+        let subject = subject::holder_agents(&holder);
         if let Err(error) = bus.publish(&subject, Bytes::from(encode(&heard))).await {
             tracing::debug!(%error, "a piece of sound was not sent");
         }

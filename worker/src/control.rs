@@ -9,11 +9,11 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use velella_bus::{Bus, Delivery, Subscription};
-use velella_model::wire::command::{Command, CommandReply, Refusal};
+use velella_model::wire::command::{Command, CommandReply, Holder, Refusal};
 use velella_model::wire::holding::{HOLDING_INTERVAL_MS, HOLDING_ROOMS_MAX, Holding};
-use velella_model::wire::signal::{SessionEvent, ToCoordinator, ToWorker};
+use velella_model::wire::signal::{SessionEvent, ToHolder, ToWorker};
 use velella_model::wire::{decode, encode};
-use velella_model::{CoordinatorId, Generation, Incarnation, RoomId, WorkerId, subject};
+use velella_model::{Generation, Incarnation, RoomId, WorkerId, subject};
 use velella_ops::Question;
 use velella_store::{Store, tenure};
 use velella_worker_core::{Input, Ledger, Routed};
@@ -38,7 +38,7 @@ pub(crate) struct Wiring {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) engine: Engine,
     pub(crate) shards: Vec<mpsc::Sender<Input>>,
-    pub(crate) signals: mpsc::Receiver<(CoordinatorId, ToCoordinator)>,
+    pub(crate) signals: mpsc::Receiver<(Holder, ToHolder)>,
     pub(crate) standing: watch::Sender<Standing>,
     /// Cancelled when the worker shall give its rooms away.
     pub(crate) drain: CancellationToken,
@@ -105,8 +105,8 @@ impl Control {
         let mut connected = self.wiring.bus.connected();
         loop {
             tokio::select! {
-                Some((coordinator, signal)) = self.wiring.signals.recv() => {
-                    self.send_signal(&coordinator, &signal).await;
+                Some((holder, signal)) = self.wiring.signals.recv() => {
+                    self.send_signal(&holder, &signal).await;
                 }
                 delivery = ears.signals.next() => match delivery {
                     Some(delivery) => self.take_signal(&delivery),
@@ -313,11 +313,11 @@ impl Control {
         }
     }
 
-    async fn send_signal(&mut self, coordinator: &CoordinatorId, signal: &ToCoordinator) {
+    async fn send_signal(&mut self, holder: &Holder, signal: &ToHolder) {
         if matches!(signal.event, SessionEvent::Closed { .. }) {
             self.ledger.session_closed(&signal.session);
         }
-        self.publish(&subject::coordinator_signals(coordinator), encode(signal)).await;
+        self.publish(&subject::holder_signals(holder), encode(signal)).await;
     }
 
     async fn publish(&self, subject: &str, payload: Vec<u8>) {

@@ -11,9 +11,10 @@ use tracing::Instrument;
 use velella_model::record::WorkerRecord;
 use velella_model::wire::agent::Heard;
 use velella_model::wire::announce::WorkerState;
+use velella_model::wire::command::Holder;
 use velella_model::wire::encode;
-use velella_model::wire::signal::{ToCoordinator, VoiceChanged};
-use velella_model::{CoordinatorId, Incarnation, key, subject};
+use velella_model::wire::signal::{ToHolder, VoiceChanged};
+use velella_model::{Incarnation, key, subject};
 use velella_ops::{Deps, Latch};
 use velella_store::Keeper;
 use velella_worker_core::{AgentNews, Input, Ledger};
@@ -36,7 +37,7 @@ pub struct Service {
     standing: watch::Receiver<Standing>,
     reports: Vec<watch::Receiver<Report>>,
     voices: mpsc::Receiver<VoiceChanged>,
-    heard: mpsc::Receiver<(CoordinatorId, Heard)>,
+    heard: mpsc::Receiver<(Holder, Heard)>,
     failures: mpsc::Receiver<anyhow::Error>,
     drain: CancellationToken,
     drain_deadline: Duration,
@@ -169,7 +170,7 @@ impl Ending {
 
 /// What all shards send to.
 struct Outlets {
-    signals: mpsc::Sender<(CoordinatorId, ToCoordinator)>,
+    signals: mpsc::Sender<(Holder, ToHolder)>,
     voices: mpsc::Sender<VoiceChanged>,
     agents: mpsc::Sender<(usize, AgentNews)>,
 }
@@ -219,7 +220,7 @@ async fn start_agents(
     news: mpsc::Receiver<(usize, AgentNews)>,
     shards: Vec<mpsc::Sender<Input>>,
     failure: mpsc::Sender<anyhow::Error>,
-) -> anyhow::Result<(watch::Receiver<AgentReport>, mpsc::Receiver<(CoordinatorId, Heard)>)> {
+) -> anyhow::Result<(watch::Receiver<AgentReport>, mpsc::Receiver<(Holder, Heard)>)> {
     let said = deps.bus.subscribe(&subject::worker_agents(&config.worker_id)).await?;
     let (heard, heard_receiver) = mpsc::channel(agents::HEARD_MAX);
     let (report, watched) = watch::channel(AgentReport::default());

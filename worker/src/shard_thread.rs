@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
-use velella_model::CoordinatorId;
-use velella_model::wire::signal::{ToCoordinator, VoiceChanged};
+use velella_model::wire::command::Holder;
+use velella_model::wire::signal::{ToHolder, VoiceChanged};
 use velella_worker_core::{AgentNews, Datagram, Input, Output, Routing, Shard, Stats};
 
 use crate::socket::{BatchSocket, Sent};
@@ -63,7 +63,7 @@ pub(crate) struct Wiring {
     pub(crate) strays: mpsc::Receiver<Stray>,
     /// Mailboxes of all shards, this one included.
     pub(crate) shards: Vec<mpsc::Sender<Stray>>,
-    pub(crate) signals: mpsc::Sender<(CoordinatorId, ToCoordinator)>,
+    pub(crate) signals: mpsc::Sender<(Holder, ToHolder)>,
     pub(crate) voices: mpsc::Sender<VoiceChanged>,
     pub(crate) agents: mpsc::Sender<(usize, AgentNews)>,
     pub(crate) report: watch::Sender<Report>,
@@ -176,8 +176,8 @@ impl ShardLoop {
         while let Some(output) = self.shard.poll_output() {
             // Never waits: media would stall. The coordinator sees the gap and closes the session.
             match output {
-                Output::Signal(coordinator, message) => {
-                    let taken = self.wiring.signals.try_send((coordinator, message));
+                Output::Signal(holder, message) => {
+                    let taken = self.wiring.signals.try_send((holder, message));
                     self.report.signals_dropped += u64::from(taken.is_err());
                 }
                 Output::Voice(change) => {

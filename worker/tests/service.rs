@@ -15,9 +15,9 @@ use velella_model::record::Subscriptions;
 use velella_model::wire::agent::{Encoding, Heard, Said};
 use velella_model::wire::announce::{Announce, WorkerState};
 use velella_model::wire::command::{
-    Assignment, Client, Command, CommandReply, OpenSession, Order, Refusal, SubscribeMode,
+    Assignment, Client, Command, CommandReply, Holder, OpenSession, Order, Refusal, SubscribeMode,
 };
-use velella_model::wire::signal::{CloseReason, PeerEvent, ServerEvent, SessionEvent, ToCoordinator, ToWorker, Track};
+use velella_model::wire::signal::{CloseReason, PeerEvent, ServerEvent, SessionEvent, ToHolder, ToWorker, Track};
 use velella_model::wire::{decode, encode};
 use velella_model::{
     CoordinatorId, Generation, Incarnation, Json, PeerId, RoomId, RoomType, SessionId, TrackId, VideoCodec, WorkerId,
@@ -56,8 +56,8 @@ fn worker_id() -> WorkerId {
     WorkerId::parse("w").unwrap()
 }
 
-fn coordinator_id() -> CoordinatorId {
-    CoordinatorId::parse("c").unwrap()
+fn holder() -> Holder {
+    CoordinatorId::parse("c").unwrap().into()
 }
 
 impl Cluster {
@@ -77,7 +77,7 @@ impl Cluster {
             shutdown: CancellationToken::new(),
         };
         let mut announcements = deps.bus.subscribe(subject::ANNOUNCEMENTS).await.unwrap();
-        let signals = deps.bus.subscribe(&subject::coordinator_signals(&coordinator_id())).await.unwrap();
+        let signals = deps.bus.subscribe(&subject::holder_signals(&holder())).await.unwrap();
         let service = velella_worker::build(flags.worker, deps.clone()).await.unwrap();
         tokio::spawn(service.run());
         let first = announce(&mut announcements).await;
@@ -122,7 +122,7 @@ impl Cluster {
             assignment: assignment(1),
             session: SessionId::parse(session).unwrap(),
             peer: PeerId::parse(&format!("peer-of-{session}")).unwrap(),
-            coordinator: coordinator_id(),
+            holder: holder(),
             metadata: Json::null(),
             subscribe_mode,
             subscriptions: Default::default(),
@@ -140,7 +140,7 @@ impl Cluster {
 
     async fn next_event(&mut self) -> (String, SessionEvent) {
         let delivery = tokio::time::timeout(PATIENCE, self.signals.next()).await.unwrap().unwrap();
-        let ToCoordinator { session, event, .. } = decode(&delivery.payload).unwrap();
+        let ToHolder { session, event, .. } = decode(&delivery.payload).unwrap();
         (session.to_string(), event)
     }
 
@@ -295,7 +295,7 @@ fn pitch_hz(pcm: &[u8], rate_hz: u32) -> f64 {
 #[tokio::test]
 async fn one_agent_hears_the_tone_of_another_in_real_time() {
     let mut cluster = Cluster::start(1).await;
-    let mut sounds = cluster.bus.subscribe(&subject::coordinator_agents(&coordinator_id())).await.unwrap();
+    let mut sounds = cluster.bus.subscribe(&subject::holder_agents(&holder())).await.unwrap();
     assert_eq!(cluster.open_agent("listener", 16_000).await, CommandReply::Done);
     assert_eq!(cluster.open_agent("speaker", 24_000).await, CommandReply::Done);
     let track = TrackId::parse("voice").unwrap();

@@ -8,7 +8,7 @@ use velella_model::record::{
 use velella_model::wire::announce::Announce;
 use velella_model::wire::command::{Refusal, Rights, SubscribeMode};
 use velella_model::wire::holding::Holding;
-use velella_model::wire::signal::{PeerEvent, ToCoordinator};
+use velella_model::wire::signal::{PeerEvent, ToHolder};
 use velella_model::{CoordinatorId, Incarnation, Json, PeerId, RoomId, RoomType, SessionId, WorkerId};
 
 /// Names one request of the management API; the reply carries it back.
@@ -106,7 +106,7 @@ pub enum Input {
         said: Said,
     },
     /// A worker said something about a session.
-    Signalled(ToCoordinator),
+    Signalled(ToHolder),
     /// A signal could not be published.
     SignalFailed {
         /// Whose.

@@ -127,7 +127,7 @@ impl Coordinator {
                 subscriptions: peer_record.subscriptions.clone(),
                 rights: session.pass.rights,
                 client: client(peer_record),
-                coordinator: self.id.clone(),
+                holder: self.id.clone().into(),
                 peer,
             },
         };

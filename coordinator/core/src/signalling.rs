@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use velella_model::record::{PeerKind, TrackRecord};
 use velella_model::wire::command::Order;
-use velella_model::wire::signal::{CloseReason, PeerEvent, SessionEvent, ToCoordinator, ToWorker};
+use velella_model::wire::signal::{CloseReason, PeerEvent, SessionEvent, ToHolder, ToWorker};
 use velella_model::{Json, PeerId, RoomId, SessionId, TrackId};
 
 use crate::Coordinator;
@@ -77,8 +77,8 @@ impl Coordinator {
         }
     }
 
-    pub(crate) fn signalled(&mut self, message: ToCoordinator, now: Instant) {
-        let ToCoordinator { session: id, seq, event } = message;
+    pub(crate) fn signalled(&mut self, message: ToHolder, now: Instant) {
+        let ToHolder { session: id, seq, event } = message;
         let Some(session) = self.sessions.get_mut(&id) else {
             self.stats.signals_stray += 1;
             return;

@@ -135,10 +135,10 @@ async fn what_an_agent_hears_names_whose_track_it_is() {
     // The scripted worker announces somebody else's track as soon as there is one of the agent's.
     agent.add_track(16_000).await;
     let open = worker.heard.lock().unwrap().iter().find_map(opened).unwrap().clone();
-    let (session, coordinator) = (open.session, open.coordinator);
+    let (session, holder) = (open.session, open.holder);
     let heard = Heard { session, track: velella_model::TrackId::parse("theirs").unwrap(), sound: vec![7; 4].into() };
     let data = loop {
-        let subject = subject::coordinator_agents(&coordinator);
+        let subject = subject::holder_agents(&holder);
         cluster.bus.publish(&subject, encode(&heard).into()).await.unwrap();
         let next = tokio::time::timeout(std::time::Duration::from_millis(20), agent.hear());
         if let Ok(agent_response::Content::TrackData(data)) = next.await {

@@ -8,12 +8,10 @@ use bytes::Bytes;
 use velella_bus::memory::MemoryBus;
 use velella_bus::{Bus, Subscription};
 use velella_model::wire::announce::{Announce, Capacity, Load, WorkerState};
-use velella_model::wire::command::{Command, CommandReply, OpenSession, Order};
-use velella_model::wire::signal::{Endpoint, PeerEvent, ServerEvent, SessionEvent, ToCoordinator, ToWorker, Track};
+use velella_model::wire::command::{Command, CommandReply, Holder, OpenSession, Order};
+use velella_model::wire::signal::{Endpoint, PeerEvent, ServerEvent, SessionEvent, ToHolder, ToWorker, Track};
 use velella_model::wire::{decode, encode};
-use velella_model::{
-    CoordinatorId, Generation, Incarnation, Json, MediaKind, PeerId, SessionId, TrackId, WorkerId, subject,
-};
+use velella_model::{Generation, Incarnation, Json, MediaKind, PeerId, SessionId, TrackId, WorkerId, subject};
 
 /// A running worker; dropping it ends the process, so to say.
 pub(crate) struct Worker {
@@ -29,7 +27,7 @@ struct Script {
     every: Option<Duration>,
     heard: Arc<Mutex<Vec<Order>>>,
     signals: Arc<Mutex<Vec<PeerEvent>>>,
-    sessions: HashMap<SessionId, (CoordinatorId, u64)>,
+    sessions: HashMap<SessionId, (Holder, u64)>,
     tracks: HashSet<TrackId>,
 }
 
@@ -108,10 +106,10 @@ impl Script {
 
     /// `connected` goes out before the command is answered: that order is the harder one.
     async fn obey(&mut self, order: &Order) {
-        let Order::OpenSession { session: OpenSession { session, peer, coordinator, metadata, .. } } = order else {
+        let Order::OpenSession { session: OpenSession { session, peer, holder, metadata, .. } } = order else {
             return;
         };
-        self.sessions.insert(session.clone(), (coordinator.clone(), 0));
+        self.sessions.insert(session.clone(), (holder.clone(), 0));
         let own = Endpoint { metadata: metadata.clone(), tracks: BTreeMap::new() };
         let endpoints = BTreeMap::from([(peer.clone(), own)]);
         self.tell(session, ServerEvent::Connected { endpoint: peer.clone(), endpoints }).await;
@@ -151,10 +149,10 @@ impl Script {
     }
 
     async fn report(&mut self, session: &SessionId, event: SessionEvent) {
-        let (coordinator, seq) = self.sessions.get_mut(session).unwrap();
-        let message = encode(&ToCoordinator { session: session.clone(), seq: *seq, event });
+        let (holder, seq) = self.sessions.get_mut(session).unwrap();
+        let message = encode(&ToHolder { session: session.clone(), seq: *seq, event });
         *seq += 1;
-        let subject = subject::coordinator_signals(coordinator);
+        let subject = subject::holder_signals(holder);
         self.bus.publish(&subject, Bytes::from(message)).await.unwrap();
     }
 }

@@ -34,6 +34,12 @@ pub mod kind {
     /// Marker of [`super::CoordinatorId`].
     #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
     pub struct Coordinator;
+    /// Marker of [`super::GatewayId`].
+    #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+    pub struct Gateway;
+    /// Marker of [`super::ComponentId`].
+    #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+    pub struct Component;
     /// Marker of [`super::SessionId`].
     #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
     pub struct Session;
@@ -49,6 +55,10 @@ pub type TrackId = Id<kind::Track>;
 pub type WorkerId = Id<kind::Worker>;
 /// One coordinator process.
 pub type CoordinatorId = Id<kind::Coordinator>;
+/// One ingest gateway, stable over restarts.
+pub type GatewayId = Id<kind::Gateway>;
+/// Something in a room that is no peer: a camera, an encoder, an HLS stream, a recording.
+pub type ComponentId = Id<kind::Component>;
 /// One transport connection of a peer; new on every reconnect.
 pub type SessionId = Id<kind::Session>;
 

@@ -1,6 +1,6 @@
 //! Store keys: the only place that spells them.
 
-use crate::{CoordinatorId, PeerId, RoomId, WorkerId};
+use crate::{ComponentId, CoordinatorId, GatewayId, PeerId, RoomId, WorkerId};
 
 /// Everything that coordinators follow.
 pub const ROOT: &str = "velella/v1/";
@@ -10,6 +10,15 @@ pub const ROOMS: &str = "velella/v1/rooms/";
 
 /// All peers.
 pub const PEERS: &str = "velella/v1/peers/";
+
+/// All components: what was asked for.
+pub const COMPONENTS: &str = "velella/v1/components/";
+
+/// All components that a gateway is at, each under its gateway's lease.
+pub const INGESTS: &str = "velella/v1/ingests/";
+
+/// Gateways that live: each under its own lease.
+pub const GATEWAYS: &str = "velella/v1/gateways/";
 
 /// Workers that live: each under its own lease.
 pub const WORKERS: &str = "velella/v1/workers/";
@@ -49,6 +58,26 @@ pub fn peer(room: &RoomId, peer: &PeerId) -> String {
     format!("{PEERS}{room}/{peer}")
 }
 
+/// All components of one room.
+pub fn components_of(room: &RoomId) -> String {
+    format!("{COMPONENTS}{room}/")
+}
+
+/// One component's [`crate::component::ComponentRecord`].
+pub fn component(room: &RoomId, component: &ComponentId) -> String {
+    format!("{COMPONENTS}{room}/{component}")
+}
+
+/// One component's [`crate::component::IngestRecord`].
+pub fn ingest(room: &RoomId, component: &ComponentId) -> String {
+    format!("{INGESTS}{room}/{component}")
+}
+
+/// One gateway's [`crate::component::GatewayRecord`].
+pub fn gateway(gateway: &GatewayId) -> String {
+    format!("{GATEWAYS}{gateway}")
+}
+
 /// One worker's [`crate::record::WorkerRecord`].
 pub fn worker(worker: &WorkerId) -> String {
     format!("{WORKERS}{worker}")
@@ -71,6 +100,12 @@ pub enum Key {
     Room(RoomId),
     /// A peer of a room.
     Peer(RoomId, PeerId),
+    /// A component of a room.
+    Component(RoomId, ComponentId),
+    /// What a gateway says of a component.
+    Ingest(RoomId, ComponentId),
+    /// A gateway that lives.
+    Gateway(GatewayId),
     /// A worker that lives.
     Worker(WorkerId),
     /// What an operator wants of a worker.
@@ -93,6 +128,15 @@ pub fn parse(key: &str) -> Option<Key> {
     if let Some(coordinator) = key.strip_prefix(COORDINATORS) {
         return CoordinatorId::parse(coordinator).ok().map(Key::Coordinator);
     }
+    if let Some(gateway) = key.strip_prefix(GATEWAYS) {
+        return GatewayId::parse(gateway).ok().map(Key::Gateway);
+    }
+    if let Some((room, component)) = key.strip_prefix(COMPONENTS).and_then(|rest| rest.split_once('/')) {
+        return Some(Key::Component(RoomId::parse(room).ok()?, ComponentId::parse(component).ok()?));
+    }
+    if let Some((room, component)) = key.strip_prefix(INGESTS).and_then(|rest| rest.split_once('/')) {
+        return Some(Key::Ingest(RoomId::parse(room).ok()?, ComponentId::parse(component).ok()?));
+    }
     let (room, peer) = key.strip_prefix(PEERS)?.split_once('/')?;
     Some(Key::Peer(RoomId::parse(room).ok()?, PeerId::parse(peer).ok()?))
 }
@@ -104,6 +148,10 @@ mod tests {
     #[test]
     fn keys_read_back_what_they_name() {
         let (r, p) = (RoomId::parse("r-1").unwrap(), PeerId::parse("p:1").unwrap());
+        let (o, g) = (ComponentId::parse("camera-1").unwrap(), GatewayId::parse("g.1").unwrap());
+        assert_eq!(parse(&component(&r, &o)), Some(Key::Component(r.clone(), o.clone())));
+        assert_eq!(parse(&ingest(&r, &o)), Some(Key::Ingest(r.clone(), o)));
+        assert_eq!(parse(&gateway(&g)), Some(Key::Gateway(g)));
         assert_eq!(parse(&room(&r)), Some(Key::Room(r.clone())));
         assert_eq!(parse(&peer(&r, &p)), Some(Key::Peer(r, p)));
         let (w, c) = (WorkerId::parse("w.1").unwrap(), CoordinatorId::parse("c").unwrap());

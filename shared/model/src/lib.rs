@@ -5,6 +5,7 @@
 
 #![warn(missing_docs)]
 
+pub mod component;
 pub mod id;
 pub mod json;
 pub mod key;
@@ -14,7 +15,10 @@ mod shared;
 pub mod subject;
 pub mod wire;
 
-pub use id::{CoordinatorId, Generation, Id, IdError, Incarnation, PeerId, RoomId, SessionId, TrackId, WorkerId, kind};
+pub use id::{
+    ComponentId, CoordinatorId, GatewayId, Generation, Id, IdError, Incarnation, PeerId, RoomId, SessionId, TrackId,
+    WorkerId, kind,
+};
 pub use json::{Json, JsonError};
 pub use media::{MediaKind, RoomType, Variant, VideoCodec};
 pub use shared::Shared;

@@ -268,15 +268,15 @@ pub struct OnceRecord {
     /// Of what was asked.
     pub fingerprint: String,
     /// `None` while it is being done.
-    pub answer: Option<SealedAnswer>,
+    pub answer: Option<Sealed>,
 }
 
-/// What was answered. It may hold a token, so it is encrypted.
+/// Encrypted for those who share the cluster's secret, and bound to the key of the store where it stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SealedAnswer {
+pub struct Sealed {
     /// Names this use of the key of encryption.
     pub nonce: Bytes,
-    /// The answer, with its seal.
+    /// The content, with its seal.
     pub sealed: Bytes,
 }
 

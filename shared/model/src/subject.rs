@@ -3,10 +3,14 @@
 //! Worker and coordinator ids are the operator's names; `.` in them is written `_` so that one id
 //! stays one token. Ids of rooms and peers never become part of a subject.
 
-use crate::{CoordinatorId, WorkerId};
+use crate::wire::command::Holder;
+use crate::{GatewayId, WorkerId};
 
 /// All announcements of workers.
 pub const ANNOUNCEMENTS: &str = "velella.v1.announce.worker";
+
+/// All announcements of gateways.
+pub const GATEWAY_ANNOUNCEMENTS: &str = "velella.v1.announce.gateway";
 
 /// Who speaks, from all workers.
 pub const VOICES: &str = "velella.v1.voice";
@@ -24,9 +28,9 @@ pub fn worker_signals(worker: &WorkerId) -> String {
     format!("velella.v1.worker.{}.signal", token(worker.as_str()))
 }
 
-/// Signalling of sessions back to the coordinator that holds their sockets.
-pub fn coordinator_signals(coordinator: &CoordinatorId) -> String {
-    format!("velella.v1.coordinator.{}.signal", token(coordinator.as_str()))
+/// Signalling of sessions back to whoever holds them.
+pub fn holder_signals(holder: &Holder) -> String {
+    format!("velella.v1.{}.signal", holder_tokens(holder))
 }
 
 /// What agents say, to the worker that serves them.
@@ -34,9 +38,21 @@ pub fn worker_agents(worker: &WorkerId) -> String {
     format!("velella.v1.worker.{}.agent", token(worker.as_str()))
 }
 
-/// What agents hear, to the coordinator that holds their sockets.
-pub fn coordinator_agents(coordinator: &CoordinatorId) -> String {
-    format!("velella.v1.coordinator.{}.agent", token(coordinator.as_str()))
+/// What agents hear, to whoever holds them.
+pub fn holder_agents(holder: &Holder) -> String {
+    format!("velella.v1.{}.agent", holder_tokens(holder))
+}
+
+/// Answered by a gateway as long as it lives (request and reply).
+pub fn gateway_life(gateway: &GatewayId) -> String {
+    format!("velella.v1.gateway.{}.life", token(gateway.as_str()))
+}
+
+fn holder_tokens(holder: &Holder) -> String {
+    match holder {
+        Holder::Coordinator { coordinator } => format!("coordinator.{}", token(coordinator.as_str())),
+        Holder::Gateway { gateway } => format!("gateway.{}", token(gateway.as_str())),
+    }
 }
 
 fn token(id: &str) -> String {
@@ -51,5 +67,7 @@ mod tests {
     fn an_id_is_one_token() {
         let worker = WorkerId::parse("eu.west.1").unwrap();
         assert_eq!(worker_commands(&worker), "velella.v1.worker.eu_west_1.command");
+        let holder = Holder::Gateway { gateway: GatewayId::parse("g.1").unwrap() };
+        assert_eq!(holder_signals(&holder), "velella.v1.gateway.g_1.signal");
     }
 }

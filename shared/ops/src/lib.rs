@@ -17,6 +17,7 @@ mod nats;
 pub mod nofile;
 pub mod process;
 mod readiness;
+mod seal;
 mod secret;
 pub mod shutdown;
 
@@ -26,4 +27,5 @@ pub use etcd::EtcdConfig;
 pub use inquiry::{Inquiries, Question};
 pub use nats::NatsConfig;
 pub use readiness::{Latch, Readiness};
+pub use seal::Seal;
 pub use secret::{EmptySecret, Secret};

@@ -54,7 +54,7 @@ fn another_version(cluster: &mut Cluster) -> LocalBoxFuture<'_, anyhow::Result<(
         publish(&bus, subject::VOICES, b"nonsense".to_vec()).await?;
         for coordinator in ["c1", "c2"] {
             let id = CoordinatorId::parse(coordinator)?;
-            publish(&bus, &subject::coordinator_signals(&id), vec![0xc1; 64]).await?;
+            publish(&bus, &subject::holder_signals(&id.into()), vec![0xc1; 64]).await?;
         }
         publish(&bus, &subject::worker_commands(&worker), other_version(encode(&lie(&worker)))?).await?;
         publish(&bus, &subject::worker_signals(&worker), b"nonsense".to_vec()).await?;

@@ -4,7 +4,7 @@ use velella_coordinator_core::CommandOutcome;
 use velella_model::wire::announce::Announce;
 use velella_model::wire::command::{Command, CommandReply};
 use velella_model::wire::holding::Holding;
-use velella_model::wire::signal::ToCoordinator;
+use velella_model::wire::signal::ToHolder;
 
 use crate::ctx::Ctx;
 use crate::mail::Mail;
@@ -15,7 +15,7 @@ use crate::net::{Hub, Node};
 pub(crate) enum Publish {
     Announce(Announce),
     Holding(Holding),
-    ToCoordinator(usize, ToCoordinator),
+    ToHolder(usize, ToHolder),
     ToWorker(usize),
     Request { boot: u32, id: u64, worker: usize, command: Command },
     Reply { to: Node, boot: u32, id: u64, reply: CommandReply },
@@ -37,7 +37,7 @@ pub(crate) fn carry(from: Node, publish: Publish, ctx: &mut Ctx) {
                 ctx.send(to, Hub::Bus, Mail::Holds(holding.clone()));
             }
         }
-        Publish::ToCoordinator(to, message) => {
+        Publish::ToHolder(to, message) => {
             ctx.send(Node::Coordinator(to), Hub::Bus, Mail::Signalled(Box::new(message)));
         }
         Publish::ToWorker(to) => ctx.send(Node::Worker(to), Hub::Bus, Mail::Signal),

@@ -6,7 +6,7 @@ use velella_coordinator_core::{Close, CommandOutcome, Entry, Noun, Request};
 use velella_model::wire::announce::Announce;
 use velella_model::wire::command::Command;
 use velella_model::wire::holding::Holding;
-use velella_model::wire::signal::ToCoordinator;
+use velella_model::wire::signal::ToHolder;
 use velella_model::{PeerId, RoomId, SessionId};
 
 use crate::net::Node;
@@ -25,7 +25,7 @@ pub(crate) enum Mail {
     WatchLost(Noun, u64),
     Announced(Box<Announce>),
     Holds(Holding),
-    Signalled(Box<ToCoordinator>),
+    Signalled(Box<ToHolder>),
     /// A signal for a session; what it says does not matter here.
     Signal,
     Ordered {

@@ -7,9 +7,9 @@ use std::time::Duration;
 use velella_coordinator_core::FleetFact;
 use velella_model::record::WorkerRecord;
 use velella_model::wire::announce::{ANNOUNCE_INTERVAL_MS, Announce, Capacity, Load, WorkerState};
-use velella_model::wire::command::{Command, CommandReply, OpenSession, Order, Refusal};
+use velella_model::wire::command::{Command, CommandReply, Holder, OpenSession, Order, Refusal};
 use velella_model::wire::holding::{HOLDING_INTERVAL_MS, Holding};
-use velella_model::wire::signal::{CloseReason, ServerEvent, SessionEvent, ToCoordinator};
+use velella_model::wire::signal::{CloseReason, ServerEvent, SessionEvent, ToHolder};
 use velella_model::{Generation, Incarnation, PeerId, RoomId, SessionId, WorkerId, key};
 use velella_store::tenure::Standing;
 use velella_worker_core::{Ledger, Routed};
@@ -335,12 +335,15 @@ impl Process {
     }
 
     fn open(&mut self, open: OpenSession, ctx: &mut Ctx) {
-        let OpenSession { assignment, session, peer, coordinator, .. } = open;
+        let OpenSession { assignment, session, peer, holder, .. } = open;
         let room = assignment.room;
         let older = self.sessions.iter().filter(|(_, served)| served.room == room && served.peer == peer);
         let older: Vec<SessionId> = older.map(|(session, _)| session.clone()).collect();
         older.iter().for_each(|session| self.close(session, CloseReason::TakenOver, ctx));
-        let index = coordinator.as_str().trim_start_matches('c').split('.').next();
+        let index = match &holder {
+            Holder::Coordinator { coordinator } => coordinator.as_str().trim_start_matches('c').split('.').next(),
+            Holder::Gateway { .. } => None,
+        };
         let coordinator = index.and_then(|index| index.parse().ok()).unwrap_or(usize::MAX);
         self.sessions.insert(session.clone(), Served { room, peer: peer.clone(), coordinator, said: 0 });
         let event = ServerEvent::Connected { endpoint: peer, endpoints: BTreeMap::new() };
@@ -355,10 +358,10 @@ impl Process {
 
     fn say(&mut self, session: &SessionId, event: SessionEvent, ctx: &mut Ctx) {
         let Some(served) = self.sessions.get_mut(session) else { return };
-        let message = ToCoordinator { session: session.clone(), seq: served.said, event };
+        let message = ToHolder { session: session.clone(), seq: served.said, event };
         served.said += 1;
         if !ctx.has(Bug::Mute) {
-            ctx.publish(self.node, Publish::ToCoordinator(served.coordinator, message));
+            ctx.publish(self.node, Publish::ToHolder(served.coordinator, message));
         }
     }
 }

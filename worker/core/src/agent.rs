@@ -5,7 +5,8 @@
 
 use velella_model::record::AgentOutput;
 use velella_model::wire::agent::Encoding;
-use velella_model::{CoordinatorId, SessionId, TrackId};
+use velella_model::wire::command::Holder;
+use velella_model::{SessionId, TrackId};
 
 use crate::transport::Payload;
 
@@ -17,7 +18,7 @@ pub enum AgentNews {
         /// Its session.
         session: SessionId,
         /// Where what it hears goes.
-        coordinator: CoordinatorId,
+        holder: Holder,
         /// How it wants to hear it; `None` when it only speaks.
         output: Option<AgentOutput>,
     },

@@ -300,7 +300,7 @@ mod tests {
             assignment: assignment(room, generation),
             session: SessionId::parse(session).unwrap(),
             peer: PeerId::parse("p").unwrap(),
-            coordinator: CoordinatorId::parse("c").unwrap(),
+            holder: CoordinatorId::parse("c").unwrap().into(),
             metadata: Json::null(),
             subscribe_mode: SubscribeMode::Auto,
             subscriptions: Default::default(),

@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use str0m::media::Mid;
 use str0m::rtp::Ssrc;
-use velella_model::wire::command::{OpenSession, Rights};
-use velella_model::wire::signal::{SessionEvent, ToCoordinator};
-use velella_model::{CoordinatorId, Json, MediaKind, PeerId, SessionId, TrackId, Variant};
+use velella_model::wire::command::{Holder, OpenSession, Rights};
+use velella_model::wire::signal::{SessionEvent, ToHolder};
+use velella_model::{Json, MediaKind, PeerId, SessionId, TrackId, Variant};
 
 use crate::agent::{AgentNews, SoundPacket};
 use crate::answer::{Answer, Direction, Line, Use};
@@ -53,7 +53,7 @@ pub(crate) struct Session {
     pub(crate) id: SessionId,
     pub(crate) peer: PeerId,
     pub(crate) room: RoomKey,
-    coordinator: CoordinatorId,
+    holder: Holder,
     /// Names room, peer and session to whoever reads the log.
     pub(crate) span: tracing::Span,
     pub(crate) rights: Rights,
@@ -99,7 +99,7 @@ impl Session {
             id: open.session,
             peer: open.peer,
             room,
-            coordinator: open.coordinator,
+            holder: open.holder,
             metadata: open.metadata,
             connection,
             negotiation: Negotiation::new(),
@@ -137,8 +137,8 @@ impl Session {
     }
 
     /// Who holds its socket.
-    pub(crate) fn coordinator(&self) -> &CoordinatorId {
-        &self.coordinator
+    pub(crate) fn holder(&self) -> &Holder {
+        &self.holder
     }
 
     /// Whether a signal with this number is the next one; a gap means that one was lost.
@@ -149,10 +149,10 @@ impl Session {
     }
 
     /// Wraps an event for the coordinator.
-    pub(crate) fn address(&mut self, event: SessionEvent) -> (CoordinatorId, ToCoordinator) {
+    pub(crate) fn address(&mut self, event: SessionEvent) -> (Holder, ToHolder) {
         let seq = self.next_down;
         self.next_down += 1;
-        (self.coordinator.clone(), ToCoordinator { session: self.id.clone(), seq, event })
+        (self.holder.clone(), ToHolder { session: self.id.clone(), seq, event })
     }
 
     /// Books a track if it is wanted here.

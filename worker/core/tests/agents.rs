@@ -71,7 +71,11 @@ fn ended(world: &World, name: &str) -> Option<CloseReason> {
 fn an_agent_is_a_member_like_others_and_its_track_is_announced() {
     let mut world = room();
     let session = world.agent("a");
-    let joined = AgentNews::Joined { session: session.clone(), coordinator: id("c"), output: HEARS };
+    let joined = AgentNews::Joined {
+        session: session.clone(),
+        holder: id::<velella_model::kind::Coordinator>("c").into(),
+        output: HEARS,
+    };
     assert_eq!(world.agent_news, [joined]);
     assert!(world.client("b").endpoints.contains("a"));
 

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
 use velella_bus::{Delivery, Subscription};
-use velella_model::CoordinatorId;
 use velella_model::wire::agent::Heard;
+use velella_model::wire::command::Holder;
 use velella_model::wire::decode;
 use velella_worker_core::{AgentNews, Input};
 
@@ -47,7 +47,7 @@ pub(crate) struct Wiring {
     /// Mailboxes of the shards.
     pub(crate) shards: Vec<mpsc::Sender<Input>>,
     /// What agents hear, for their coordinators.
-    pub(crate) heard: mpsc::Sender<(CoordinatorId, Heard)>,
+    pub(crate) heard: mpsc::Sender<(Holder, Heard)>,
     pub(crate) report: watch::Sender<AgentReport>,
 }
 
@@ -117,8 +117,8 @@ impl Loop {
                 let taken = wiring.shards.get(shard).map(|mailbox| mailbox.try_send(Input::Spoken(packet)));
                 report.spoken_dropped += u64::from(!matches!(taken, Some(Ok(()))));
             }
-            Sound::Heard(coordinator, heard) => {
-                report.heard_dropped += u64::from(wiring.heard.try_send((coordinator, heard)).is_err());
+            Sound::Heard(holder, heard) => {
+                report.heard_dropped += u64::from(wiring.heard.try_send((holder, heard)).is_err());
             }
         });
     }

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use velella_model::wire::agent::{Heard, Said};
-use velella_model::{CoordinatorId, SessionId, TrackId};
+use velella_model::wire::command::Holder;
+use velella_model::{SessionId, TrackId};
 use velella_worker_core::{AgentNews, SoundPacket, SpokenPacket};
 
 use super::hearing::{Hearing, Losses};
@@ -48,7 +49,7 @@ pub(super) enum Sound {
     /// A packet that plays now, for the agent's shard.
     Spoken(usize, SpokenPacket),
     /// A piece of PCM, for the agent's coordinator.
-    Heard(CoordinatorId, Heard),
+    Heard(Holder, Heard),
 }
 
 /// The agents of a worker.
@@ -61,7 +62,7 @@ pub(super) struct Transcoder {
 
 struct Agent {
     shard: usize,
-    coordinator: CoordinatorId,
+    holder: Holder,
     /// At what rate it hears.
     hears_hz: Option<u32>,
     says: BTreeMap<TrackId, Speech>,
@@ -73,9 +74,9 @@ impl Transcoder {
     /// Takes what a shard says.
     pub(super) fn take_news(&mut self, shard: usize, news: AgentNews, now: Instant) {
         match news {
-            AgentNews::Joined { session, coordinator, output } => {
+            AgentNews::Joined { session, holder, output } => {
                 let hears_hz = output.map(|output| output.sample_rate_hz);
-                let agent = Agent { shard, coordinator, hears_hz, says: BTreeMap::new(), hears: BTreeMap::new() };
+                let agent = Agent { shard, holder, hears_hz, says: BTreeMap::new(), hears: BTreeMap::new() };
                 self.agents.insert(session, agent);
             }
             AgentNews::TrackAdded { session, track, encoding } => match Speech::new(encoding) {
@@ -144,7 +145,7 @@ impl Transcoder {
                     self.stats.heard += 1;
                     let (session, track) = (session.clone(), track.clone());
                     let heard = Heard { session, track, sound: sound.into() };
-                    hand_out(Sound::Heard(agent.coordinator.clone(), heard));
+                    hand_out(Sound::Heard(agent.holder.clone(), heard));
                 }
             }
         }
@@ -283,12 +284,12 @@ mod tests {
                 loses_every: None,
                 heard: Vec::new(),
             };
-            let (session, coordinator): (SessionId, CoordinatorId) = (id("speaker"), id("c"));
+            let session: SessionId = id("speaker");
+            let holder: Holder = id::<velella_model::kind::Coordinator>("c").into();
             let (listener, output) = (id("listener"), Some(AgentOutput { sample_rate_hz: hears_hz }));
-            let nothing =
-                AgentNews::Joined { session: session.clone(), coordinator: coordinator.clone(), output: None };
+            let nothing = AgentNews::Joined { session: session.clone(), holder: holder.clone(), output: None };
             world.news(nothing);
-            world.news(AgentNews::Joined { session: listener, coordinator, output });
+            world.news(AgentNews::Joined { session: listener, holder, output });
             world.news(AgentNews::TrackAdded { session: session.clone(), track: id("t"), encoding });
             (world, session)
         }

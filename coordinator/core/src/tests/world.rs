@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use velella_model::record::{PeerKind, RoomSpec};
 use velella_model::wire::command::Order;
-use velella_model::wire::signal::{ServerEvent, SessionEvent, ToCoordinator, ToWorker, VoiceChanged};
+use velella_model::wire::signal::{ServerEvent, SessionEvent, ToHolder, ToWorker, VoiceChanged};
 use velella_model::{Incarnation, Json, PeerId, RoomId, RoomType, SessionId, TrackId, WorkerId};
 
 use crate::chronicle::Chronicle;
@@ -163,7 +163,7 @@ impl World {
     }
 
     pub(crate) fn signal(&mut self, id: &str, seq: u64, event: SessionEvent) {
-        self.input(Input::Signalled(ToCoordinator { session: session(id), seq, event }));
+        self.input(Input::Signalled(ToHolder { session: session(id), seq, event }));
     }
 
     pub(crate) fn answer(&mut self, op: OpId, outcome: CommandOutcome) {

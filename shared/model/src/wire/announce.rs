@@ -1,4 +1,4 @@
-//! Worker → everybody: who I am, what I can take, how loaded I am.
+//! Worker or gateway → everybody: who I am, what I can take, how loaded I am.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use super::Message;
-use crate::{Generation, Incarnation, WorkerId};
+use crate::component::JobKind;
+use crate::{GatewayId, Generation, Incarnation, WorkerId};
 
 /// Published every [`ANNOUNCE_INTERVAL_MS`] and at once on a change of state.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -94,4 +95,46 @@ pub struct Load {
     pub tracks: u32,
 }
 
+/// A gateway's announcement, as often as a worker's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GatewayAnnounce {
+    /// Stable name of the gateway.
+    pub gateway: GatewayId,
+    /// This boot of it.
+    pub incarnation: Incarnation,
+    /// Grows by one with every announcement of this incarnation.
+    pub seq: u64,
+    /// Readiness for work.
+    pub state: GatewayState,
+    /// Region name, empty when the operator names none.
+    pub region: String,
+    /// Software version.
+    pub version: String,
+    /// TCP address that refuses connections once the process is gone; `None` when it has none that others reach.
+    pub probe: Option<SocketAddr>,
+    /// What it does, and what one such job is expected to cost, in permille of a core.
+    pub offers: BTreeMap<JobKind, u32>,
+    /// Where publishers find it, by kind: `rtmp://host:1935/live`.
+    pub listens: BTreeMap<JobKind, String>,
+    /// All jobs together may cost this much, in permille of a core.
+    pub capacity_permille: u32,
+    /// What they cost now, measured.
+    pub load_permille: u32,
+    /// How many there are.
+    pub jobs: u32,
+}
+
+/// Whether a gateway takes work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GatewayState {
+    /// Takes jobs.
+    Ready,
+    /// Its jobs are being moved away.
+    Draining,
+    /// Its lease may have run out: it stops what others may have begun.
+    Fenced,
+}
+
 impl Message for Announce {}
+impl Message for GatewayAnnounce {}

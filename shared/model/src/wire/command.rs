@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Message;
 use crate::record::{AgentOutput, Subscriptions};
-use crate::{CoordinatorId, Generation, Incarnation, Json, PeerId, RoomId, RoomType, SessionId, VideoCodec};
+use crate::{CoordinatorId, GatewayId, Generation, Incarnation, Json, PeerId, RoomId, RoomType, SessionId, VideoCodec};
 
 /// A command with its addressee: a worker that restarted refuses commands meant for its last life.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,7 +68,7 @@ pub struct OpenSession {
     /// Whose it is; also its endpoint id on the wire.
     pub peer: PeerId,
     /// Where the worker sends this session's signalling.
-    pub coordinator: CoordinatorId,
+    pub holder: Holder,
     /// Endpoint metadata as others see it: `{"peer":…,"server":…}`.
     pub metadata: Json,
     /// Whether it receives every track, or only those asked for by REST.
@@ -82,6 +82,34 @@ pub struct OpenSession {
     /// How it is connected.
     #[serde(default)]
     pub client: Client,
+}
+
+/// Who holds a session: has its socket, or is its client, and takes its signalling.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Holder {
+    /// Of a peer.
+    Coordinator {
+        /// Which.
+        coordinator: CoordinatorId,
+    },
+    /// Of a component.
+    Gateway {
+        /// Which.
+        gateway: GatewayId,
+    },
+}
+
+impl From<CoordinatorId> for Holder {
+    fn from(coordinator: CoordinatorId) -> Self {
+        Self::Coordinator { coordinator }
+    }
+}
+
+impl From<GatewayId> for Holder {
+    fn from(gateway: GatewayId) -> Self {
+        Self::Gateway { gateway }
+    }
 }
 
 /// What kind of client a session serves.

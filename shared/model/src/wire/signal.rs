@@ -1,4 +1,4 @@
-//! The signalling of one session, both ways between its coordinator and its worker.
+//! The signalling of one session, both ways between its holder and its worker.
 //!
 //! The bus is at most once, the client has no watchdog on a lost answer: each direction of a
 //! session is numbered from 0 and a gap closes the session, so that the client joins again.
@@ -12,7 +12,7 @@ use super::agent::Encoding;
 use crate::record::Subscriptions;
 use crate::{Json, MediaKind, PeerId, RoomId, SessionId, TrackId, Variant};
 
-/// Coordinator → worker.
+/// Holder → worker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToWorker {
     /// The session.
@@ -23,9 +23,9 @@ pub struct ToWorker {
     pub event: PeerEvent,
 }
 
-/// Worker → coordinator of the session.
+/// Worker → holder of the session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ToCoordinator {
+pub struct ToHolder {
     /// The session.
     pub session: SessionId,
     /// Number in this direction, from 0.
@@ -359,5 +359,5 @@ pub struct Simulcast {
 }
 
 impl Message for ToWorker {}
-impl Message for ToCoordinator {}
+impl Message for ToHolder {}
 impl Message for VoiceChanged {}

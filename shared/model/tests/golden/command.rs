@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use velella_model::record::{AgentOutput, Subscriptions};
 use velella_model::wire::command::{
-    Assignment, Client, Command, CommandReply, OpenSession, Order, Refusal, Rights, SubscribeMode,
+    Assignment, Client, Command, CommandReply, Holder, OpenSession, Order, Refusal, Rights, SubscribeMode,
 };
 use velella_model::{
-    CoordinatorId, Generation, Incarnation, Json, PeerId, RoomId, RoomType, SessionId, TrackId, VideoCodec,
+    CoordinatorId, GatewayId, Generation, Incarnation, Json, PeerId, RoomId, RoomType, SessionId, TrackId, VideoCodec,
 };
 
 #[test]
@@ -17,6 +17,7 @@ fn commands_keep_their_form() {
         Order::CloseRoom { room: RoomId::parse("r1").unwrap(), generation: Generation(7) },
         Order::OpenSession { session: browser() },
         Order::OpenSession { session: agent() },
+        Order::OpenSession { session: camera() },
         Order::CloseSession { session: SessionId::parse("s1").unwrap() },
         Order::Ping,
     ];
@@ -44,9 +45,10 @@ fn name(order: &Order) -> &'static str {
     match order {
         Order::AssignRoom { .. } => "assign_room",
         Order::CloseRoom { .. } => "close_room",
-        Order::OpenSession { session } => match session.client {
-            Client::Webrtc => "open_session of a browser",
-            Client::Agent { .. } => "open_session of an agent",
+        Order::OpenSession { session } => match (&session.client, &session.holder) {
+            (Client::Webrtc, Holder::Coordinator { .. }) => "open_session of a browser",
+            (Client::Webrtc, Holder::Gateway { .. }) => "open_session of a camera",
+            (Client::Agent { .. }, _) => "open_session of an agent",
         },
         Order::CloseSession { .. } => "close_session",
         Order::Ping => "ping",
@@ -74,13 +76,17 @@ fn browser() -> OpenSession {
         assignment: assignment(RoomType::Conference, VideoCodec::H264),
         session: SessionId::parse("s1").unwrap(),
         peer: PeerId::parse("p1").unwrap(),
-        coordinator: CoordinatorId::parse("c1").unwrap(),
+        holder: CoordinatorId::parse("c1").unwrap().into(),
         metadata: Json::parse(r#"{"peer":{"name":"Ada"},"server":null}"#).unwrap(),
         subscribe_mode: SubscribeMode::Auto,
         subscriptions: Subscriptions::default(),
         rights: Rights::default(),
         client: Client::Webrtc,
     }
+}
+
+fn camera() -> OpenSession {
+    OpenSession { holder: GatewayId::parse("g1").unwrap().into(), ..browser() }
 }
 
 fn agent() -> OpenSession {

@@ -10,6 +10,7 @@
 mod agent;
 mod announce;
 mod command;
+mod component;
 mod holding;
 mod record;
 mod signal;

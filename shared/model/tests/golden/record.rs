@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use velella_model::record::{
     AgentOutput, AnswerRecord, Candidate, Connection, CoordinatorRecord, Cordon, OnceRecord, PeerKind, PeerRecord,
-    Placement, RoomRecord, RoomSpec, Scopes, SealedAnswer, Subscriptions, TrackRecord, Verdict, WebhookCursor,
-    WorkerRecord,
+    Placement, RoomRecord, RoomSpec, Scopes, Sealed, Subscriptions, TrackRecord, Verdict, WebhookCursor, WorkerRecord,
 };
 use velella_model::wire::command::{Rights, SubscribeMode};
 use velella_model::{
@@ -67,7 +66,7 @@ fn what_coordinators_share_keeps_its_form() {
     let cursors = [("everything", all), ("but for a room", WebhookCursor { by, through, behind })];
     crate::holds("webhook_cursor", &cursors);
 
-    let sealed = SealedAnswer { nonce: Bytes::from_static(&[1, 2]), sealed: Bytes::from_static(&[0xff]) };
+    let sealed = Sealed { nonce: Bytes::from_static(&[1, 2]), sealed: Bytes::from_static(&[0xff]) };
     let once = |answer| OnceRecord { fingerprint: "ab".into(), answer };
     crate::holds("once_record", &[("being done", once(None)), ("done", once(Some(sealed)))]);
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use velella_model::record::Subscriptions;
 use velella_model::wire::agent::Encoding;
 use velella_model::wire::signal::{
-    CloseReason, Endpoint, PeerEvent, ServerEvent, SessionEvent, Simulcast, ToCoordinator, ToWorker, Track, Voice,
+    CloseReason, Endpoint, PeerEvent, ServerEvent, SessionEvent, Simulcast, ToHolder, ToWorker, Track, Voice,
     VoiceChanged,
 };
 use velella_model::{Json, MediaKind, PeerId, RoomId, SessionId, TrackId, Variant};
@@ -83,9 +83,9 @@ fn what_happens_to_sessions_keeps_its_form() {
     let examples: Vec<_> = to_peer
         .chain(events)
         .chain(closed)
-        .map(|event| (happened(&event), ToCoordinator { session: session(), seq: 7, event }))
+        .map(|event| (happened(&event), ToHolder { session: session(), seq: 7, event }))
         .collect();
-    crate::holds("to_coordinator", &examples);
+    crate::holds("to_holder", &examples);
 }
 
 /// A new event or reason fails to compile here: it needs an example too.

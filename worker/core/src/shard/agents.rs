@@ -23,8 +23,8 @@ impl Shard {
     /// An agent is there: whoever turns its sound into packets has to know it before its first track.
     pub(super) fn agent_joined(&mut self, key: SessionKey, output: Option<AgentOutput>) {
         let Some(session) = self.sessions.get(key.0) else { return };
-        let (session, coordinator) = (session.id.clone(), session.coordinator().clone());
-        self.outputs.push_back(Output::Agent(AgentNews::Joined { session, coordinator, output }));
+        let (session, holder) = (session.id.clone(), session.holder().clone());
+        self.outputs.push_back(Output::Agent(AgentNews::Joined { session, holder, output }));
     }
 
     /// An agent publishes a track. The agent waits for `TrackAdded` before it speaks, so a track

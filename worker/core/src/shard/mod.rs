@@ -26,9 +26,9 @@ use std::time::{Duration, Instant};
 use slab::Slab;
 use str0m::{Event, IceConnectionState, Rtc};
 use velella_model::record::AgentOutput;
-use velella_model::wire::command::{Assignment, OpenSession};
-use velella_model::wire::signal::{CloseReason, SessionEvent, ToCoordinator, ToWorker, VoiceChanged};
-use velella_model::{CoordinatorId, RoomId, SessionId};
+use velella_model::wire::command::{Assignment, Holder, OpenSession};
+use velella_model::wire::signal::{CloseReason, SessionEvent, ToHolder, ToWorker, VoiceChanged};
+use velella_model::{RoomId, SessionId};
 
 use crate::agent::{AgentNews, SpokenPacket};
 use crate::demux::Demux;
@@ -108,7 +108,7 @@ pub enum Routing {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Output {
     /// Send this to the coordinator of a session. [`SessionEvent::Closed`] is a session's last.
-    Signal(CoordinatorId, ToCoordinator),
+    Signal(Holder, ToHolder),
     /// Tell all coordinators who speaks.
     Voice(VoiceChanged),
     /// Tell whoever turns the sound of agents into packets and back.
@@ -356,8 +356,8 @@ impl Shard {
     /// Sends an event of a session to its coordinator.
     fn emit(&mut self, key: SessionKey, event: SessionEvent) {
         if let Some(session) = self.sessions.get_mut(key.0) {
-            let (coordinator, message) = session.address(event);
-            self.outputs.push_back(Output::Signal(coordinator, message));
+            let (holder, message) = session.address(event);
+            self.outputs.push_back(Output::Signal(holder, message));
         }
     }
 }

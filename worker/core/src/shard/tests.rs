@@ -20,7 +20,7 @@ fn open(shard: &mut Shard, name: &str, now: Instant) -> SessionKey {
         assignment,
         session: SessionId::parse(name).unwrap(),
         peer: PeerId::parse(name).unwrap(),
-        coordinator: CoordinatorId::parse("c").unwrap(),
+        holder: CoordinatorId::parse("c").unwrap().into(),
         metadata: Json::null(),
         subscribe_mode: SubscribeMode::Auto,
         subscriptions: Default::default(),

@@ -127,7 +127,7 @@ impl World {
             },
             session: SessionId::parse(&format!("session-{}", self.sessions)).unwrap(),
             peer: PeerId::parse(name).unwrap(),
-            coordinator: CoordinatorId::parse("c").unwrap(),
+            holder: CoordinatorId::parse("c").unwrap().into(),
             metadata: Json::parse(&format!("{{\"peer\":\"{name}\"}}")).unwrap(),
             subscribe_mode: SubscribeMode::Auto,
             subscriptions: Default::default(),

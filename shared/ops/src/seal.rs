@@ -1,20 +1,23 @@
 //! Names and seals for what the store keeps and readers of the store need not know. The keys come from
-//! the secret that all coordinators share, so what one seals any other opens.
+//! the secret that coordinators and gateways share, so what one seals any other opens.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
 use aws_lc_rs::hmac;
 use bytes::Bytes;
-use velella_model::record::SealedAnswer;
-use velella_ops::Secret;
+use velella_model::record::Sealed;
+
+use crate::Secret;
 
 /// The keys of one secret.
-pub(crate) struct Seal {
+pub struct Seal {
     names: hmac::Key,
     contents: RandomizedNonceKey,
 }
 
 impl Seal {
-    pub(crate) fn new(secret: &Secret) -> Self {
+    /// Derives them.
+    #[must_use]
+    pub fn new(secret: &Secret) -> Self {
         let secret = hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes());
         let derived = |purpose: &str| hmac::sign(&secret, purpose.as_bytes());
         let contents = RandomizedNonceKey::new(&AES_256_GCM, derived("velella: contents in the store").as_ref());
@@ -25,7 +28,8 @@ impl Seal {
     }
 
     /// A name for these parts, in this order, that tells nothing of them.
-    pub(crate) fn name(&self, parts: &[&[u8]]) -> String {
+    #[must_use]
+    pub fn name(&self, parts: &[&[u8]]) -> String {
         let mut context = hmac::Context::with_key(&self.names);
         for part in parts {
             context.update(&(part.len() as u64).to_be_bytes());
@@ -35,14 +39,16 @@ impl Seal {
     }
 
     /// Encrypts what stands at a key; `None` when the cipher has no randomness.
-    pub(crate) fn close(&self, key: &str, content: Vec<u8>) -> Option<SealedAnswer> {
+    #[must_use]
+    pub fn close(&self, key: &str, content: Vec<u8>) -> Option<Sealed> {
         let mut sealed = content;
         let nonce = self.contents.seal_in_place_append_tag(Aad::from(key.as_bytes()), &mut sealed).ok()?;
-        Some(SealedAnswer { nonce: Bytes::copy_from_slice(nonce.as_ref()), sealed: sealed.into() })
+        Some(Sealed { nonce: Bytes::copy_from_slice(nonce.as_ref()), sealed: sealed.into() })
     }
 
     /// Decrypts it; `None` when it was not sealed for this key, or not by us.
-    pub(crate) fn open(&self, key: &str, SealedAnswer { nonce, sealed }: &SealedAnswer) -> Option<Vec<u8>> {
+    #[must_use]
+    pub fn open(&self, key: &str, Sealed { nonce, sealed }: &Sealed) -> Option<Vec<u8>> {
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
         let mut content = sealed.to_vec();
         let len = self.contents.open_in_place(nonce, Aad::from(key.as_bytes()), &mut content).ok()?.len();

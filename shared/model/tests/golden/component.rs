@@ -1,0 +1,106 @@
+//! Components as the store keeps them, and what gateways say of themselves.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use velella_model::component::{
+    ComponentRecord, ComponentSpec, FileSpec, GatewayRecord, IngestRecord, IngestState, Job, JobKind, PublishSpec,
+    RtspSpec, Trouble,
+};
+use velella_model::record::{Sealed, TrackRecord};
+use velella_model::wire::announce::{GatewayAnnounce, GatewayState};
+use velella_model::{GatewayId, Generation, Incarnation, Json, MediaKind, TrackId};
+
+#[test]
+fn components_keep_their_form() {
+    let publish = PublishSpec { key_digest: "ab".into(), takeover: true };
+    let specs = [
+        ComponentSpec::Rtsp(camera()),
+        ComponentSpec::File(FileSpec { path: "a/b.h264".into(), framerate: Some(30) }),
+        ComponentSpec::Rtmp(publish.clone()),
+        ComponentSpec::Srt(publish),
+    ];
+    let metadata = || Json::parse(r#"{"name":"door"}"#).unwrap();
+    let record =
+        |spec: ComponentSpec| (spec.kind().name(), ComponentRecord { spec, metadata: metadata(), job: Some(job()) });
+    let examples: Vec<_> = specs.into_iter().map(record).collect();
+    crate::holds("component_record", &examples);
+}
+
+#[test]
+fn ingests_keep_their_form() {
+    let states =
+        [IngestState::Waiting, IngestState::Connecting, IngestState::Live, IngestState::Retrying, IngestState::Stopped];
+    crate::holds("ingest_record", &states.map(|state| (name(state), ingest(state))));
+}
+
+#[test]
+fn gateways_keep_their_form() {
+    crate::holds("gateway_record", &[("alive", GatewayRecord { incarnation: Incarnation(u64::MAX) })]);
+    let states = [GatewayState::Ready, GatewayState::Draining, GatewayState::Fenced];
+    crate::holds("gateway_announce", &states.map(|state| (state_name(state), announce(state))));
+}
+
+/// A new state fails to compile here: it needs an example too.
+fn name(state: IngestState) -> &'static str {
+    match state {
+        IngestState::Waiting => "waiting",
+        IngestState::Connecting => "connecting",
+        IngestState::Live => "live",
+        IngestState::Retrying => "retrying",
+        IngestState::Stopped => "stopped",
+    }
+}
+
+/// A new state fails to compile here: it needs an example too.
+fn state_name(state: GatewayState) -> &'static str {
+    match state {
+        GatewayState::Ready => "ready",
+        GatewayState::Draining => "draining",
+        GatewayState::Fenced => "fenced",
+    }
+}
+
+fn job() -> Job {
+    Job { gateway: GatewayId::parse("g1").unwrap(), incarnation: Incarnation(3) }
+}
+
+fn camera() -> RtspSpec {
+    RtspSpec {
+        shown: "rtsp://192.0.2.7:554/stream1".into(),
+        source: Sealed { nonce: Bytes::from_static(&[1, 2]), sealed: Bytes::from_static(&[0xff]) },
+        reconnect_delay_ms: 15_000,
+        keep_alive_interval_ms: 15_000,
+        rtp_port: 20_000,
+        pierce_nat: true,
+        on_demand: true,
+    }
+}
+
+fn ingest(state: IngestState) -> IngestRecord {
+    let track = TrackRecord { kind: MediaKind::Video, metadata: Json::parse(r#"{"type":"camera"}"#).unwrap() };
+    IngestRecord {
+        job: job(),
+        generation: Generation(70),
+        state,
+        trouble: Some(Trouble { code: "login_refused".into(), sentence: "The camera refused the login.".into() }),
+        tracks: BTreeMap::from([(TrackId::parse("c1:video").unwrap(), track)]),
+    }
+}
+
+fn announce(state: GatewayState) -> GatewayAnnounce {
+    GatewayAnnounce {
+        gateway: GatewayId::parse("g1").unwrap(),
+        incarnation: Incarnation(3),
+        seq: 4,
+        state,
+        region: "eu".into(),
+        version: "0.1.0".into(),
+        probe: Some("192.0.2.1:9568".parse().unwrap()),
+        offers: BTreeMap::from([(JobKind::Rtsp, 30), (JobKind::File, 30), (JobKind::Rtmp, 40), (JobKind::Srt, 50)]),
+        listens: BTreeMap::from([(JobKind::Rtmp, "rtmp://media.example.com:1935/live".into())]),
+        capacity_permille: 1_600,
+        load_permille: 200,
+        jobs: 7,
+    }
+}
