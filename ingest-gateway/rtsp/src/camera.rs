@@ -9,7 +9,7 @@ use velella_guard::{Checked, Guard, Scheme, SourceUrl};
 use crate::dialogue::{Described, Dialogue};
 use crate::error::Error;
 use crate::event::{Event, Stats, Track};
-use crate::format::{Chosen, choose};
+use crate::format::{Choice, Chosen, choose};
 use crate::framer::Incoming;
 use crate::message::write_answer;
 use crate::options::{Options, Transport};
@@ -34,6 +34,7 @@ pub struct Camera {
     dialogue: Dialogue,
     way: Way,
     tracks: Vec<Track>,
+    left_out: Vec<String>,
     reception: Reception,
     stall_after: Duration,
     keep_alive_interval: Duration,
@@ -95,21 +96,21 @@ impl Camera {
 
     async fn open_one_way(url: &SourceUrl, addresses: &[Checked], options: &Options, udp: bool) -> Result<Self, NoWay> {
         let mut dialogue = Dialogue::open(url, addresses, options).await?;
-        let chosen = match dialogue.describe().await? {
+        let choice = match dialogue.describe().await? {
             Described::Here(description) => choose(&description)?,
             Described::Elsewhere(location) => return Err(NoWay::Elsewhere(location)),
         };
-        let way = match play(&mut dialogue, &chosen, options, udp).await {
+        let way = match play(&mut dialogue, &choice.chosen, options, udp).await {
             Ok(way) => way,
             Err(error) => {
                 dialogue.tear_down().await;
                 return Err(error.into());
             }
         };
-        Ok(Self::playing(dialogue, way, &chosen, options))
+        Ok(Self::playing(dialogue, way, choice, options))
     }
 
-    fn playing(mut dialogue: Dialogue, way: Way, chosen: &[Chosen], options: &Options) -> Self {
+    fn playing(mut dialogue: Dialogue, way: Way, choice: Choice, options: &Options) -> Self {
         let now = Instant::now();
         let ordered = matches!(way, Way::Tcp(_));
         let own_ssrc = getrandom::u32().unwrap_or(1);
@@ -118,8 +119,9 @@ impl Camera {
         let mut camera = Self {
             dialogue,
             way,
-            tracks: chosen.iter().map(|chosen| chosen.track).collect(),
-            reception: Reception::new(chosen, ordered, own_ssrc, now.into_std()),
+            tracks: choice.chosen.iter().map(|chosen| chosen.track).collect(),
+            left_out: choice.left_out,
+            reception: Reception::new(&choice.chosen, ordered, own_ssrc, now.into_std()),
             stall_after: options.stall_after,
             keep_alive_interval,
             keep_alive_at: now + keep_alive_interval,
@@ -134,6 +136,12 @@ impl Camera {
     #[must_use]
     pub fn tracks(&self) -> &[Track] {
         &self.tracks
+    }
+
+    /// Codecs that it offers besides and that are not supported, when there is no other one of their kind.
+    #[must_use]
+    pub fn left_out(&self) -> &[String] {
+        &self.left_out
     }
 
     /// What was counted since it was opened.

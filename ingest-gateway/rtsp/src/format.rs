@@ -31,8 +31,16 @@ pub(crate) struct Chosen {
     pub(crate) layout: Layout,
 }
 
+/// What we take of a camera.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Choice {
+    pub(crate) chosen: Vec<Chosen>,
+    /// Codecs of pictures or sound that it offers, and none of which we know.
+    pub(crate) left_out: Vec<String>,
+}
+
 /// The first pictures and the first sound that we know.
-pub(crate) fn choose(description: &Description) -> Result<Vec<Chosen>, Error> {
+pub(crate) fn choose(description: &Description) -> Result<Choice, Error> {
     let offered: Vec<_> = description.media.iter().filter(|media| !media.back_channel).collect();
     let first = |medium| {
         offered
@@ -42,14 +50,18 @@ pub(crate) fn choose(description: &Description) -> Result<Vec<Chosen>, Error> {
     };
     let (video, audio) = (first(Medium::Video), first(Medium::Audio));
     let has_video = offered.iter().any(|media| medium_of(media) == Some(Medium::Video));
+    let known = |medium| if medium == Medium::Video { video.is_some() } else { audio.is_some() };
+    let unknown = offered.iter().filter(|media| medium_of(media).is_some_and(|medium| !known(medium)));
+    let left_out: Vec<_> = unknown.map(|media| name(media)).collect();
     // Sound alone of a camera whose pictures we do not know is not what anybody asked for.
-    let chosen: Vec<_> =
-        if has_video && video.is_none() { Vec::new() } else { video.into_iter().chain(audio).collect() };
-    if !chosen.is_empty() {
-        return Ok(chosen);
+    if video.is_none() && (has_video || audio.is_none()) {
+        return Err(if left_out.is_empty() {
+            Error::NoUsableTrack
+        } else {
+            Error::CodecUnsupported(left_out.join(", "))
+        });
     }
-    let unknown: Vec<_> = offered.iter().filter(|media| medium_of(media).is_some()).map(|media| name(media)).collect();
-    if unknown.is_empty() { Err(Error::NoUsableTrack) } else { Err(Error::CodecUnsupported(unknown.join(", "))) }
+    Ok(Choice { chosen: video.into_iter().chain(audio).collect(), left_out })
 }
 
 fn medium_of(media: &Media) -> Option<Medium> {
@@ -63,7 +75,8 @@ fn medium_of(media: &Media) -> Option<Medium> {
 /// For a sentence; in plain letters, as it comes from outside.
 fn name(media: &Media) -> String {
     let encoding = media.formats.first().map_or("", |format| format.encoding.as_str());
-    let plain: String = encoding.chars().filter(char::is_ascii_alphanumeric).take(20).collect();
+    let plain: String =
+        encoding.chars().filter(|letter| letter.is_ascii_alphanumeric() || *letter == '-').take(20).collect();
     if plain.is_empty() { format!("{} of an unknown kind", media.kind) } else { plain }
 }
 
@@ -144,7 +157,7 @@ mod tests {
     use super::*;
 
     fn chosen(sdp: &str) -> Vec<Chosen> {
-        choose(&Description::parse(sdp.as_bytes()).unwrap()).unwrap()
+        choose(&Description::parse(sdp.as_bytes()).unwrap()).unwrap().chosen
     }
 
     fn refused(sdp: &str) -> Error {
@@ -193,7 +206,9 @@ mod tests {
     #[test]
     fn what_we_do_not_know_is_named() {
         let jpeg = refused("m=video 0 RTP/AVP 26\nm=audio 0 RTP/AVP 0\n");
-        assert!(matches!(&jpeg, Error::CodecUnsupported(names) if names == "JPEG, PCMU"), "{jpeg}");
+        assert!(matches!(&jpeg, Error::CodecUnsupported(names) if names == "JPEG"), "{jpeg}");
+        let sdp = "m=video 0 RTP/AVP 96\na=rtpmap:96 H264/90000\nm=audio 0 RTP/AVP 97\na=rtpmap:97 MP4A-LATM/48000\n";
+        assert_eq!(choose(&Description::parse(sdp.as_bytes()).unwrap()).unwrap().left_out, ["MP4A-LATM"]);
         assert!(matches!(refused("m=application 0 RTP/AVP 107\n"), Error::NoUsableTrack));
         let unknown = refused("m=audio 0 RTP/AVP 97\n");
         assert!(matches!(&unknown, Error::CodecUnsupported(names) if names == "audio of an unknown kind"), "{unknown}");

@@ -41,6 +41,7 @@ impl Login {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
+    use proptest::prelude::*;
 
     use super::*;
     use crate::message::Head;
@@ -85,5 +86,17 @@ mod tests {
         let refused = Login::new(None).challenged(&refusal("WWW-Authenticate: Basic realm=\"cam\"\r\n"));
         assert!(matches!(refused, Err(Error::LoginRefused { given: false })));
         assert!(matches!(login().challenged(&refusal("")), Err(Error::Protocol(_))));
+    }
+
+    proptest! {
+        #[test]
+        fn any_challenge_can_be_heard(scheme in "Basic|Digest|[A-Z]{0,9}", rest in "[ -~]{0,80}", pairs in "([a-z]{0,9}=\"?[ -~]{0,9}\"?,? ?){0,5}") {
+            for text in [format!("{scheme} {rest}"), format!("Digest realm=\"x\", nonce=\"y\", {pairs}")] {
+                let mut login = login();
+                if login.challenged(&refusal(&format!("WWW-Authenticate: {text}\r\n"))).is_ok() {
+                    let _ = login.header("PLAY", "rtsp://cam/x");
+                }
+            }
+        }
     }
 }

@@ -123,7 +123,7 @@ mod tests {
 
     impl Camera {
         fn new() -> Self {
-            let chosen = choose(&Description::parse(SDP.as_bytes()).unwrap()).unwrap();
+            let chosen = choose(&Description::parse(SDP.as_bytes()).unwrap()).unwrap().chosen;
             let now = Instant::now();
             Self { reception: Reception::new(&chosen, true, 7, now), now, sequences: [0; 2] }
         }

@@ -99,6 +99,18 @@ async fn parameter_sets_that_only_the_description_tells() {
 }
 
 #[tokio::test]
+async fn pictures_that_are_shown_before_earlier_ones_are_marked() {
+    let server = GstCamera::start(&["--video", "h264-bframes"]);
+    let mut camera = open(&server.url("main"), &Options::default()).await.unwrap();
+    let pictures = watch(&mut camera, 50, 0).await.pictures;
+    let back: Vec<_> = pictures.windows(2).map(|pair| pair[1].time < pair[0].time).collect();
+    assert!(back.contains(&true), "times are those of showing");
+    assert!(pictures.windows(2).zip(back).all(|(pair, back)| pair[1].reordered || !back));
+    assert!(pictures.iter().all(|picture| !picture.reordered || !picture.keyframe));
+    camera.close().await;
+}
+
+#[tokio::test]
 async fn main_and_sub_stream_at_once() {
     let server = GstCamera::start(&[]);
     let mut main = open(&server.url("main"), &Options::default()).await.unwrap();
