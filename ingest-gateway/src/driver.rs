@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::Instrument;
 use velella_bus::{Bus, Subscription};
-use velella_gateway_core::{Board, Change, Ingest, Name, Task};
+use velella_gateway_core::{Board, Change, Counts, Ingest, Name, Task};
 use velella_model::component::{ComponentSpec, IngestRecord, Job as Assigned, PublishSpec};
 use velella_model::key::{self, Key};
 use velella_model::record::{PeerRecord, RoomRecord};
@@ -23,6 +23,7 @@ use velella_store::{Change as Stored, Follower, LeaseId, Step, Store};
 use crate::announce::Standing;
 use crate::job::{Job, Letter, Lodging, MAIL_MAX};
 use crate::listen::{Ask, Refusal};
+use crate::metrics::Metrics;
 use crate::report::{Failure, Report, Right};
 use crate::source::{Means, Source};
 
@@ -39,6 +40,7 @@ pub(crate) struct Wiring {
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) means: Means,
+    pub(crate) metrics: Arc<Metrics>,
     pub(crate) lease: watch::Receiver<Option<LeaseId>>,
     pub(crate) standing: watch::Sender<Standing>,
 }
@@ -228,6 +230,8 @@ impl Driver {
             spec,
             key: key::component(&room, &component),
             means: means.clone(),
+            metrics: self.wiring.metrics.clone(),
+            counted: Counts::default(),
             bus: bus.clone(),
             mail: letters,
             progress,
@@ -255,10 +259,10 @@ impl Driver {
             let is_kind = task.record.spec.kind() == ask.kind;
             is_kind.then(|| ((room.clone(), id.clone()), task.clone(), publish.takeover))
         });
-        let Some((place, task, takeover)) = known else { return answer(ask, Err(Refusal::UnknownKey)) };
-        let Some(lease) = *self.wiring.lease.borrow() else { return answer(ask, Err(Refusal::Away)) };
+        let Some((place, task, takeover)) = known else { return self.refuse(ask, Refusal::UnknownKey) };
+        let Some(lease) = *self.wiring.lease.borrow() else { return self.refuse(ask, Refusal::Away) };
         if self.jobs.get(&place).is_some_and(|running| !takeover && !running.mail.is_closed()) {
-            return answer(ask, Err(Refusal::InUse));
+            return self.refuse(ask, Refusal::InUse);
         }
         let report = self.report(&place, task.generation, Right::Published);
         self.claims.spawn(async move {
@@ -274,13 +278,21 @@ impl Driver {
         });
     }
 
+    fn refuse(&self, ask: Ask, refusal: Refusal) {
+        self.wiring.metrics.publishers_refused.inc();
+        // A publisher that is gone already needs no answer.
+        let _ = ask.answer.send(Err(refusal));
+    }
+
     async fn claimed(&mut self, Claimed { place, task, ask, refused }: Claimed) {
         let Ask { source, answer, .. } = ask;
         let stands = self.board.task(&place.0, &place.1).is_some_and(|standing| standing.record == task.record);
         let refused = refused.or_else(|| (!stands).then_some(Refusal::UnknownKey));
         // A publisher that left meanwhile shows in its source.
         let _ = answer.send(refused.map_or(Ok(()), Err));
-        if refused.is_none() {
+        if refused.is_some() {
+            self.wiring.metrics.publishers_refused.inc();
+        } else {
             self.start(place, &task, Beginning::Published(source)).await;
         }
     }
@@ -364,11 +376,6 @@ fn metadata(task: &Task) -> velella_model::Json {
     let server = &task.record.metadata;
     velella_model::Json::parse(&format!(r#"{{"peer":{{}},"server":{}}}"#, server.as_str()))
         .unwrap_or_else(|_| velella_model::Json::null())
-}
-
-fn answer(ask: Ask, answer: Result<(), Refusal>) {
-    // A publisher that is gone already needs none.
-    let _ = ask.answer.send(answer);
 }
 
 fn publish_spec(spec: &ComponentSpec) -> Option<&PublishSpec> {

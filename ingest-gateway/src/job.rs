@@ -10,13 +10,14 @@ use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use velella_bus::Bus;
-use velella_gateway_core::{Home, Ingest, Input, Output, Packet, Progress};
+use velella_gateway_core::{Counts, Home, Ingest, Input, Output, Packet, Progress};
 use velella_model::component::ComponentSpec;
 use velella_model::wire::command::{Assignment, Command, CommandReply, OpenSession, Order};
 use velella_model::wire::signal::ToHolder;
 use velella_model::wire::{decode, encode};
 use velella_model::{Incarnation, SessionId, WorkerId, subject};
 
+use crate::metrics::Metrics;
 use crate::source::{End, Event, Means, Source};
 use crate::uplink_socket::{self, DATAGRAM_BYTES_MAX};
 
@@ -54,6 +55,9 @@ pub(crate) struct Job {
     /// Where its record stands.
     pub(crate) key: String,
     pub(crate) means: Means,
+    pub(crate) metrics: Arc<Metrics>,
+    /// What the metrics know of it already.
+    pub(crate) counted: Counts,
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) mail: mpsc::Receiver<Letter>,
     pub(crate) progress: watch::Sender<Option<Progress>>,
@@ -137,6 +141,8 @@ impl Job {
 
     /// Does what the machine wants; whether it is finished.
     async fn execute(&mut self) -> bool {
+        let counts = self.ingest.counts();
+        self.metrics.add(std::mem::replace(&mut self.counted, counts), counts);
         while let Some(output) = self.ingest.poll_output() {
             match output {
                 Output::OpenSource => self.source = Some(Source::open(&self.spec, &self.key, &self.means)),

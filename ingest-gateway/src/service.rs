@@ -1,6 +1,7 @@
 //! Puts a gateway together and runs it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
@@ -21,7 +22,8 @@ use crate::config::Config;
 use crate::driver::{Driver, Ears, Wiring};
 use crate::listen::{self, ASKS_MAX, Door};
 use crate::source::Means;
-use crate::{life, metrics};
+use crate::life;
+use crate::metrics::Metrics;
 
 /// Expected cost of a file that is played, in permille of a core.
 const FILE_PERMILLE: u32 = 20;
@@ -36,6 +38,7 @@ const CAMERA_PERMILLE: u32 = 30;
 pub struct Service {
     identity: Identity,
     means: Means,
+    metrics: Arc<Metrics>,
     rtmp: Option<TcpListener>,
     signals: Subscription,
     questions: Subscription,
@@ -77,16 +80,16 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Service> {
         capacity_permille,
     };
     let (standing, watched) = watch::channel(Standing { state: None, jobs: 0 });
-    metrics::register(&deps.registry, watched)?;
+    let metrics = Arc::new(Metrics::register(&deps.registry, watched)?);
     drop(latch);
     let drain_deadline = config.gateway_drain_deadline;
-    Ok(Service { identity, means, rtmp, signals, questions, claimed, drain_deadline, standing, deps })
+    Ok(Service { identity, means, metrics, rtmp, signals, questions, claimed, drain_deadline, standing, deps })
 }
 
 impl Service {
     /// Serves until its jobs are with others after a shutdown, or the deadline for that passes.
     pub async fn run(self) -> anyhow::Result<()> {
-        let Self { identity, means, rtmp, signals, questions, claimed, drain_deadline, standing, deps } = self;
+        let Self { identity, means, metrics, rtmp, signals, questions, claimed, drain_deadline, standing, deps } = self;
         let span = tracing::error_span!("gateway", gateway = %identity.gateway);
         let record = encode(&GatewayRecord { incarnation: identity.incarnation });
         let keeper = Keeper::start(deps.store.clone(), key::gateway(&identity.gateway), record.into());
@@ -98,6 +101,7 @@ impl Service {
             bus: deps.bus.clone(),
             store: deps.store.clone(),
             means,
+            metrics,
             lease: keeper.lease(),
             standing,
         };
