@@ -39,7 +39,7 @@ pub struct Config {
 
     /// Secret that seals the addresses of cameras in the store, the same as at the coordinators; without it no camera
     /// can be watched
-    #[arg(long, env = "VELELLA_SOURCE_SECRET", hide_env_values = true)]
+    #[arg(long, env = "VELELLA_GATEWAY_SOURCE_SECRET", hide_env_values = true)]
     pub gateway_source_secret: Option<Secret>,
 
     /// Ranges of private addresses that cameras may be at, with commas (for example 192.168.0.0/16); by default only
@@ -54,6 +54,12 @@ pub struct Config {
     /// How long a gateway that shall end waits for its jobs to be taken over (for example 30s)
     #[arg(long, env = "VELELLA_GATEWAY_DRAIN_DEADLINE", default_value = "20s", value_parser = duration)]
     pub gateway_drain_deadline: Duration,
+}
+
+/// The secret under the name that it has at the coordinators, for where none is beside.
+#[must_use]
+pub fn source_secret(argument: clap::Arg) -> clap::Arg {
+    argument.long("source-secret").env("VELELLA_SOURCE_SECRET")
 }
 
 impl Config {

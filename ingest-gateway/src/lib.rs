@@ -17,5 +17,5 @@ mod service;
 mod source;
 mod uplink_socket;
 
-pub use config::Config;
+pub use config::{Config, source_secret};
 pub use service::{Service, build};

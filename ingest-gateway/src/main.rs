@@ -18,6 +18,7 @@ const VERSION: &str = concat!("velella-gateway ", env!("CARGO_PKG_VERSION"));
 #[derive(Debug, clap::Parser)]
 #[command(name = "velella-gateway", version)]
 #[command(mut_arg("gateway_id", required), mut_arg("shutdown_deadline", after_the_drain))]
+#[command(mut_arg("gateway_source_secret", velella_gateway::source_secret))]
 struct Config {
     #[command(flatten)]
     gateway: velella_gateway::Config,

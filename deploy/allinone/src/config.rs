@@ -201,6 +201,7 @@ log and set nothing. Only `velella` understands them.
         let argument = argument.hide(is_shown);
         let argument = match argument.get_id().as_str() {
             "worker_id" | "gateway_id" => argument.default_value(Resettable::Reset),
+            "gateway_source_secret" => velella_gateway::source_secret(argument),
             _ => argument,
         };
         match heading {

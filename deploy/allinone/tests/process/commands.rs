@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::process::{Child, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -96,8 +97,13 @@ fn workers_are_listed_and_one_is_shown() {
 #[test]
 fn gateways_are_listed_and_one_that_is_not_there_is_refused() {
     let cluster = Cluster::start();
-    assert_eq!(cluster.rows(&["gateways"]).len(), 0);
-    assert_eq!(cluster.json(&["gateways"]), serde_json::json!([]));
+    // Its first announcement may still be on its way.
+    let announced = Instant::now() + Duration::from_secs(10);
+    while cluster.rows(&["gateways"]).is_empty() {
+        assert!(Instant::now() < announced, "no gateway is listed");
+    }
+    assert_eq!(cluster.rows(&["gateways"])[0][..2].join(" "), "gateway-1 ready");
+    assert_eq!(cluster.json(&["gateways", "gateway-1"])["gateway"], "gateway-1");
     cluster.refused(&["gateways", "gateway-9"], 1, "Gateway gateway-9 does not exist");
 }
 
