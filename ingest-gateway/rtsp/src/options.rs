@@ -14,7 +14,7 @@ pub struct Options {
     pub tls: Option<Arc<ClientConfig>>,
     /// Time between signs of life, at least 100 ms; by default half of what the camera allows.
     pub keep_alive: Option<Duration>,
-    /// First local port for media over UDP; by default any. Must be even; each track takes two.
+    /// First local port for media over UDP, each track takes two; by default, and with 0, any.
     pub rtp_port: Option<u16>,
     /// Whether to send an empty packet first, for routers that let in only answers. Over UDP only.
     pub pierce_nat: bool,
