@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use velella_gateway_core::Published;
 use velella_media::{
     Assembled, Assembler, AudioFormat, Frame, MediaTime, Nal, NalRole, Picture, Sound, VideoCodec, nals_of_annexb,
+    opus_duration,
 };
 use velella_model::component::FileSpec;
 
@@ -138,7 +139,7 @@ fn sounds(content: &[u8]) -> Result<Track, End> {
         if packet.data.starts_with(b"OpusTags") {
             continue;
         }
-        let duration = duration(&packet.data).unwrap_or(OPUS_PACKET);
+        let duration = opus_duration(&packet.data).unwrap_or(OPUS_PACKET);
         let format = AudioFormat::Opus { channels: 2 };
         frames.push((Frame::Audio(Sound { format, time: MediaTime(0), data: Bytes::from(packet.data) }), duration));
     }
@@ -146,22 +147,6 @@ fn sounds(content: &[u8]) -> Result<Track, End> {
         return Err(End::for_good("file_broken", "The file holds no sound."));
     }
     Ok(Track { published: Published { video: None, audio: true }, frames })
-}
-
-/// How long a packet of Opus lasts, RFC 6716 section 3.1.
-fn duration(packet: &[u8]) -> Option<Duration> {
-    let (&toc, rest) = packet.split_first()?;
-    let frame_us: u64 = match toc >> 3 {
-        config @ 0..=11 => [10_000, 20_000, 40_000, 60_000].get(usize::from(config % 4)).copied()?,
-        config @ 12..=15 => [10_000, 20_000].get(usize::from(config % 2)).copied()?,
-        config => [2_500, 5_000, 10_000, 20_000].get(usize::from(config % 4)).copied()?,
-    };
-    let frames = match toc & 3 {
-        0 => 1,
-        1 | 2 => 2,
-        _ => u64::from(rest.first()? & 0x3f),
-    };
-    Some(Duration::from_micros(frame_us * frames))
 }
 
 #[cfg(test)]
@@ -179,15 +164,6 @@ mod tests {
         let keys: Vec<bool> = track.frames.iter().map(|(f, _)| matches!(f, Frame::Video(p) if p.keyframe)).collect();
         assert_eq!(keys, [true, false, false]);
         assert_eq!(track.frames[0].1, Duration::from_millis(40));
-    }
-
-    #[test]
-    fn opus_packets_tell_how_long_they_last() {
-        let ms = |packet: &[u8]| duration(packet).map(|d| d.as_micros());
-        assert_eq!(ms(&[0xfc, 0]), Some(20_000));
-        assert_eq!(ms(&[0x78 | 1]), Some(40_000));
-        assert_eq!(ms(&[0xe3, 3]), Some(7_500));
-        assert_eq!(ms(&[]), None);
     }
 
     #[tokio::test]

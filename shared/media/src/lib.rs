@@ -13,6 +13,7 @@ mod annexb;
 mod bits;
 mod frame;
 mod nal;
+mod opus;
 mod sps;
 
 pub use aac::{AacConfig, AacConfigError};
@@ -20,4 +21,5 @@ pub use access_unit::{ACCESS_UNIT_BYTES_MAX, Assembled, Assembler, NALS_MAX};
 pub use annexb::{START_CODE, nals_of_annexb, nals_of_lengths};
 pub use frame::{AudioFormat, Frame, MediaTime, Picture, Sound, VideoCodec};
 pub use nal::{Nal, NalRole, Slice};
+pub use opus::opus_duration;
 pub use sps::SequenceParameters;
