@@ -37,6 +37,19 @@ pub struct Config {
     #[arg(long, env = "VELELLA_RTMP_URL")]
     pub rtmp_url: Option<String>,
 
+    /// Address and port that encoders publish to over SRT; none if absent
+    #[arg(long, env = "VELELLA_SRT")]
+    pub srt: Option<SocketAddr>,
+
+    /// What publishers are told to send to, with their key as the stream id; made of --srt if absent (for example
+    /// srt://live.example.com:9710)
+    #[arg(long, env = "VELELLA_SRT_URL")]
+    pub srt_url: Option<String>,
+
+    /// Passphrase of 10 to 79 characters that encoders have to encrypt with over SRT; without it they must not
+    #[arg(long, env = "VELELLA_SRT_PASSPHRASE", hide_env_values = true)]
+    pub srt_passphrase: Option<Secret>,
+
     /// Secret that seals the addresses of cameras in the store, the same as at the coordinators; without it no camera
     /// can be watched
     #[arg(long, env = "VELELLA_GATEWAY_SOURCE_SECRET", hide_env_values = true)]

@@ -1,15 +1,21 @@
 //! Where publishers come to: listeners, and what they ask the driver.
 
 pub(crate) mod rtmp;
+pub(crate) mod srt;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
+use prometheus::Registry;
+use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use velella_gateway_core::Published;
 use velella_media::{Frame, VideoCodec};
 use velella_model::component::JobKind;
 
+use crate::config::Config;
+use crate::metrics::Dropped;
 use crate::source::{End, Outlet, Source};
 
 /// Publishers that wait for the driver's answer; more wait in their listeners.
@@ -23,6 +29,58 @@ const DESCRIBE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Frames that wait for the description.
 const HELD_MAX: usize = 256;
+
+/// The listeners that an operator wants, bound.
+pub(crate) struct Listeners {
+    rtmp: Option<TcpListener>,
+    srt: Option<srt::Listener>,
+    /// What publishers of each kind are told to send to.
+    pub(crate) urls: BTreeMap<JobKind, String>,
+}
+
+impl Listeners {
+    /// Binds them.
+    pub(crate) async fn open(config: &Config, registry: &Registry) -> anyhow::Result<Self> {
+        let mut listeners = Self { rtmp: None, srt: None, urls: BTreeMap::new() };
+        if let Some(at) = config.rtmp {
+            let listener = rtmp::bind(at).await?;
+            let at = listener.local_addr()?;
+            let url = config.rtmp_url.clone().unwrap_or_else(|| format!("rtmp://{at}/live"));
+            listeners.urls.insert(JobKind::Rtmp, url);
+            listeners.rtmp = Some(listener);
+        }
+        if let Some(at) = config.srt {
+            let listener =
+                srt::Listener::bind(at, config.srt_passphrase.as_ref(), Dropped::register(registry)?).await?;
+            let at = listener.local_addr()?;
+            listeners.urls.insert(JobKind::Srt, config.srt_url.clone().unwrap_or_else(|| format!("srt://{at}")));
+            listeners.srt = Some(listener);
+        }
+        Ok(listeners)
+    }
+
+    /// Takes publishers; never ends well. The door stays open without any, so that the driver need not care.
+    pub(crate) async fn run(self, door: Door) -> anyhow::Result<()> {
+        let Self { rtmp, srt, urls: _ } = self;
+        let knock = door.clone();
+        let over_rtmp = async {
+            match rtmp {
+                Some(listener) => rtmp::run(listener, knock).await,
+                None => std::future::pending().await,
+            }
+        };
+        let over_srt = async {
+            match srt {
+                Some(listener) => listener.run(door).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            result = over_rtmp => result,
+            result = over_srt => result,
+        }
+    }
+}
 
 /// A publisher asks to be let in.
 pub(crate) struct Ask {

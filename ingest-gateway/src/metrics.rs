@@ -55,6 +55,25 @@ impl Metrics {
     }
 }
 
+/// Counts datagrams that a publisher's task was too far behind to take.
+pub(crate) struct Dropped(IntCounter);
+
+impl Dropped {
+    /// Registers it.
+    pub(crate) fn register(registry: &Registry) -> prometheus::Result<Self> {
+        let help = "Datagrams of SRT encoders that were dropped because their task was behind; SRT asks for them again";
+        let counter = IntCounter::new("velella_gateway_srt_dropped_total", help)?;
+        registry.register(Box::new(counter.clone()))?;
+        Ok(Self(counter))
+    }
+
+    /// One more; how many there are now.
+    pub(crate) fn count(&self) -> u64 {
+        self.0.inc();
+        self.0.get()
+    }
+}
+
 impl Collector for Jobs {
     fn desc(&self) -> Vec<&Desc> {
         self.jobs.desc()

@@ -1,11 +1,9 @@
 //! Puts a gateway together and runs it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
-use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -20,10 +18,10 @@ use velella_store::Keeper;
 use crate::announce::{self, Identity, Standing};
 use crate::config::Config;
 use crate::driver::{Driver, Ears, Wiring};
-use crate::listen::{self, ASKS_MAX, Door};
-use crate::source::Means;
 use crate::life;
+use crate::listen::{ASKS_MAX, Door, Listeners};
 use crate::metrics::Metrics;
+use crate::source::Means;
 
 /// Expected cost of a file that is played, in permille of a core.
 const FILE_PERMILLE: u32 = 20;
@@ -39,7 +37,7 @@ pub struct Service {
     identity: Identity,
     means: Means,
     metrics: Arc<Metrics>,
-    rtmp: Option<TcpListener>,
+    listeners: Listeners,
     signals: Subscription,
     questions: Subscription,
     claimed: Latch,
@@ -54,21 +52,13 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Service> {
     let claimed = deps.readiness.latch("gateway lease");
     let gateway = config.gateway_id.clone();
     let capacity_permille = config.capacity_permille();
-    let rtmp = match config.rtmp {
-        Some(at) => Some(listen::rtmp::bind(at).await?),
-        None => None,
-    };
-    let mut listens = BTreeMap::new();
-    if let Some(listener) = &rtmp {
-        let at = listener.local_addr()?;
-        listens.insert(JobKind::Rtmp, config.rtmp_url.clone().unwrap_or_else(|| format!("rtmp://{at}/live")));
-    }
+    let listeners = Listeners::open(&config, &deps.registry).await?;
     let signals = deps.bus.subscribe(&subject::holder_signals(&gateway.clone().into())).await?;
     let questions = deps.bus.subscribe(&subject::gateway_life(&gateway)).await?;
     let means = config.means();
     let files = config.files.iter().map(|_| (JobKind::File, FILE_PERMILLE));
     let cameras = means.seal.iter().map(|_| (JobKind::Rtsp, CAMERA_PERMILLE));
-    let encoders = rtmp.iter().map(|_| (JobKind::Rtmp, ENCODER_PERMILLE));
+    let encoders = listeners.urls.keys().map(|kind| (*kind, ENCODER_PERMILLE));
     let offers = files.chain(cameras).chain(encoders).collect();
     let identity = Identity {
         gateway,
@@ -76,20 +66,21 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Service> {
         region: config.gateway_region,
         probe: deps.admin,
         offers,
-        listens,
+        listens: listeners.urls.clone(),
         capacity_permille,
     };
     let (standing, watched) = watch::channel(Standing { state: None, jobs: 0 });
     let metrics = Arc::new(Metrics::register(&deps.registry, watched)?);
     drop(latch);
     let drain_deadline = config.gateway_drain_deadline;
-    Ok(Service { identity, means, metrics, rtmp, signals, questions, claimed, drain_deadline, standing, deps })
+    Ok(Service { identity, means, metrics, listeners, signals, questions, claimed, drain_deadline, standing, deps })
 }
 
 impl Service {
     /// Serves until its jobs are with others after a shutdown, or the deadline for that passes.
     pub async fn run(self) -> anyhow::Result<()> {
-        let Self { identity, means, metrics, rtmp, signals, questions, claimed, drain_deadline, standing, deps } = self;
+        let Self { identity, means, metrics, listeners, signals, questions, claimed, drain_deadline, standing, deps } =
+            self;
         let span = tracing::error_span!("gateway", gateway = %identity.gateway);
         let record = encode(&GatewayRecord { incarnation: identity.incarnation });
         let keeper = Keeper::start(deps.store.clone(), key::gateway(&identity.gateway), record.into());
@@ -112,7 +103,7 @@ impl Service {
             tokio::select! {
                 () = drained(&deps.shutdown, drain, watched.clone(), drain_deadline) => Ok(()),
                 result = driver.run(Ears { signals, asks }, keeper.standing(), draining) => result,
-                result = publishers(rtmp, door) => result,
+                result = listeners.run(door) => result,
                 result = announce::run(deps.bus.clone(), identity, watched.clone()) => result,
                 () = life::run(deps.bus.clone(), questions) => Ok(()),
                 () = ready(watched.clone(), claimed) => Ok(()),
@@ -121,18 +112,6 @@ impl Service {
         let ended = serving.instrument(span).await;
         keeper.resign().await;
         ended
-    }
-}
-
-/// Those that come over RTMP, if they may; never ends well.
-async fn publishers(rtmp: Option<TcpListener>, door: Door) -> anyhow::Result<()> {
-    match rtmp {
-        Some(listener) => listen::rtmp::run(listener, door).await,
-        // The door stays open, so that the driver need not care.
-        None => {
-            let _door = door;
-            std::future::pending().await
-        }
     }
 }
 

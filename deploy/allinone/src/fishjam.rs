@@ -131,7 +131,7 @@ fn first_port(ports: &str) -> &str {
 fn log_filter(level: &str) -> String {
     let level = LOG_LEVELS.iter().find(|(theirs, _)| *theirs == level).map_or(level, |(_, ours)| ours);
     // As in our default: the engine's INFO is about single sessions.
-    if level == "info" { "info,str0m=warn,dimpl=warn".to_owned() } else { level.to_owned() }
+    if level == "info" { "info,str0m=warn,dimpl=warn,srt_protocol=error".to_owned() } else { level.to_owned() }
 }
 
 #[cfg(test)]
@@ -198,7 +198,7 @@ mod tests {
     fn log_levels_of_elixir_are_understood() {
         let level = |level| read(&[("FJ_LOG_LEVEL", level)]).0[0].1.clone();
         assert_eq!((level("warning"), level("debug")), ("warn".into(), "debug".into()));
-        assert_eq!(level("info"), "info,str0m=warn,dimpl=warn");
+        assert_eq!(level("info"), "info,str0m=warn,dimpl=warn,srt_protocol=error");
     }
 
     #[test]

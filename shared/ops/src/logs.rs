@@ -7,8 +7,9 @@ use std::io::IsTerminal;
 use anyhow::Context;
 use tracing_subscriber::EnvFilter;
 
-/// str0m and dimpl report each handshake at INFO, which is one session's affair, not the process's.
-const FILTER_DEFAULT: &str = "info,str0m=warn,dimpl=warn";
+/// str0m and dimpl report each handshake at INFO, which is one session's affair, not the process's; srt_protocol warns
+/// of each lost packet.
+const FILTER_DEFAULT: &str = "info,str0m=warn,dimpl=warn,srt_protocol=error";
 
 /// What is logged, and how. Part of `ProcessConfig`.
 #[derive(Clone, Debug, clap::Args)]

@@ -31,7 +31,7 @@ export class Server {
 
   static async start(): Promise<Server> {
     const clips = makeClips();
-    const media = ["--udp", "127.0.0.1:0", "--rtmp", "127.0.0.1:0", "--files", clips];
+    const media = ["--udp", "127.0.0.1:0", "--rtmp", "127.0.0.1:0", "--srt", "127.0.0.1:0", "--files", clips];
     const places = ["--listen", "127.0.0.1:0", ...media, "--allow-sources", "127.0.0.0/8"];
     const child = spawn(BINARY, [...places, "--workers", "2"], {
       stdio: ["ignore", "pipe", "pipe"],

@@ -30,14 +30,14 @@ export interface Encoder {
   stop(): void;
 }
 
-/** An encoder that publishes a test picture and a tone to an RTMP address. */
+/** An encoder that publishes a test picture and a tone to an RTMP or SRT address. */
 export function encoder(address: string, options: string[] = []): Encoder {
   const { width, height, fps } = CLIP;
   const picture = ["-re", "-f", "lavfi", "-i", `testsrc2=size=${width}x${height}:rate=${fps}`];
   const sound = ["-re", "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=44100"];
   const h264 = ["-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-pix_fmt", "yuv420p"];
   const encoded = [...h264, "-g", String(fps), ...options, "-c:a", "aac", "-ac", "2"];
-  const output = [...encoded, "-f", "flv", address];
+  const output = [...encoded, "-f", address.startsWith("srt:") ? "mpegts" : "flv", address];
   const process = spawn("ffmpeg", ["-v", "error", ...picture, ...sound, ...output], {
     stdio: ["ignore", "ignore", "pipe"],
   });

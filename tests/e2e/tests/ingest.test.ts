@@ -121,6 +121,31 @@ scenario("the app shows a camera beside people, under its name", async (stage) =
   await pictures(page, "camera-in-room");
 });
 
+scenario("an encoder publishes over SRT, is killed and comes back", async (stage) => {
+  const room = await stage.room({ videoCodec: "h264" });
+  const ann = await stage.enter(room, "ann");
+  const { id, properties } = await stage.api.addComponent(room, "srt", {});
+  const address = `${properties.urls?.[0]}?streamid=publish:${properties.streamKey}&pkt_size=1316`;
+  const first = encoder(address);
+  stage.atEnd(() => first.stop());
+  await Promise.all([ann.decodes(`${id}:video`, CLIP), ann.hears(`${id}:audio`)]);
+  await reaches(stage, room, "live");
+
+  first.stop();
+  await reaches(stage, room, "waiting");
+  const second = encoder(address);
+  stage.atEnd(() => second.stop());
+  await ann.decodes(`${id}:video`, CLIP);
+});
+
+scenario("an encoder with a wrong key is sent away over SRT", async (stage) => {
+  const room = await stage.room({ videoCodec: "h264" });
+  const { properties } = await stage.api.addComponent(room, "srt", {});
+  const stranger = encoder(`${properties.urls?.[0]}?streamid=publish:guessed`);
+  stage.atEnd(() => stranger.stop());
+  assert.notEqual(await stranger.ended, 0);
+});
+
 /** Waits until the only component of a room is in a state. */
 function reaches(stage: Stage, room: string, state: Component["state"]): Promise<Component> {
   return eventually(`it is ${state}`, async () => {
