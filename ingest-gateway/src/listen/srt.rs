@@ -22,7 +22,7 @@ use socket2::SockRef;
 use srt_protocol::options::{ByteCount, Passphrase, SocketOptions};
 use srt_protocol::packet::{
     ControlPacket, ControlTypes, HandshakeControlInfo, HandshakeVsInfo, Packet, RejectReason, ServerRejectReason,
-    ShakeType, SocketId, SocketType, TimeStamp,
+    ShakeType, SocketId, SocketType, SrtControlPacket, TimeStamp,
 };
 use srt_protocol::protocol::pending_connection::{AccessControlResponse, ConnectionResult, listen::Listen};
 use srt_protocol::settings::ConnInitSettings;
@@ -49,8 +49,11 @@ const SOCKET_BYTES: usize = 4 * 1024 * 1024;
 /// How long packets wait for those that were lost before them. Encoders may ask for more.
 const LATENCY: Duration = Duration::from_millis(120);
 
-/// What waits like that for one publisher: half a second of 50 Mbit/s.
-const RECEIVE_BYTES: u64 = 3 * 1024 * 1024;
+/// The most that they may ask for; what is remembered of packets grows with it.
+const LATENCY_MAX: Duration = Duration::from_secs(4);
+
+/// What waits like that for one publisher: four seconds of 8 Mbit/s.
+const RECEIVE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Wait after the socket could not be read.
 const RECEIVE_RETRY: Duration = Duration::from_millis(100);
@@ -158,7 +161,8 @@ impl Reception {
     }
 
     /// It got our cookie, so it is where it says, and may be remembered.
-    fn conclude(&mut self, control: &ControlPacket, shake: HandshakeControlInfo, from: SocketAddr) {
+    fn conclude(&mut self, control: &ControlPacket, mut shake: HandshakeControlInfo, from: SocketAddr) {
+        limit_latency(&mut shake);
         let Some((mut listen, _, cookie)) = induced(Listen::new(self.settings.copy_randomize(), true), &shake, from)
         else {
             return;
@@ -190,6 +194,14 @@ impl Reception {
 
     fn send(&self, packet: Packet, to: SocketAddr) {
         send(&self.listener.socket, &packet, to);
+    }
+}
+
+fn limit_latency(shake: &mut HandshakeControlInfo) {
+    let HandshakeVsInfo::V5(info) = &mut shake.info else { return };
+    if let Some(SrtControlPacket::HandshakeRequest(request)) = &mut info.ext_hs {
+        request.send_latency = request.send_latency.min(LATENCY_MAX);
+        request.recv_latency = request.recv_latency.min(LATENCY_MAX);
     }
 }
 

@@ -237,6 +237,23 @@ async fn a_publisher_that_sends_nonsense_disturbs_no_other() {
     end(&mut theirs).await;
 }
 
+#[test]
+fn nobody_makes_us_wait_for_a_minute() {
+    let datagram = conclusion(1);
+    let mut longest = datagram.clone();
+    // Both latencies of the request stand at its end.
+    longest[76..80].copy_from_slice(&[0xff; 4]);
+    let latencies = |datagram: &[u8]| {
+        let (_, mut shake) = parse(datagram, false).and_then(handshake).unwrap();
+        limit_latency(&mut shake);
+        let HandshakeVsInfo::V5(info) = shake.info else { panic!("version 5") };
+        let Some(SrtControlPacket::HandshakeRequest(request)) = info.ext_hs else { panic!("a request") };
+        [request.send_latency, request.recv_latency]
+    };
+    assert_eq!(latencies(&datagram), [Duration::from_millis(120); 2]);
+    assert_eq!(latencies(&longest), [LATENCY_MAX; 2]);
+}
+
 /// A handshake's first step; the cookie that comes back.
 async fn baked(stranger: &UdpSocket, at: SocketAddr) -> i32 {
     let induction = shake(1, 0, &[]);
@@ -269,8 +286,7 @@ async fn concluded(stranger: &UdpSocket) -> (u32, u32) {
 async fn what_is_lost_on_the_way_is_asked_for_again() {
     let mut house = House::open(None).await;
     // One of twenty on the way here; and of the answers the second, which says that the encoder is let in.
-    let [there, back]: [fn(usize) -> bool; 2] = [|number| number % 20 == 19, |number| number == 1];
-    house.at = lossy(house.at, there, back).await;
+    house.at = lossy(house.at, |number, _, _| number % 20 == 19, |number| number == 1).await;
     let _encoder = house.encoder("streamid=k3y");
     let mut source = house.let_in("k3y").await;
     let pictures = pictures(&mut source, 100).await;
@@ -278,19 +294,54 @@ async fn what_is_lost_on_the_way_is_asked_for_again() {
     assert!(pictures.windows(2).all(|pair| apart(pair) == Some(Duration::from_millis(40))), "all of them came");
 }
 
-/// A way to an address for one peer, which loses what the functions say of the datagrams they count.
-async fn lossy(to: SocketAddr, there: fn(usize) -> bool, back: fn(usize) -> bool) -> SocketAddr {
+#[tokio::test]
+async fn what_never_comes_is_left_behind() {
+    let mut house = House::open(None).await;
+    // One packet of media in forty, however often it is sent.
+    let lost = |_, datagram: &[u8], _| {
+        let number = u32::from_be_bytes(*datagram.first_chunk().unwrap());
+        number >> 31 == 0 && number % 40 == 7
+    };
+    house.at = lossy(house.at, lost, |_| false).await;
+    let _encoder = house.encoder("streamid=k3y");
+    let mut source = house.let_in("k3y").await;
+    let pictures = pictures(&mut source, 75).await;
+    let apart = pictures.windows(2).filter_map(|pair| pair[1].time.since(pair[0].time));
+    let longer = apart.clone().filter(|apart| *apart > Duration::from_millis(40)).count();
+    assert!(longer > 0 && longer < 40, "{longer} gaps");
+    assert!(apart.max() < Some(Duration::from_secs(1)), "it goes on");
+}
+
+#[tokio::test]
+async fn an_outage_of_two_seconds_ends_no_stream() {
+    let mut house = House::open(None).await;
+    house.at = lossy(house.at, |_, _, ms| (2_000..4_000).contains(&ms), |_| false).await;
+    let _encoder = house.encoder("streamid=k3y");
+    let mut source = house.let_in("k3y").await;
+    // Whether what was sent meanwhile is asked for in time or left behind, is up to the machine's haste.
+    let first = pictures(&mut source, 1).await[0].time;
+    let mut passed = Some(Duration::ZERO);
+    while passed < Some(Duration::from_secs(5)) {
+        passed = pictures(&mut source, 1).await[0].time.since(first);
+    }
+    assert!(passed < Some(Duration::from_secs(8)), "{passed:?}");
+}
+
+/// A way to an address for one peer, which loses what the functions say: by number, and on the way there by
+/// content, and the milliseconds since the first.
+async fn lossy(to: SocketAddr, there: fn(usize, &[u8], u128) -> bool, back: fn(usize) -> bool) -> SocketAddr {
     let [near, far] = [UdpSocket::bind("127.0.0.1:0").await.unwrap(), UdpSocket::bind("127.0.0.1:0").await.unwrap()];
     far.connect(to).await.unwrap();
     let at = near.local_addr().unwrap();
     tokio::spawn(async move {
         let (mut out, mut home) = ([0; DATAGRAM_BYTES_MAX], [0; DATAGRAM_BYTES_MAX]);
-        let (mut sent, mut received, mut peer) = (0, 0, None);
+        let (mut sent, mut received, mut peer, mut began) = (0, 0, None, None);
         loop {
             tokio::select! {
                 Ok((length, from)) = near.recv_from(&mut out) => {
                     peer = Some(from);
-                    if !there(sent) {
+                    let passed = began.get_or_insert_with(Instant::now).elapsed();
+                    if !there(sent, &out[..length], passed.as_millis()) {
                         far.send(&out[..length]).await.unwrap();
                     }
                     sent += 1;
