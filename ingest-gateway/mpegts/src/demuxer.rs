@@ -311,7 +311,7 @@ mod tests {
     use std::time::Duration;
 
     use proptest::prelude::*;
-    use velella_media::AacConfig;
+    use velella_media::{ACCESS_UNIT_BYTES_MAX, AacConfig};
 
     use super::*;
     use crate::adts::tests::frame;
@@ -489,6 +489,27 @@ mod tests {
             .map(|picture| (picture.time.ticks(1_000), picture.reordered))
             .collect();
         assert_eq!(seen, [(40, false), (160, false), (80, true), (120, true)]);
+    }
+
+    #[test]
+    fn an_endless_picture_is_dropped_and_the_next_one_is_taken() {
+        let (mut encoder, mut demuxer) = (Encoder::default(), Demuxer::new());
+        let endless = vec![0x47; ACCESS_UNIT_BYTES_MAX + 1];
+        let stream = [encoder.usual(), encoder.picture(0, &endless), encoder.picture(3_600, KEY)].concat();
+        assert_eq!(feed(&mut demuxer, &stream), [told(Event::Video(VideoCodec::H264))]);
+        assert_eq!(feed(&mut demuxer, &encoder.picture(7_200, DELTA)), [picture(3_600, true, KEY)]);
+        assert_eq!(
+            demuxer.stats(),
+            Stats { too_large: 1, pictures: 1, packets: demuxer.stats().packets, ..Stats::default() }
+        );
+    }
+
+    #[test]
+    fn what_is_no_stream_at_all_gives_nothing() {
+        let mut demuxer = Demuxer::new();
+        for byte in [0, SYNC, 0xff] {
+            assert_eq!(feed(&mut demuxer, &vec![byte; 100_000]), []);
+        }
     }
 
     #[test]
