@@ -130,6 +130,11 @@ bench-placement: ## Compare how evenly policies spread rooms over 10 and 200 wor
 	cargo build --locked --release --package velella-sim
 	$(TARGET)/release/velella-sim placement
 
+.PHONY: bench-ingest
+bench-ingest: deps-test web ## Measure what cameras and encoders cost a gateway, beside ffmpeg
+	cargo build --locked --release --package velella-coordinator --package velella-worker --package velella-gateway
+	scripts/bench-ingest.sh
+
 .PHONY: fresh-check
 fresh-check: ## Try `make run` and `make test` on a fresh minimal Debian (root; long)
 	scripts/fresh-check.sh

@@ -1,6 +1,6 @@
 //! What an operator can set for a gateway.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +24,11 @@ pub struct Config {
     /// Region of this gateway, for the choice of who does a job
     #[arg(long, env = "VELELLA_GATEWAY_REGION", default_value = "")]
     pub gateway_region: String,
+
+    /// Address at which coordinators reach the admin port of this gateway, by which they see at once that it is gone;
+    /// needed when that is bound to 0.0.0.0 or to loopback
+    #[arg(long, env = "VELELLA_GATEWAY_IP")]
+    pub gateway_ip: Option<IpAddr>,
 
     /// Directory below which files can be played into rooms; none if absent
     #[arg(long, env = "VELELLA_FILES")]
@@ -86,6 +91,17 @@ impl Config {
         }
     }
 
+    /// Where coordinators can see that the process is gone. Nowhere rather than at an address that means another
+    /// machine to them.
+    pub(crate) fn probe(&self, admin: Option<SocketAddr>) -> Option<SocketAddr> {
+        let admin = admin?;
+        match self.gateway_ip {
+            Some(ip) => Some(SocketAddr::new(ip, admin.port())),
+            None if admin.ip().is_unspecified() || admin.ip().is_loopback() => None,
+            None => Some(admin),
+        }
+    }
+
     pub(crate) fn capacity_permille(&self) -> u32 {
         match self.jobs_permille_max {
             0 => {
@@ -94,5 +110,30 @@ impl Config {
             }
             permille => permille,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        config: Config,
+    }
+
+    #[test]
+    fn a_probe_goes_to_an_address_that_means_this_machine_to_others() {
+        let probe = |flags: &[&str], admin: &str| {
+            let config = Cli::try_parse_from([&["gateway"], flags].concat()).unwrap().config;
+            config.probe(Some(admin.parse().unwrap())).map(|at| at.to_string())
+        };
+        assert_eq!(probe(&[], "10.0.0.7:9568").as_deref(), Some("10.0.0.7:9568"));
+        assert_eq!(probe(&[], "0.0.0.0:9568"), None);
+        assert_eq!(probe(&[], "127.0.0.1:9568"), None);
+        assert_eq!(probe(&["--gateway-ip=10.0.0.7"], "0.0.0.0:9568").as_deref(), Some("10.0.0.7:9568"));
     }
 }

@@ -51,6 +51,7 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Service> {
     let latch = deps.readiness.latch("gateway bus");
     let claimed = deps.readiness.latch("gateway lease");
     let gateway = config.gateway_id.clone();
+    let probe = config.probe(deps.admin);
     let capacity_permille = config.capacity_permille();
     let listeners = Listeners::open(&config, &deps.registry).await?;
     let signals = deps.bus.subscribe(&subject::holder_signals(&gateway.clone().into())).await?;
@@ -64,7 +65,7 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Service> {
         gateway,
         incarnation: Incarnation(boot_number()?),
         region: config.gateway_region,
-        probe: deps.admin,
+        probe,
         offers,
         listens: listeners.urls.clone(),
         capacity_permille,

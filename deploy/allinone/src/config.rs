@@ -22,6 +22,7 @@ const COMMANDS: &str = "A cluster that runs is looked into and steered with comm
 #[derive(Debug, clap::Parser)]
 #[command(name = "velella", version, mut_arg("demo", on_by_default), mut_arg("worker_id", |arg| arg.hide(true)))]
 #[command(mut_arg("drain_deadline", |arg| arg.hide(true)), mut_arg("gateway_id", |arg| arg.hide(true)))]
+#[command(mut_arg("gateway_ip", |arg| arg.hide(true)))]
 #[command(mut_arg("gateway_drain_deadline", |arg| arg.hide(true)))]
 #[command(mut_arg("gateway_source_secret", |arg| arg.hide(true)), after_help = COMMANDS)]
 pub(crate) struct Config {
@@ -172,6 +173,7 @@ log and set nothing. Only `velella` understands them.
 | `METRICS_IP`, `METRICS_PORT` | `--admin` |
 | `WEBRTC_TURN_LISTEN_IP`, `WEBRTC_TURN_PORT_RANGE` | `--udp`; the workers take the first ports of the range |
 | `WEBRTC_TURN_IP` | `--advertise-ip` |
+| `RESOURCES_BASE_PATH` | `--files`, its directory `file_component_sources` |
 | `LOG_LEVEL`, `STRUCTURED_LOGGING` | `--log`, `--log-format` |
 
 ";

@@ -32,6 +32,7 @@ pub(crate) fn settings(environment: &Environment) -> Result<(Vec<Setting>, Vec<S
     theirs.address("listen", ("IP", IP_DEFAULT), ("PORT", HTTP_PORT_DEFAULT), first_port);
     theirs.address("admin", ("METRICS_IP", IP_DEFAULT), ("METRICS_PORT", METRICS_PORT_DEFAULT), first_port);
     theirs.media();
+    theirs.rewritten("files", "RESOURCES_BASE_PATH", |base| Some(format!("{base}/file_component_sources")));
     theirs.rewritten("public-url", "HOST", |host| Some(format!("http://{host}")));
     theirs.rewritten("log", "LOG_LEVEL", |level| Some(log_filter(level)));
     theirs.rewritten("log-format", "STRUCTURED_LOGGING", |on| (on == "true").then(|| "json".to_owned()));
@@ -192,6 +193,13 @@ mod tests {
         let (settings, unused) = read(&[("JF_SERVER_API_TOKEN", "old"), ("FJ_SERVER_API_TOKEN", "new")]);
         assert_eq!((settings, unused.len()), (vec![set("management-token", "new", "FJ_SERVER_API_TOKEN")], 0));
         assert_eq!(read(&[("JF_IP", "::1")]).0, [set("listen", "[::1]:5002", "JF_IP")]);
+    }
+
+    #[test]
+    fn files_lie_where_they_did() {
+        let files = "/app/resources/file_component_sources";
+        let (settings, _) = read(&[("FJ_RESOURCES_BASE_PATH", "/app/resources")]);
+        assert_eq!(settings, [set("files", files, "FJ_RESOURCES_BASE_PATH")]);
     }
 
     #[test]
