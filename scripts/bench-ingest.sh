@@ -29,6 +29,8 @@ finish() {
 trap finish EXIT
 
 stop_helpers() {
+    # Without names, `wait` would wait for the camera as well.
+    ((${#helpers[@]})) || return 0
     for pid in "${helpers[@]}"; do kill -KILL "$pid" 2>/dev/null || true; done
     wait "${helpers[@]}" 2>/dev/null || true
     helpers=()

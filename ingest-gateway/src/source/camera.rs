@@ -9,6 +9,9 @@ use velella_rtsp::{Camera, Discontinuity, Error, Event, Medium, Options, Track, 
 
 use super::{End, Means, Outlet};
 
+/// What Fishjam says when nobody asked for a port. Taken at its word, one gateway could watch one camera.
+const RTP_PORT_DEFAULT: u16 = 20_000;
+
 /// Watches it until it ends or nobody wants more of it.
 pub(super) async fn watch(spec: RtspSpec, key: &str, means: Means, mut outlet: Outlet) -> End {
     let url = match unseal(&spec, key, &means) {
@@ -82,7 +85,7 @@ fn options(spec: &RtspSpec, means: &Means) -> Options {
         transport: Transport::Automatic,
         tls: means.tls.clone(),
         keep_alive: Some(keep_alive).filter(|every| !every.is_zero()),
-        rtp_port: Some(spec.rtp_port).filter(|port| *port != 0),
+        rtp_port: Some(spec.rtp_port).filter(|port| ![0, RTP_PORT_DEFAULT].contains(port)),
         pierce_nat: spec.pierce_nat,
         ..Options::default()
     }
