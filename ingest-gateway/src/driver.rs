@@ -261,6 +261,9 @@ impl Driver {
         });
         let Some((place, task, takeover)) = known else { return self.refuse(ask, Refusal::UnknownKey) };
         let Some(lease) = *self.wiring.lease.borrow() else { return self.refuse(ask, Refusal::Away) };
+        if self.wiring.standing.borrow().state != Some(GatewayState::Ready) {
+            return self.refuse(ask, Refusal::Busy);
+        }
         if self.jobs.get(&place).is_some_and(|running| !takeover && !running.mail.is_closed()) {
             return self.refuse(ask, Refusal::InUse);
         }
