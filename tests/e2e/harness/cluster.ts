@@ -70,7 +70,12 @@ export class Cluster {
     cluster.clips = makeClips();
     for (const name of GATEWAYS) {
       const sources = [`--files=${cluster.clips}`, "--allow-sources=127.0.0.0/8", "--rtmp=127.0.0.1:0"];
-      const own = [`--gateway-id=${name}`, "--gateway-ip=127.0.0.1", `--admin=127.0.0.1:${await freePort()}`, ...sources];
+      const own = [
+        `--gateway-id=${name}`,
+        "--gateway-ip=127.0.0.1",
+        `--admin=127.0.0.1:${await freePort()}`,
+        ...sources,
+      ];
       cluster.processes.set(name, start(join(BINARIES, "velella-gateway"), [...own, ...cluster.joined], name));
     }
     await eventually("both gateways take jobs", async () => {
