@@ -133,11 +133,8 @@ impl Feed {
 
 fn configured(configuration: Configuration) -> velella_hls::Configuration {
     let Configuration { init, codecs, timescale: _, resolution } = configuration;
-    let picture = resolution.map(|size| Shape {
-        width: u32::from(size.width),
-        height: u32::from(size.height),
-        rate_mhz: None,
-    });
+    let picture =
+        resolution.map(|size| Shape { width: u32::from(size.width), height: u32::from(size.height), rate_mhz: None });
     velella_hls::Configuration { init, codecs, picture }
 }
 

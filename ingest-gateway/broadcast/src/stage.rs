@@ -6,7 +6,7 @@
 use velella_model::{Json, MediaKind, PeerId, TrackId};
 
 /// What published clients write into the metadata of a shared screen.
-const SCREEN: &str = "\"type\":\"screenShareVideo\"";
+const SCREEN: &str = "screenShareVideo";
 
 /// A track as one listener receives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ impl Stage {
         (track, kind): (TrackId, MediaKind),
         metadata: &Json,
     ) {
-        let screen = metadata.to_string().replace(' ', "").contains(SCREEN);
+        let screen = metadata.value().get("type").is_some_and(|kind| kind == SCREEN);
         self.acts.push(Act { listener, endpoint, track, kind, screen });
         self.choose();
     }

@@ -23,6 +23,15 @@ const LINES_PER_KIND_MAX: u32 = 64;
 /// A key frame is asked for at most so often on one line.
 const KEYFRAME_PACE: Duration = Duration::from_secs(1);
 
+/// What is offered, and what it is called here.
+const CODECS: [(Codec, HeardCodec); 5] = [
+    (Codec::Opus, HeardCodec::Opus),
+    (Codec::H264, HeardCodec::Video(VideoCodec::H264)),
+    (Codec::Vp8, HeardCodec::Video(VideoCodec::Vp8)),
+    (Codec::Vp9, HeardCodec::Video(VideoCodec::Vp9)),
+    (Codec::Av1, HeardCodec::Video(VideoCodec::Av1)),
+];
+
 /// How a heard frame is encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeardCodec {
@@ -192,19 +201,13 @@ impl Ear {
 
     fn heard(&self, media: MediaData) -> Option<Heard> {
         let line = self.lines.iter().find(|line| line.mid == media.mid)?;
-        let codec = match media.params.spec().codec {
-            Codec::Opus => HeardCodec::Opus,
-            Codec::H264 => HeardCodec::Video(VideoCodec::H264),
-            Codec::Vp8 => HeardCodec::Video(VideoCodec::Vp8),
-            Codec::Vp9 => HeardCodec::Video(VideoCodec::Vp9),
-            Codec::Av1 => HeardCodec::Video(VideoCodec::Av1),
-            _ => return None,
-        };
+        let spoken = media.params.spec().codec;
+        let (_, codec) = CODECS.into_iter().find(|(codec, _)| *codec == spoken)?;
         Some(Heard {
             track: line.track.clone()?,
             codec,
             rtp_time: media.time.numer(),
-            rate_hz: u32::try_from(media.time.denom()).ok()?,
+            rate_hz: media.time.denom(),
             report: media.last_sender_info.map(|info| (info.ntp_time, info.rtp_time.numer())),
             arrived_at: media.network_time,
             intact: media.contiguous,

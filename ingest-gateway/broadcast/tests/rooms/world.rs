@@ -65,8 +65,7 @@ impl World {
         let broadcast = Broadcast::new(names, settings, 1, now, UNIX_EPOCH).unwrap();
         let (shard, time) = (Shard::new(now), MediaTime(0));
         let (pictures, generation, sessions, playable) = (0, 1, 0, false);
-        let mut world =
-            Self { ingest, broadcast, shard, now, time, pictures, generation, sessions, playable };
+        let mut world = Self { ingest, broadcast, shard, now, time, pictures, generation, sessions, playable };
         world.settle();
         world.ingest(IngestInput::Described(Published { video: Some(VideoCodec::H264), audio: true }));
         world.settle_in();
@@ -125,7 +124,8 @@ impl World {
 
     /// The addresses of all parts and segments that a playlist names.
     pub(crate) fn media_of(playlist: &str) -> Vec<String> {
-        let part = |line: &str| Some(line.strip_prefix("#EXT-X-PART:")?.split_once("URI=\"")?.1.split_once('"')?.0.to_owned());
+        let part =
+            |line: &str| Some(line.strip_prefix("#EXT-X-PART:")?.split_once("URI=\"")?.1.split_once('"')?.0.to_owned());
         let segment = |line: &str| (!line.is_empty() && !line.starts_with('#')).then(|| line.to_owned());
         playlist.lines().filter_map(|line| part(line).or_else(|| segment(line))).collect()
     }
