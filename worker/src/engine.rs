@@ -41,7 +41,9 @@ impl Engine {
     pub(crate) fn admit(&self, session: OpenSession, shard: usize, now: Instant) -> anyhow::Result<Admission> {
         let entrance = match session.client {
             Client::Agent { output } => Entrance::Agent { output },
-            Client::Webrtc | Client::OneOffer => self.connection(&session.assignment, shard, now)?,
+            Client::Webrtc | Client::OneOffer | Client::Listener { .. } => {
+                self.connection(&session.assignment, shard, now)?
+            }
         };
         Ok(Admission { session, entrance })
     }

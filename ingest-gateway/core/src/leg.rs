@@ -38,6 +38,14 @@ pub struct Home {
     pub local: SocketAddr,
 }
 
+impl Home {
+    /// Whether a session there is still good.
+    pub(crate) fn is_same_as(&self, other: &Self) -> bool {
+        (&self.worker, self.incarnation, self.assignment.generation)
+            == (&other.worker, other.incarnation, other.assignment.generation)
+    }
+}
+
 /// What is published: at least one of both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Published {

@@ -13,12 +13,18 @@
 mod backoff;
 mod board;
 mod clock;
+mod ear;
+mod errand;
 mod gop;
 mod ingest;
 mod leg;
+mod listener;
 mod uplink;
 
 pub use board::{Board, Change, Task};
+pub use ear::{Heard, HeardCodec};
+pub use errand::Errand;
 pub use gop::GOP_LONG;
 pub use ingest::{Counts, Ingest, Input, Name, Output, Progress};
 pub use leg::{Home, Packet, Published};
+pub use listener::{Listener, ListenerInput, ListenerOutput, Listening};

@@ -68,11 +68,7 @@ impl Uplink {
 
     /// The room lives there; nowhere while it is being placed.
     pub(crate) fn live_at(&mut self, home: Option<Home>, now: Instant, outputs: &mut VecDeque<Output>) {
-        let is_same = |old: &Home, new: &Home| {
-            (&old.worker, old.incarnation, old.assignment.generation)
-                == (&new.worker, new.incarnation, new.assignment.generation)
-        };
-        if home.as_ref().zip(self.home.as_ref()).is_some_and(|(new, old)| is_same(old, new)) {
+        if home.as_ref().zip(self.home.as_ref()).is_some_and(|(new, old)| new.is_same_as(old)) {
             return;
         }
         self.home = home;
@@ -305,7 +301,7 @@ impl Name {
         TrackId::parse(&format!("{}:{kind}", self.endpoint)).ok()
     }
 
-    fn session(&self, number: u64) -> SessionId {
+    pub(crate) fn session(&self, number: u64) -> SessionId {
         let Self { incarnation, job, .. } = self;
         SessionId::parse(&format!("ingest-{:x}-{job}-{number}", incarnation.0)).expect("hex and digits are an id")
     }

@@ -30,6 +30,8 @@ impl<'a> DecoderConfig<'a> {
         let parsed = match codec {
             VideoCodec::H264 => Self::parse_avc(record),
             VideoCodec::H265 => Self::parse_hevc(record),
+            // They have no records of this kind.
+            VideoCodec::Vp8 | VideoCodec::Vp9 | VideoCodec::Av1 => None,
         };
         let config = parsed.ok_or(DecoderConfigError::CutShort)?;
         if config.sets.len() > SETS_MAX { Err(DecoderConfigError::TooMany) } else { Ok(config) }

@@ -96,8 +96,9 @@ impl AccessUnits {
 
     fn codec_type(&self, first: u8) -> u8 {
         match self.codec {
-            VideoCodec::H264 => first & 0x1f,
             VideoCodec::H265 => first >> 1 & 0x3f,
+            // The others have no NAL units, and no camera is asked for them.
+            VideoCodec::H264 | VideoCodec::Vp8 | VideoCodec::Vp9 | VideoCodec::Av1 => first & 0x1f,
         }
     }
 
@@ -140,7 +141,7 @@ impl AccessUnits {
     fn add_parts(&mut self, nal: &Bytes) {
         let sets = match (self.codec, nal.first().map(|first| self.codec_type(*first))) {
             (VideoCodec::H264, Some(7 | 8)) | (VideoCodec::H265, Some(32..=34)) => true,
-            (VideoCodec::H264 | VideoCodec::H265, _) => false,
+            (_, _) => false,
         };
         let more = if sets { nal.windows(3).position(|window| window == [0, 0, 1]) } else { None };
         let Some(more) = more else { return self.add(nal.clone()) };

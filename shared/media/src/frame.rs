@@ -70,7 +70,8 @@ pub struct Picture {
     pub keyframe: bool,
     /// Whether it may be shown before a picture that was sent earlier (B-frames), which WebRTC cannot do.
     pub reordered: bool,
-    /// Annex-B. A key frame carries all parameter sets that it needs.
+    /// H.264 and H.265: Annex-B, a key frame with all parameter sets that it needs. VP8 and VP9: one frame or superframe.
+    /// AV1: the OBUs of one temporal unit, each with its size.
     pub data: Bytes,
 }
 
@@ -92,6 +93,12 @@ pub enum VideoCodec {
     H264,
     /// ITU-T H.265, HEVC.
     H265,
+    /// RFC 6386.
+    Vp8,
+    /// VP9 Bitstream & Decoding Process Specification.
+    Vp9,
+    /// AV1 Bitstream & Decoding Process Specification.
+    Av1,
 }
 
 /// How sound is encoded.

@@ -2,7 +2,7 @@
 //! codecs that both sides need: where a picture begins, what decodes without its past, which
 //! parameter sets it needs.
 //!
-//! Pure, and free of transport: RTP, FLV and MPEG-TS are taken apart elsewhere. Video is always
+//! Pure, and free of transport: RTP, FLV and MPEG-TS are taken apart elsewhere. Video in NAL units is always
 //! Annex-B here (ITU-T H.264 annex B), with 4 byte start codes.
 
 #![warn(missing_docs)]

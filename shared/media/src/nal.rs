@@ -47,6 +47,8 @@ impl Nal<'_> {
         match self.codec {
             VideoCodec::H264 => self.role_h264(),
             VideoCodec::H265 => self.role_h265(),
+            // They have no NAL units.
+            VideoCodec::Vp8 | VideoCodec::Vp9 | VideoCodec::Av1 => NalRole::Other,
         }
     }
 

@@ -30,7 +30,7 @@ impl SequenceParameters {
         match codec {
             VideoCodec::H264 if payload.first()? & 0x1f == 7 => parse_h264(&mut Bits::new(payload.get(1..)?)),
             VideoCodec::H265 if payload.first()? >> 1 & 0x3f == 33 => parse_h265(&mut Bits::new(payload.get(2..)?)),
-            VideoCodec::H264 | VideoCodec::H265 => None,
+            VideoCodec::H264 | VideoCodec::H265 | VideoCodec::Vp8 | VideoCodec::Vp9 | VideoCodec::Av1 => None,
         }
     }
 }

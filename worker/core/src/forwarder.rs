@@ -75,13 +75,13 @@ pub(crate) struct Forwarder {
 }
 
 impl Forwarder {
-    pub(crate) fn new(ssrc: Ssrc, kind: MediaKind, payload_types: PayloadTypes, available: Available) -> Self {
-        Self { ssrc, kind, payload_types, rewriter: Rewriter::new(), selector: Selector::new(available) }
+    pub(crate) fn new(ssrc: Ssrc, kind: MediaKind, payload_types: PayloadTypes, selector: Selector) -> Self {
+        Self { ssrc, kind, payload_types, rewriter: Rewriter::new(), selector }
     }
 
     /// The m-line carries another track from now on; the stream goes on.
     pub(crate) fn retune(&mut self, available: Available) {
-        self.selector = Selector::new(available);
+        self.selector = self.selector.anew(available);
     }
 
     pub(crate) fn ssrc(&self) -> Ssrc {

@@ -42,6 +42,8 @@ pub(crate) enum Feed {
 #[derive(Debug)]
 pub(crate) struct Selector {
     target: Variant,
+    /// Whether nothing flows rather than another encoding.
+    exact: bool,
     current: Option<Variant>,
     pending: Option<Variant>,
 }
@@ -49,7 +51,18 @@ pub(crate) struct Selector {
 impl Selector {
     /// Wants the highest encoding until told otherwise.
     pub(crate) fn new(available: Available) -> Self {
-        let mut selector = Self { target: Variant::High, current: None, pending: None };
+        Self { target: Variant::High, exact: false, current: None, pending: None }.anew(available)
+    }
+
+    /// Wants this encoding and never another in its place.
+    pub(crate) fn exactly(target: Variant) -> Self {
+        Self { target, exact: true, current: None, pending: None }
+    }
+
+    /// The same wish for another track.
+    pub(crate) fn anew(&self, available: Available) -> Self {
+        let target = if self.exact { self.target } else { Variant::High };
+        let mut selector = Self { target, exact: self.exact, current: None, pending: None };
         selector.reconsider(available);
         selector
     }
@@ -62,7 +75,8 @@ impl Selector {
 
     /// Encodings came or went. When none arrives, nothing changes.
     pub(crate) fn reconsider(&mut self, available: Available) {
-        if let Some(best) = available.best(self.target) {
+        let best = if self.exact { Some(self.target) } else { available.best(self.target) };
+        if let Some(best) = best.filter(|best| available.has(*best)) {
             self.pending = (self.current != Some(best)).then_some(best);
         }
     }
@@ -70,7 +84,7 @@ impl Selector {
     /// Judges one packet. The first keyframe of any encoding starts the stream: a picture now beats
     /// the right picture later.
     pub(crate) fn feed(&mut self, variant: Variant, starts_keyframe: bool) -> Feed {
-        let wanted = self.current.is_none() || self.pending == Some(variant);
+        let wanted = self.pending == Some(variant) || self.current.is_none() && (!self.exact || variant == self.target);
         if starts_keyframe && wanted && self.current != Some(variant) {
             self.current = Some(variant);
             self.pending = self.pending.filter(|p| *p != variant);
@@ -136,6 +150,20 @@ mod tests {
         assert_eq!(available(&[Low, High]).best(Medium), Some(Low));
         assert_eq!(available(&[Medium, High]).best(Low), Some(Medium));
         assert_eq!(available(&[]).best(High), None);
+    }
+
+    #[test]
+    fn who_wants_one_encoding_exactly_gets_no_other() {
+        let mut selector = Selector::exactly(Medium).anew(available(&[Low, High]));
+        assert_eq!(selector.awaits(), None, "it does not come");
+        assert_eq!(selector.feed(High, true), Feed::Skip);
+        selector.reconsider(available(&[Low, Medium, High]));
+        assert_eq!(selector.awaits(), Some(Medium));
+        assert_eq!(selector.feed(Low, true), Feed::Skip);
+        assert_eq!(selector.feed(Medium, true), Feed::Switch);
+        selector.reconsider(available(&[Low, High]));
+        assert_eq!(selector.awaits(), None, "it goes on when that comes back");
+        assert_eq!(selector.feed(High, true), Feed::Skip);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::forwarder::{Forwarded, Forwarder, Packet, PacketFacts};
 use crate::negotiation::{Negotiation, SlotIndex};
 use crate::red;
 use crate::room::{self, Origin, Room, RoomKey, Track, TrackKey};
-use crate::selector::Available;
+use crate::selector::{Available, Selector};
 use crate::streams;
 use crate::transport::Transport;
 use crate::voice;
@@ -42,10 +42,7 @@ pub(crate) enum Connection {
     /// It sends and receives packets itself.
     Webrtc(Transport),
     /// Its sound goes through others, who turn it into packets and back.
-    Agent {
-        /// Whether it wants to hear anything.
-        hears: bool,
-    },
+    Agent,
 }
 
 /// A session.
@@ -60,8 +57,7 @@ pub(crate) struct Session {
     pub(crate) wishes: Wishes,
     pub(crate) metadata: Json,
     connection: Connection,
-    /// It offers once, and is told of nothing but the answer.
-    one_offer: bool,
+    client: Client,
     pub(crate) negotiation: Negotiation<TrackKey>,
     /// Encodings asked for. Clients ask as soon as they hear of a track, before it has a line.
     targets: BTreeMap<TrackKey, Variant>,
@@ -107,7 +103,7 @@ impl Session {
             holder: open.holder,
             metadata: open.metadata,
             connection,
-            one_offer,
+            client: open.client,
             negotiation: if one_offer { Negotiation::of_one_offer() } else { Negotiation::new() },
             targets: BTreeMap::new(),
             forwarders: Vec::new(),
@@ -128,38 +124,44 @@ impl Session {
     pub(crate) fn transport(&self) -> Option<&Transport> {
         match &self.connection {
             Connection::Webrtc(transport) => Some(transport),
-            Connection::Agent { .. } => None,
+            Connection::Agent => None,
         }
     }
 
     pub(crate) fn transport_mut(&mut self) -> Option<&mut Transport> {
         match &mut self.connection {
             Connection::Webrtc(transport) => Some(transport),
-            Connection::Agent { .. } => None,
+            Connection::Agent => None,
         }
     }
 
     pub(crate) fn is_agent(&self) -> bool {
-        matches!(self.connection, Connection::Agent { .. })
+        matches!(self.connection, Connection::Agent)
     }
 
+    /// It offers once, and is told of nothing but the answer.
     pub(crate) fn is_one_offer(&self) -> bool {
-        self.one_offer
+        self.client == Client::OneOffer
+    }
+
+    /// Whether others are not told of it.
+    pub(crate) fn is_hidden(&self) -> bool {
+        matches!(self.client, Client::Listener { .. })
     }
 
     /// Whether tracks change without rounds of offer and answer.
     pub(crate) fn settles(&self) -> bool {
-        self.one_offer || self.is_agent()
+        self.is_one_offer() || self.is_agent()
     }
 
     /// Whether its client can do anything with this.
     pub(crate) fn understands(&self, event: &ServerEvent) -> bool {
-        !self.one_offer || matches!(event, ServerEvent::SdpAnswer { .. })
+        !self.is_one_offer() || matches!(event, ServerEvent::SdpAnswer { .. })
     }
 
     /// Whether nothing but silence could end it, and it has been silent for this long.
     pub(crate) fn is_deserted(&self, silence_max: Duration, now: Instant) -> bool {
-        self.one_offer && now.saturating_duration_since(self.heard_at) >= silence_max
+        self.is_one_offer() && now.saturating_duration_since(self.heard_at) >= silence_max
     }
 
     /// Who holds its socket.
@@ -183,9 +185,11 @@ impl Session {
 
     /// Books a track if it is wanted here.
     pub(crate) fn wish(&mut self, key: TrackKey, track: &Track) {
-        let can = match self.connection {
-            Connection::Webrtc(_) => true,
-            Connection::Agent { hears } => hears && track.kind == MediaKind::Audio,
+        let can = match (self.client, track.kind) {
+            (Client::Webrtc | Client::OneOffer, _) => true,
+            (Client::Listener { audio, .. }, MediaKind::Audio) => audio,
+            (Client::Listener { video, .. }, MediaKind::Video) => video.is_some(),
+            (Client::Agent { output }, kind) => output.is_some() && kind == MediaKind::Audio,
         };
         if can && self.wishes.cover(&track.peer, &track.id) {
             self.negotiation.want(key, track.kind);
@@ -256,7 +260,11 @@ impl Session {
         let transport = self.transport_mut()?;
         let ssrc = transport.sending_ssrc(mid)?;
         let payload_types = transport.payload_types(mid, kind)?;
-        Some(Forwarder::new(ssrc, kind, payload_types, available))
+        let selector = match (self.client, kind) {
+            (Client::Listener { video: Some(variant), .. }, MediaKind::Video) => Selector::exactly(variant),
+            _ => Selector::new(available),
+        };
+        Some(Forwarder::new(ssrc, kind, payload_types, selector.anew(available)))
     }
 
     pub(crate) fn forwarder_mut(&mut self, slot: SlotIndex) -> Option<&mut Forwarder> {
@@ -318,7 +326,7 @@ impl Session {
             Direction::Inactive => Use::Kept,
             Direction::Receiving if published() => Use::Published,
             Direction::Receiving => Use::Idle,
-            Direction::Sending if self.one_offer => self.lasting_use(line, room),
+            Direction::Sending if self.is_one_offer() => self.lasting_use(line, room),
             Direction::Sending => match self.negotiation.line(line.mid) {
                 Some((slot, Some(key))) => match room.track(key) {
                     Some(track) => {

@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Message;
 use crate::record::{AgentOutput, Subscriptions};
-use crate::{CoordinatorId, GatewayId, Generation, Incarnation, Json, PeerId, RoomId, RoomType, SessionId, VideoCodec};
+use crate::{
+    CoordinatorId, GatewayId, Generation, Incarnation, Json, PeerId, RoomId, RoomType, SessionId, Variant, VideoCodec,
+};
 
 /// A command with its addressee: a worker that restarted refuses commands meant for its last life.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -122,6 +124,13 @@ pub enum Client {
     /// The same, but it offers once and for all (WHIP, WHEP): tracks come and go on the lines that it
     /// offered, and it is told of nothing but the answer.
     OneOffer,
+    /// It broadcasts or records the room: it receives only, and others are not told of it.
+    Listener {
+        /// Whether it receives sound.
+        audio: bool,
+        /// The encoding of each track of video that it receives, and never another in its place.
+        video: Option<Variant>,
+    },
     /// Its sound goes through its coordinator.
     Agent {
         /// What it hears; `None` when it only speaks.

@@ -7,8 +7,11 @@ use velella_model::wire::command::{
     Assignment, Client, Command, CommandReply, Holder, OpenSession, Order, Refusal, Rights, SubscribeMode,
 };
 use velella_model::{
-    CoordinatorId, GatewayId, Generation, Incarnation, Json, PeerId, RoomId, RoomType, SessionId, TrackId, VideoCodec,
+    CoordinatorId, GatewayId, Generation, Incarnation, Json, PeerId, RoomId, RoomType, SessionId, TrackId, Variant,
+    VideoCodec,
 };
+
+const LISTENER: Client = Client::Listener { audio: true, video: Some(Variant::Medium) };
 
 #[test]
 fn commands_keep_their_form() {
@@ -19,6 +22,7 @@ fn commands_keep_their_form() {
         Order::OpenSession { session: agent() },
         Order::OpenSession { session: camera() },
         Order::OpenSession { session: OpenSession { client: Client::OneOffer, ..browser() } },
+        Order::OpenSession { session: OpenSession { client: LISTENER, ..camera() } },
         Order::CloseSession { session: SessionId::parse("s1").unwrap() },
         Order::Ping,
     ];
@@ -51,6 +55,7 @@ fn name(order: &Order) -> &'static str {
             (Client::Webrtc, Holder::Gateway { .. }) => "open_session of a camera",
             (Client::Agent { .. }, _) => "open_session of an agent",
             (Client::OneOffer, _) => "open_session of one offer",
+            (Client::Listener { .. }, _) => "open_session of a listener",
         },
         Order::CloseSession { .. } => "close_session",
         Order::Ping => "ping",

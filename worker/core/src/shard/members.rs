@@ -52,8 +52,7 @@ impl Shard {
                 key
             }
             Entrance::Agent { output } => {
-                let connection = Connection::Agent { hears: output.is_some() };
-                let session = Session::new(session, room_key, connection, String::new(), now);
+                let session = Session::new(session, room_key, Connection::Agent, String::new(), now);
                 let key = SessionKey(self.sessions.insert(session));
                 self.agent_joined(key, output);
                 key
@@ -71,11 +70,11 @@ impl Shard {
         let Some(session) = self.sessions.get(key.0) else { return };
         let Some(room) = self.rooms.get(session.room.0) else { return };
         let (endpoint, metadata) = (session.peer.clone(), session.metadata.clone());
-        let others = room.others(key);
+        let others = if session.is_hidden() { Vec::new() } else { room.others(key) };
         // Tracks follow in `tracks_added`. Listing them here as well would make clients report
         // each of them twice.
-        let member = |key: &SessionKey| {
-            let session = self.sessions.get(key.0)?;
+        let member = |member: &SessionKey| {
+            let session = self.sessions.get(member.0).filter(|session| *member == key || !session.is_hidden())?;
             let endpoint = Endpoint { metadata: session.metadata.clone(), tracks: BTreeMap::new() };
             Some((session.peer.clone(), endpoint))
         };
@@ -121,7 +120,8 @@ impl Shard {
         for (_, track) in &mut room.tracks {
             track.subscriptions.retain(|s| s.session != key);
         }
-        for other in room.others(key) {
+        let others = if session.is_hidden() { Vec::new() } else { room.others(key) };
+        for other in others {
             self.tell(other, ServerEvent::EndpointRemoved { endpoint: session.peer.clone() });
         }
     }

@@ -1,0 +1,7 @@
+//! A room that is broadcast, with the real shard of a worker, in virtual time.
+
+#![allow(clippy::disallowed_methods, reason = "virtual time starts at some instant")]
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+mod stream;
+mod world;
