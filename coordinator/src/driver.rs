@@ -99,6 +99,7 @@ pub(crate) struct Driver {
     signals: Subscription,
     voices: Subscription,
     holdings: Subscription,
+    readings: Subscription,
     notices: Notices,
     reports: Reports,
     running: JoinSet<Input>,
@@ -121,6 +122,7 @@ impl Driver {
         let signals = effects.bus.subscribe(&subject::holder_signals(&id.clone().into())).await?;
         let voices = effects.bus.subscribe(subject::VOICES).await?;
         let holdings = effects.bus.subscribe(subject::HOLDINGS).await?;
+        let readings = effects.bus.subscribe(subject::INGEST_REPORTS).await?;
         let (sender, mail) = mpsc::channel(MAIL_MAX);
         let driver = Self {
             core: Coordinator::new(id, region),
@@ -132,6 +134,7 @@ impl Driver {
             signals,
             voices,
             holdings,
+            readings,
             notices,
             reports,
             running: JoinSet::new(),
@@ -173,6 +176,9 @@ impl Driver {
                     self.delivered(delivery, "gateway", Input::GatewayAnnounced).await?;
                 }
                 delivery = self.holdings.next() => self.delivered(delivery, "holding", Input::Holds).await?,
+                delivery = self.readings.next() => {
+                    self.delivered(delivery, "ingest", Input::IngestsReported).await?;
+                }
                 Ok(()) = leadership.changed() => {
                     let leads = leads(*leadership.borrow_and_update());
                     self.input(Input::Leads(leads)).await;

@@ -5,7 +5,7 @@
 //! `placing` (a room on its way there), `joining` (a socket or an offer on its way into a room), `signalling`
 //! (an open session), `fleet` and `death` (which workers live), `evacuation` (rooms that have to leave their
 //! worker), `gateways` (which of them live), `jobs` (which gateway does what), `handover` (jobs that need
-//! another gateway), `steering` (what operators want), `sweep` (what the leader tidies up), `edits` (peer records), `requests` and `removal` (the management API).
+//! another gateway), `readings` (what comes through of components), `steering` (what operators want), `sweep` (what the leader tidies up), `edits` (peer records), `requests` and `removal` (the management API).
 //! Two are machines of their own: the [`chronicle`] (what is told to servers, with `notice`) and the
 //! [`outbox`] (webhooks on their way).
 
@@ -32,6 +32,7 @@ mod output;
 pub mod placement;
 mod placing;
 mod purge;
+mod readings;
 mod records;
 mod registry;
 mod removal;
@@ -182,6 +183,7 @@ impl Coordinator {
             Input::Announced(announce) => self.announced(announce, now),
             Input::Holds(holding) => self.held_by(holding, now),
             Input::GatewayAnnounced(announce) => self.gateway_announced(announce, now),
+            Input::IngestsReported(report) => self.records.components.heard(report, now),
             Input::Probed { whom, incarnation, dead } => self.probed(whom, incarnation, dead),
             Input::Leads(leads) => self.lead(leads, now),
             Input::Listed { noun: noun @ (Noun::Workers | Noun::Cordons | Noun::Coordinators), entries, revision } => {

@@ -183,6 +183,8 @@ pub struct GatewayView {
     pub effective_load_permille: u32,
     /// Jobs that the records give to it.
     pub jobs_given: u32,
+    /// What it does, each with its room.
+    pub ingests: Vec<(RoomId, ComponentView)>,
 }
 
 /// A worker as this coordinator sees it.

@@ -74,6 +74,7 @@ impl Coordinator {
             return;
         }
         self.sweep.next = Some(now + SWEEP_EVERY);
+        self.records.components.forget_silent(now);
         let orphans = self.orphans();
         let before = std::mem::take(&mut self.sweep.orphans);
         self.sweep.orphans = orphans.iter().map(|(.., session)| session.clone()).collect();

@@ -19,6 +19,5 @@ mod leg;
 mod uplink;
 
 pub use board::{Board, Change, Task};
-pub use gop::GOP_LONG;
 pub use ingest::{Counts, Ingest, Input, Name, Output, Progress};
 pub use leg::{Home, Packet, Published};
