@@ -406,6 +406,7 @@ mod tests {
             management_token: Arc::new(secret.clone()),
             log: Log::new(),
             reports: Reports::default(),
+            ice_servers: Arc::default(),
             shutdown: CancellationToken::new(),
         };
         let ledger = Ledger::new(Arc::new(MemoryStore::new()), &secret);

@@ -8,6 +8,7 @@ mod config;
 mod driver;
 mod effects;
 mod http;
+mod ice_servers;
 mod leadership;
 mod ledger;
 mod lobby;
@@ -41,6 +42,7 @@ pub use config::{Config, TOKEN_SECRET_BYTES_MIN};
 use crate::driver::Driver;
 use crate::effects::Effects;
 use crate::http::Api;
+use crate::ice_servers::IceServers;
 use crate::leadership::Leadership;
 use crate::ledger::Ledger;
 use crate::lobby::Lobby;
@@ -82,6 +84,8 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Service> {
     let Some(secret) = config.token_secret else {
         bail!(Mistake::new("set VELELLA_TOKEN_SECRET: it signs peer tokens, and all coordinators must share it"));
     };
+    let ice_servers =
+        IceServers::new(config.ice_servers, config.turn_username, config.turn_credential, config.turn_secret)?;
     let (listed, founded) = (deps.readiness.latch("store"), deps.readiness.latch("webhooks"));
     let metrics = Arc::new(Metrics::new(&deps.registry).context("metrics cannot be registered")?);
     let id = config.coordinator_id.unwrap_or_else(random_id);
@@ -109,6 +113,7 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Service> {
         management_token: Arc::new(management_token.clone()),
         log: log.clone(),
         reports,
+        ice_servers: Arc::new(ice_servers),
         shutdown: deps.shutdown.clone(),
     };
     let ledger = Ledger::new(Arc::clone(&deps.store), &secret);

@@ -26,6 +26,7 @@ use velella_model::{RoomType, SessionId, TrackId, WorkerId};
 use velella_ops::Secret;
 
 use crate::driver::{DriverGone, Letter, Mailbox};
+use crate::ice_servers::IceServers;
 use crate::lobby::{Lobby, Seat};
 use crate::metrics::Metrics;
 use crate::notices::log::Log;
@@ -88,6 +89,8 @@ pub(crate) struct Sockets {
     pub(crate) management_token: Arc<Secret>,
     pub(crate) log: Log,
     pub(crate) reports: Reports,
+    /// What clients are told of.
+    pub(crate) ice_servers: Arc<IceServers>,
     pub(crate) shutdown: CancellationToken,
 }
 
@@ -248,7 +251,7 @@ impl Sockets {
     async fn send(&self, socket: &mut WebSocket, sdk_version: &str, outgoing: Option<Outgoing>) -> Result<(), End> {
         let bytes = match outgoing {
             Some(Outgoing::Welcome(room_type)) => codec::encode_welcome(room_type, sdk::verdict(sdk_version)),
-            Some(Outgoing::Event(event)) => codec::encode(event),
+            Some(Outgoing::Event(event)) => codec::encode(event, &self.ice_servers),
             // Said to agents only.
             Some(Outgoing::TrackTaken { .. }) => return Ok(()),
             Some(Outgoing::Close(close)) => return Err(End::Closed(close)),
