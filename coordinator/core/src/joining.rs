@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use velella_model::record::{Connection, PeerKind, PeerRecord, Scopes};
 use velella_model::wire::command::{Client, OpenSession, Order, Refusal, SubscribeMode};
-use velella_model::{Generation, Json, PeerId, RoomId, SessionId};
+use velella_model::{Generation, Json, PeerId, RoomId, RoomType, SessionId};
 
 use crate::close::Close;
 use crate::edits::Change;
@@ -27,11 +27,20 @@ impl Coordinator {
         if !(is_known || loaded && arrival.pass.newcomer) {
             return self.unknown(arrival, Close::PeerNotFound, loaded);
         }
-        if let Some(close) = self.keeps_out(&arrival) {
-            return self.emit(Output::CloseSocket { session: arrival.session, close });
+        if arrival.kind == PeerKind::Streamer && self.is_streamed_to(room, peer) {
+            return self.emit(Output::CloseSocket { session: arrival.session, close: Close::StreamTaken });
         }
         if !is_known {
             return self.add_newcomer(arrival);
+        }
+        self.let_in(arrival, room_type, now);
+    }
+
+    /// Whose record stands.
+    fn let_in(&mut self, arrival: Arrival, room_type: RoomType, now: Instant) {
+        let Arrival { room, peer, .. } = &arrival;
+        if let Some(close) = self.keeps_out(&arrival) {
+            return self.emit(Output::CloseSocket { session: arrival.session, close });
         }
         for older in self.sessions.of_peer(room, peer) {
             self.stats.takeovers += 1;
@@ -80,20 +89,18 @@ impl Coordinator {
                 return self.emit(Output::CloseSocket { session: arrival.session, close: Close::StoreDown });
             }
         }
-        if self.records.room(&arrival.room).is_none() {
+        let Some(room_type) = self.records.room(&arrival.room).map(|record| record.spec.room_type) else {
             let Arrival { session, room, peer, .. } = arrival;
             self.write(WriteStep::PeerForgotten, Fact::Peer(room, peer, None), Expect::Any);
             return self.emit(Output::CloseSocket { session, close: Close::RoomNotFound });
-        }
-        self.arrived(arrival, true, now);
+        };
+        // Another streamer that came meanwhile is left to the claim of the stream, or each would yield to the other.
+        self.let_in(arrival, room_type, now);
     }
 
     /// Why somebody may not come in with this token.
     fn keeps_out(&self, arrival: &Arrival) -> Option<Close> {
         let Arrival { room, peer, kind, pass, .. } = arrival;
-        if *kind == PeerKind::Streamer && self.is_streamed_to(room, peer) {
-            return Some(Close::StreamTaken);
-        }
         let record = self.records.peer(room, peer)?;
         if record.kind != *kind {
             return Some(Close::WrongSocket);
@@ -105,13 +112,6 @@ impl Coordinator {
             return Some(Close::TokenRevoked);
         }
         self.is_full(room, peer).then_some(Close::PeersLimit)
-    }
-
-    /// Whether *another* streamer is connected, or about to be.
-    fn is_streamed_to(&self, room: &RoomId, peer: &PeerId) -> bool {
-        let about_to_be = |member: &PeerId| !self.sessions.of_peer(room, member).is_empty();
-        let mut streamers = self.records.members(room).filter(|(_, record)| record.kind == PeerKind::Streamer);
-        streamers.any(|(id, record)| id != peer && (record.connection.is_some() || about_to_be(id)))
     }
 
     /// Whether as many *other* peers are connected as the room may have.
@@ -137,6 +137,15 @@ impl Coordinator {
 
     /// The store names this session as the peer's connection.
     pub(crate) fn session_claimed(&mut self, session: &SessionId, now: Instant) {
+        let record = self.whose(session).and_then(|(room, peer)| self.records.peer(&room, &peer));
+        if record.is_some_and(|record| record.kind == PeerKind::Streamer) {
+            return self.claim_stream(session, false, now);
+        }
+        self.session_admitted(session, now);
+    }
+
+    /// Nothing in the store speaks against it.
+    pub(crate) fn session_admitted(&mut self, session: &SessionId, now: Instant) {
         if let Some(s) = self.sessions.get_mut(session) {
             s.claimed = true;
             self.try_open(session, now);

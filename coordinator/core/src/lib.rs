@@ -2,8 +2,8 @@
 //!
 //! Inputs say what happened, outputs say what to do; `now` comes with the input. This file holds
 //! the three doors and routes between the machines, one file each: [`placement`] (which worker),
-//! `placing` (a room on its way there), `joining` (a socket or an offer on its way into a room), `signalling`
-//! (an open session), `fleet` and `death` (which workers live), `evacuation` (rooms that have to leave their
+//! `placing` (a room on its way there), `joining` (a socket or an offer on its way into a room), `streaming`
+//! (one at a time), `signalling` (an open session), `fleet` and `death` (which workers live), `evacuation` (rooms that have to leave their
 //! worker), `gateways` (which of them live), `jobs` (which gateway does what), `handover` (jobs that need
 //! another gateway), `readings` (what comes through of components), `steering` (what operators want), `sweep` (what the leader tidies up), `edits` (peer records), `requests` and `removal` (the management API).
 //! Two are machines of their own: the [`chronicle`] (what is told to servers, with `notice`) and the
@@ -44,6 +44,7 @@ mod shelf;
 mod signalling;
 mod stats;
 mod steering;
+mod streaming;
 mod subscriptions;
 mod sweep;
 #[cfg(test)]

@@ -116,7 +116,7 @@ impl Coordinator {
             candidates: decision.candidates,
         };
         self.registry.reserve(&placement.worker, &room, draft.spec.room_type, now);
-        let record = RoomRecord { spec: draft.spec.clone(), placement: placement.clone() };
+        let record = RoomRecord { spec: draft.spec.clone(), placement: placement.clone(), streaming: None };
         let expect = draft.revision.map_or(Expect::Absent, Expect::Revision);
         self.write(WriteStep::PlacementWritten(room.clone()), Fact::Room(room.clone(), Some(record)), expect);
         let Draft { goal, spec, revision, refused_by, unsure, tries } = draft;
@@ -134,8 +134,8 @@ impl Coordinator {
         match outcome {
             WriteOutcome::Done(revision) => {
                 placing.revision = Some(revision);
-                let record = RoomRecord { spec: placing.spec.clone(), placement: placing.placement.clone() };
-                let record = record.read_at(revision.0);
+                let (spec, placement) = (placing.spec.clone(), placing.placement.clone());
+                let record = RoomRecord { spec, placement, streaming: None }.read_at(revision.0);
                 placing.placement.generation = record.placement.generation;
                 let order = Order::AssignRoom { assignment: assignment(room, &record) };
                 let Placement { worker, incarnation, .. } = placing.placement.clone();

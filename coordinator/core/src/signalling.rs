@@ -158,7 +158,7 @@ impl Coordinator {
         }
     }
 
-    fn is_present(&self, id: &SessionId, room: &RoomId, peer: &PeerId) -> bool {
+    pub(crate) fn is_present(&self, id: &SessionId, room: &RoomId, peer: &PeerId) -> bool {
         let connection = self.records.peer(room, peer).and_then(|record| record.connection.as_ref());
         connection.is_some_and(|connection| connection.session == *id)
     }

@@ -79,7 +79,7 @@ pub(crate) fn room_record(at: &str) -> RoomRecord {
         endpoints: Vec::new(),
         candidates: Vec::new(),
     };
-    RoomRecord { spec: RoomSpec::default(), placement }
+    RoomRecord { spec: RoomSpec::default(), placement, streaming: None }
 }
 
 pub(crate) fn peer_record() -> PeerRecord {

@@ -1,6 +1,7 @@
 //! WHIP and WHEP with a plain HTTP client.
 
 use std::net::SocketAddr;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 use velella_model::wire::command::{Client, OpenSession, Order, Rights};
@@ -170,6 +171,39 @@ async fn one_streams_at_a_time_and_comes_back_with_its_token() {
     while post(cluster.addr, WHIP, Some(&other), &offer("")).await.status == 409 {
         tokio::task::yield_now().await;
     }
+}
+
+#[tokio::test]
+async fn of_two_that_come_to_two_coordinators_in_the_same_moment_one_is_let_in() {
+    let cluster = Cluster::start().await;
+    let replica = cluster.replica().await;
+    for _ in 0..20 {
+        let room = cluster.livestream(false).await;
+        let (one, two) = (cluster.token(&room, "streamer").await, cluster.token(&room, "streamer").await);
+        let (here, there, body) = (cluster.addr, replica.addr, offer(""));
+        let (one, two) = tokio::join!(post(here, WHIP, Some(&one), &body), post(there, WHIP, Some(&two), &body));
+        let mut verdicts = [one.verdict(), two.verdict()];
+        verdicts.sort_unstable();
+        assert_eq!(verdicts, [(201, ""), (409, "stream_taken")], "{} {}", one.text, two.text);
+    }
+}
+
+#[tokio::test]
+async fn ice_servers_are_told_with_a_login_of_ones_own() {
+    let servers = "stun:stun.example.com,turn:turn.example.com:3478?transport=tcp";
+    let cluster = Cluster::start_with(&["--ice-servers", servers, "--turn-secret", "north"]).await;
+    let _worker = cluster.worker("w1", 1).await;
+    let room = cluster.livestream(true).await;
+    let answer = post(cluster.addr, &format!("{WHEP}/{room}"), None, &offer("")).await;
+    let links: Vec<_> = answer.headers.get_all("link").iter().map(|link| link.to_str().unwrap()).collect();
+    let [stun, turn] = &links[..] else { panic!("{links:?}") };
+    assert_eq!(*stun, "<stun:stun.example.com>; rel=\"ice-server\"");
+    let login =
+        turn.strip_prefix("<turn:turn.example.com:3478?transport=tcp>; rel=\"ice-server\"; username=\"").unwrap();
+    let (ends, rest) = login.split_once(':').unwrap();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    assert!(ends.parse::<u64>().unwrap() > now + 3600);
+    assert!(rest.contains("; credential=\"") && rest.ends_with("; credential-type=\"password\""), "{turn}");
 }
 
 #[tokio::test]

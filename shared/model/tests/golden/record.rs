@@ -28,7 +28,7 @@ fn rooms_keep_their_form() {
             Candidate { worker: worker("w2"), verdict: Verdict::Excluded { reason: "draining".into() } },
         ],
     };
-    let plain = RoomRecord { spec: RoomSpec::default(), placement: placement.clone() };
+    let plain = RoomRecord { spec: RoomSpec::default(), placement: placement.clone(), streaming: None };
     let spec = RoomSpec {
         peers_max: Some(25),
         room_type: RoomType::Livestream,
@@ -40,7 +40,9 @@ fn rooms_keep_their_form() {
         peerless_purge_s: Some(60),
         peer_purge_s: Some(30),
     };
-    crate::holds("room_record", &[("plain", plain), ("with everything", RoomRecord { spec, placement })]);
+    let full = RoomRecord { spec, placement, streaming: None };
+    let streamed = RoomRecord { streaming: Some(SessionId::parse("s1").unwrap()), ..full.clone() };
+    crate::holds("room_record", &[("plain", plain), ("with everything", full), ("streamed into", streamed)]);
 }
 
 #[test]
