@@ -25,7 +25,8 @@ use velella_store::tenure::Standing;
 use crate::effects::Effects;
 use crate::notices::Notices;
 use crate::notices::report::{self, Reports};
-use crate::socket::Outgoing;
+use crate::resources::Adoption;
+use crate::socket::{OUTBOX_MAX, Outgoing};
 use crate::watch::{self, Step};
 
 /// Letters of sockets and requests that wait for the driver; senders wait when it is full.
@@ -106,6 +107,7 @@ pub(crate) struct Driver {
     waiting: VecDeque<Output>,
     sockets: BTreeMap<SessionId, mpsc::Sender<Outgoing>>,
     asking: BTreeMap<Ticket, oneshot::Sender<Reply>>,
+    adoptions: mpsc::Sender<Adoption>,
     next_ticket: u64,
 }
 
@@ -115,6 +117,7 @@ impl Driver {
         id: CoordinatorId,
         region: String,
         effects: Effects,
+        adoptions: mpsc::Sender<Adoption>,
         (notices, reports): (Notices, Reports),
     ) -> anyhow::Result<(Self, Mailbox)> {
         let announcements = effects.bus.subscribe(subject::ANNOUNCEMENTS).await?;
@@ -141,6 +144,7 @@ impl Driver {
             waiting: VecDeque::new(),
             sockets: BTreeMap::new(),
             asking: BTreeMap::new(),
+            adoptions,
             next_ticket: 0,
         };
         Ok((driver, Mailbox(sender)))
@@ -323,6 +327,8 @@ impl Driver {
             Output::Welcome { session, room_type } => self.tell(session, Outgoing::Welcome(room_type)),
             Output::ToSocket { session, event } => self.tell(session, Outgoing::Event(event)),
             Output::TrackTaken { session, track, worker } => self.tell(session, Outgoing::TrackTaken { track, worker }),
+            Output::Adopt { session } => self.adopt(session).await,
+            Output::Adopted { session, offer } => self.tell(session, Outgoing::Adopted { offer }),
             Output::CloseSocket { session, close } => {
                 self.close(&session, close);
                 None
@@ -358,9 +364,19 @@ impl Driver {
             | Output::Welcome { .. }
             | Output::ToSocket { .. }
             | Output::TrackTaken { .. }
+            | Output::Adopt { .. }
+            | Output::Adopted { .. }
             | Output::CloseSocket { .. }
             | Output::Reply { .. } => {}
         }
+    }
+
+    /// Nobody takes it when this process is going down.
+    async fn adopt(&mut self, session: SessionId) -> Option<Input> {
+        let (outbox, outgoing) = mpsc::channel(OUTBOX_MAX);
+        self.sockets.insert(session.clone(), outbox);
+        let adoption = Adoption { session: session.clone(), outgoing };
+        self.adoptions.send(adoption).await.is_err().then_some(Input::SocketClosed { session })
     }
 
     /// A socket whose queue is full reads too slowly: dropping its queue closes it.

@@ -121,6 +121,10 @@ impl Api {
         self.0.resources.clone()
     }
 
+    pub(crate) fn sockets(&self) -> Sockets {
+        self.0.sockets.clone()
+    }
+
     pub(crate) fn bus(&self) -> Arc<dyn Bus> {
         Arc::clone(&self.0.sockets.bus)
     }

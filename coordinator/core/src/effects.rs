@@ -223,6 +223,8 @@ impl Coordinator {
         for change in changes {
             if let Change::Connect { session, .. } = &change {
                 self.session_claimed(session, now);
+            } else if let Change::Adopt { session, .. } = &change {
+                self.adoption_written(session, now);
             } else if let Change::Kick { ticket, .. } = change {
                 self.remove_peer(room.clone(), peer.clone(), Some(ticket));
             } else if let Change::Asked { ticket, .. } = change {
@@ -237,6 +239,8 @@ impl Coordinator {
         for change in changes {
             if let Change::Kick { ticket, .. } | Change::Asked { ticket, .. } = change {
                 self.emit(Output::Reply { ticket, reply: Reply::Denied(denial.clone()) });
+            } else if let Change::Adopt { session, .. } = change {
+                self.abandon(&session);
             }
         }
     }

@@ -298,6 +298,13 @@ pub enum Request {
         /// Which.
         peer: PeerId,
     },
+    /// Speak for the session of a peer that came with an offer to another coordinator, which is gone.
+    AdoptPeer {
+        /// Where.
+        room: RoomId,
+        /// Whose.
+        peer: PeerId,
+    },
     /// Change the record of a peer.
     EditPeer {
         /// Where.

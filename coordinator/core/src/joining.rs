@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use velella_model::record::{Connection, PeerKind, PeerRecord, Scopes};
 use velella_model::wire::command::{Client, OpenSession, Order, Refusal, SubscribeMode};
+use velella_model::wire::signal::CloseReason;
 use velella_model::{Generation, Json, PeerId, RoomId, RoomType, SessionId};
 
 use crate::close::Close;
@@ -49,7 +50,8 @@ impl Coordinator {
         let Arrival { session, room, peer, kind, door, .. } = arrival.clone();
         self.sessions.arrive(arrival);
         self.emit(Output::Welcome { session: session.clone(), room_type });
-        let connect = Change::Connect { coordinator: self.id.clone(), session: session.clone() };
+        let (coordinator, offered) = (self.id.clone(), door == Door::Offer);
+        let connect = Change::Connect { coordinator, session: session.clone(), offered };
         self.edit(&room, &peer, connect, now);
         if kind == PeerKind::Agent || door == Door::Offer {
             // Their protocols have no word for it: they join by coming.
@@ -68,7 +70,8 @@ impl Coordinator {
     /// Its record is written with its connection: it is there as long as that is.
     fn add_newcomer(&mut self, arrival: Arrival) {
         let Arrival { session, room, peer, kind, pass, .. } = arrival.clone();
-        let connection = Connection { coordinator: self.id.clone(), session, joined: false };
+        let offered = arrival.door == Door::Offer;
+        let connection = Connection { coordinator: self.id.clone(), session, joined: false, offered };
         let record = PeerRecord {
             connection: Some(connection),
             scopes: Scopes { rights: pass.rights, admin: false },
@@ -155,7 +158,7 @@ impl Coordinator {
     /// Asks the room's worker to open the session, if everything for it is there.
     pub(crate) fn try_open(&mut self, id: &SessionId, now: Instant) {
         let Some(session) = self.sessions.get_mut(id).filter(|session| session.claimed) else { return };
-        let (room, peer) = (session.room.clone(), session.peer.clone());
+        let (room, peer, adopted) = (session.room.clone(), session.peer.clone(), session.adopted);
         let Some(opening) = session.opening().filter(|opening| opening.asked.is_none()) else { return };
         if self.placings.contains_key(&room) {
             return;
@@ -167,17 +170,22 @@ impl Coordinator {
         if self.registry.is_over(&record.placement)
             || self.fleet.life(&record.placement, &self.registry, now) == Life::Dead
         {
+            if adopted {
+                return self.close(id, Close::WorkerRestarted, now);
+            }
             return self.move_room(&room, None, now);
         }
         opening.retry_at = None;
         let site = Site::of(&record.placement);
         opening.asked = Some(site.clone());
         let metadata = envelope(&opening.metadata, peer_record);
-        session.told = Some(Told {
+        let told = Told {
             server_metadata: peer_record.server_metadata.clone(),
             subscriptions: peer_record.subscriptions.clone(),
-        });
-        let order = Order::OpenSession {
+        };
+        // What its worker was told before is not known here.
+        session.told = Some(if adopted { Told::nothing() } else { told });
+        let open = || Order::OpenSession {
             session: OpenSession {
                 assignment: assignment(&room, record),
                 session: id.clone(),
@@ -190,6 +198,8 @@ impl Coordinator {
                 peer,
             },
         };
+        let adopt = || Order::AdoptSession { session: id.clone(), holder: self.id.clone().into() };
+        let order = if adopted { adopt() } else { open() };
         let step = CommandStep::SessionOpened(id.clone(), site.clone());
         self.command(step, site.worker, site.incarnation, order);
     }
@@ -210,7 +220,12 @@ impl Coordinator {
             return;
         };
         let room = session.room.clone();
+        let is_over =
+            session.adopted && matches!(outcome, CommandOutcome::Refused(refusal) if refusal != Refusal::Full);
         let Some(opening) = session.opening() else { return };
+        if is_over {
+            return self.close(id, Close::SessionEnded(CloseReason::Asked), now);
+        }
         match outcome {
             CommandOutcome::Done => return self.session_is_open(id),
             CommandOutcome::NoResponders => {
@@ -230,7 +245,7 @@ impl Coordinator {
                 opening.retry_at = Some(now + OPEN_RETRY);
                 self.load(room.clone(), Parked::Refused(room.clone(), site.generation));
             }
-            CommandOutcome::Refused(Refusal::Full | Refusal::Malformed | Refusal::Fenced)
+            CommandOutcome::Refused(Refusal::Full | Refusal::Malformed | Refusal::Fenced | Refusal::NoSession)
             | CommandOutcome::TimedOut => {
                 opening.asked = None;
                 opening.retry_at = Some(now + OPEN_RETRY);

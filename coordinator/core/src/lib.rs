@@ -3,7 +3,7 @@
 //! Inputs say what happened, outputs say what to do; `now` comes with the input. This file holds
 //! the three doors and routes between the machines, one file each: [`placement`] (which worker),
 //! `placing` (a room on its way there), `joining` (a socket or an offer on its way into a room), `streaming`
-//! (one at a time), `signalling` (an open session), `fleet` and `death` (which workers live), `evacuation` (rooms that have to leave their
+//! (one at a time), `signalling` (an open session), `adoption` (one that another coordinator held), `fleet` and `death` (which workers live), `evacuation` (rooms that have to leave their
 //! worker), `gateways` (which of them live), `jobs` (which gateway does what), `handover` (jobs that need
 //! another gateway), `readings` (what comes through of components), `steering` (what operators want), `sweep` (what the leader tidies up), `edits` (peer records), `requests` and `removal` (the management API).
 //! Two are machines of their own: the [`chronicle`] (what is told to servers, with `notice`) and the
@@ -11,6 +11,7 @@
 
 #![warn(missing_docs)]
 
+mod adoption;
 pub mod chronicle;
 mod close;
 mod component_requests;
@@ -399,10 +400,12 @@ impl Coordinator {
                 self.tell_worker_of(&session, now);
             }
         }
-        let Some(Connection { session: present, .. }) = present else { return };
+        let Some(Connection { session: present, coordinator, .. }) = present else { return };
         for session in self.sessions.of_peer(room, peer) {
             let claimed = self.sessions.get(&session).is_some_and(|session| session.claimed);
-            if claimed && session != present {
+            if claimed && session == present && coordinator != self.id {
+                self.abandon(&session);
+            } else if claimed && session != present {
                 self.stats.takeovers += 1;
                 self.close(&session, Close::TakenOver, now);
             }

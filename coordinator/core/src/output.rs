@@ -84,6 +84,18 @@ pub enum Output {
         /// Whom.
         worker: WorkerId,
     },
+    /// Hold a session that came with an offer to another coordinator; what is told to it follows.
+    Adopt {
+        /// Which.
+        session: SessionId,
+    },
+    /// Its worker tells us of it from now on.
+    Adopted {
+        /// Which.
+        session: SessionId,
+        /// What its client offered last.
+        offer: String,
+    },
     /// Close a socket; the session is already forgotten here.
     CloseSocket {
         /// Which.

@@ -15,10 +15,11 @@ use serde::Deserialize;
 use utoipa::IntoResponses;
 use uuid::Uuid;
 use velella_bus::BusError;
+use velella_coordinator_core::{Reply, Request};
 use velella_model::record::PeerKind;
 use velella_model::wire::resource::{Deed, Errand, ErrandReply};
 use velella_model::wire::{decode, encode};
-use velella_model::{PeerId, RoomId, subject};
+use velella_model::{CoordinatorId, PeerId, RoomId, SessionId, subject};
 
 use crate::http::Api;
 use crate::http::auth::bearer;
@@ -258,13 +259,13 @@ impl Api {
         let opened = self.0.resources.open(&self.0.sockets, kind, grant, sdp::one_way(&offer, way)).await;
         let Opened { session, holder, answer, etag } =
             opened.map_err(|refused: Refused| Failure::refused(&refused, &room))?;
-        let handle = self.0.sockets.tokens.sign_handle(&Handle { session, holder });
+        let ice_servers = self.0.sockets.ice_servers.of_client(peer.as_str(), SystemTime::now());
+        let links = AppendHeaders(ice_servers.into_iter().map(|server| (header::LINK, server.link())));
+        let handle = self.0.sockets.tokens.sign_handle(&Handle { session, holder, room, peer });
         let handle = handle.map_err(|error| {
             tracing::error!(%error, "the address of a resource cannot be signed");
             Failure::INTERNAL
         })?;
-        let ice_servers = self.0.sockets.ice_servers.of_client(peer.as_str(), SystemTime::now());
-        let links = AppendHeaders(ice_servers.into_iter().map(|server| (header::LINK, server.link())));
         let headers = [
             (header::CONTENT_TYPE, SDP.to_owned()),
             (header::LOCATION, format!("{BASE}/resource/{handle}")),
@@ -278,19 +279,48 @@ impl Api {
         self.0.sockets.tokens.check_handle(&path.resource).ok_or(Failure::RESOURCE_NOT_FOUND)
     }
 
-    /// Asks the holder of a resource, this process or another. One that is gone holds nothing.
+    /// Asks whoever holds a resource: this process or another, or this one from now on if that is gone.
     async fn errand(&self, handle: Handle, deed: Deed) -> Result<ErrandReply, Failure> {
-        let Handle { session, holder } = handle;
-        let errand = encode(&Errand { session, deed });
-        let subject = subject::coordinator_resources(&holder);
+        let Handle { session, holder, room, peer } = handle;
+        let errand = encode(&Errand { session: session.clone(), deed });
+        if let Some(reply) = self.ask_holder(&holder, errand.clone()).await? {
+            return Ok(reply);
+        }
+        // Whoever held it when it was opened is gone, or another speaks for it by now, or it has ended.
+        let Some(present) = self.holder_of(&session, (&room, &peer)).await? else { return Ok(ErrandReply::Gone) };
+        if present != holder
+            && let Some(reply) = self.ask_holder(&present, errand.clone()).await?
+        {
+            return Ok(reply);
+        }
+        self.0.sockets.mailbox.ask(Request::AdoptPeer { room, peer }).await?;
+        let reply = self.ask_holder(self.0.resources.holder(), errand).await?;
+        Ok(reply.unwrap_or(ErrandReply::Gone))
+    }
+
+    /// Who speaks for a session by the record of its peer; `None` when it has ended.
+    async fn holder_of(
+        &self,
+        session: &SessionId,
+        (room, peer): (&RoomId, &PeerId),
+    ) -> Result<Option<CoordinatorId>, Failure> {
+        let show = Request::ShowPeer { room: room.clone(), peer: peer.clone() };
+        let Reply::Peer(_, record) = self.0.sockets.mailbox.ask(show).await? else { return Ok(None) };
+        let present = record.connection.filter(|connection| connection.session == *session);
+        Ok(present.map(|connection| connection.coordinator))
+    }
+
+    /// `None` when nobody is there, or it is not there.
+    async fn ask_holder(&self, holder: &CoordinatorId, errand: Vec<u8>) -> Result<Option<ErrandReply>, Failure> {
+        let subject = subject::coordinator_resources(holder);
         let answer = self.0.sockets.bus.request(&subject, errand.into(), ERRAND_PATIENCE).await;
         match answer.map(|bytes| decode::<ErrandReply>(&bytes)) {
-            Ok(Ok(reply)) => Ok(reply),
+            Ok(Ok(ErrandReply::Gone)) | Err(BusError::NoResponders { .. }) => Ok(None),
+            Ok(Ok(reply)) => Ok(Some(reply)),
             Ok(Err(error)) => {
                 tracing::warn!(%error, "the answer to an errand cannot be read");
                 Err(Failure::INTERNAL)
             }
-            Err(BusError::NoResponders { .. }) => Ok(ErrandReply::Gone),
             Err(BusError::TimedOut { .. }) => Err(Failure::HOLDER_SILENT),
             Err(BusError::TooLarge { .. }) => Err(Failure::too_large()),
             Err(BusError::Down(_)) => Err(Failure::BUS_DOWN),

@@ -230,6 +230,9 @@ pub struct Connection {
     /// It said `connect`, so its metadata is known.
     #[serde(default)]
     pub joined: bool,
+    /// It came with an offer: its client needs no coordinator to go on, so it outlives this one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub offered: bool,
 }
 
 /// A published track.

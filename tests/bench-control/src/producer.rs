@@ -43,7 +43,7 @@ impl Producer {
         let (coordinator, session) = (Id::parse("elsewhere")?, Id::parse("session")?);
         // It lives: the peers of a dead one would be disconnected.
         store.put(&key::coordinator(&coordinator), encode(&CoordinatorRecord {}).into(), Expect::Any, None).await?;
-        record.connection = Some(Connection { coordinator, session, joined: true });
+        record.connection = Some(Connection { coordinator, session, joined: true, offered: false });
         let mut producer = Self { store, room, peer, record };
         producer.change(0).await?;
         tokio::time::sleep(SETTLE).await;

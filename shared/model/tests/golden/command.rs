@@ -20,6 +20,10 @@ fn commands_keep_their_form() {
         Order::OpenSession { session: camera() },
         Order::OpenSession { session: OpenSession { client: Client::OneOffer, ..browser() } },
         Order::CloseSession { session: SessionId::parse("s1").unwrap() },
+        Order::AdoptSession {
+            session: SessionId::parse("s1").unwrap(),
+            holder: CoordinatorId::parse("c2").unwrap().into(),
+        },
         Order::Ping,
     ];
     let examples = orders.map(|order| (name(&order), Command { incarnation: Incarnation(1), order }));
@@ -34,6 +38,7 @@ fn answers_keep_their_form() {
         Refusal::Draining,
         Refusal::Fenced,
         Refusal::Full,
+        Refusal::NoSession,
         Refusal::Malformed,
     ];
     let refused = reasons.map(|reason| (reason_name(reason), CommandReply::Refused { reason }));
@@ -53,6 +58,7 @@ fn name(order: &Order) -> &'static str {
             (Client::OneOffer, _) => "open_session of one offer",
         },
         Order::CloseSession { .. } => "close_session",
+        Order::AdoptSession { .. } => "adopt_session",
         Order::Ping => "ping",
     }
 }
@@ -65,6 +71,7 @@ fn reason_name(reason: Refusal) -> &'static str {
         Refusal::Draining => "refused: draining",
         Refusal::Fenced => "refused: fenced",
         Refusal::Full => "refused: full",
+        Refusal::NoSession => "refused: no session",
         Refusal::Malformed => "refused: malformed",
     }
 }

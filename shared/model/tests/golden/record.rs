@@ -50,7 +50,9 @@ fn peers_keep_their_form() {
     let kinds = [PeerKind::Webrtc, PeerKind::Agent, PeerKind::Streamer, PeerKind::Viewer];
     let new = kinds.map(|kind| (name(kind), PeerRecord::new(kind, Json::null(), SubscribeMode::Auto)));
     let passing = PeerRecord { passing: true, ..PeerRecord::new(PeerKind::Viewer, Json::null(), SubscribeMode::Auto) };
-    let more = [("with everything", with_everything()), ("passing viewer", passing)];
+    let mut offered = with_everything();
+    offered.connection.iter_mut().for_each(|connection| connection.offered = true);
+    let more = [("with everything", with_everything()), ("passing viewer", passing), ("with an offer", offered)];
     let examples: Vec<_> = new.into_iter().chain(more).collect();
     crate::holds("peer_record", &examples);
 }
@@ -99,6 +101,7 @@ fn with_everything() -> PeerRecord {
             coordinator: CoordinatorId::parse("c1").unwrap(),
             session: SessionId::parse("s1").unwrap(),
             joined: true,
+            offered: false,
         }),
         tracks: BTreeMap::from([(
             TrackId::parse("p1:t1").unwrap(),
