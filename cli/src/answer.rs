@@ -56,6 +56,35 @@ pub(crate) struct Gateway {
     pub(crate) capacity_permille: u64,
     pub(crate) effective_load_permille: u64,
     pub(crate) jobs: u64,
+    pub(crate) ingests: Vec<Ingest>,
+}
+
+/// What a gateway does.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct Ingest {
+    pub(crate) room: String,
+    pub(crate) component: String,
+    pub(crate) r#type: String,
+    pub(crate) state: String,
+    pub(crate) flow: Option<Flow>,
+    pub(crate) warnings: Vec<String>,
+    pub(crate) last_trouble: Option<Trouble>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct Flow {
+    pub(crate) bitrate: u64,
+    pub(crate) frame_rate: f64,
+    pub(crate) key_frame_interval: Option<f64>,
+    pub(crate) packets_lost: u64,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Trouble {
+    pub(crate) code: String,
 }
 
 /// A page of `GET /cluster/rooms`.

@@ -1,8 +1,8 @@
-//! `velella gateways`.
+//! `velella gateways`: all of them, or one with what it does.
 
 use serde_json::value::RawValue;
 
-use crate::answer::Gateway;
+use crate::answer::{Flow, Gateway, Ingest};
 use crate::coordinator::Coordinator;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -19,6 +19,19 @@ const COLUMNS: [Column; 8] = [
     Column::Text("VERSION"),
 ];
 
+const INGEST_COLUMNS: [Column; 10] = [
+    Column::Text("ROOM"),
+    Column::Text("COMPONENT"),
+    Column::Text("KIND"),
+    Column::Text("STATE"),
+    Column::Number("KBIT/S"),
+    Column::Number("PICTURES/S"),
+    Column::Number("KEY FRAMES S"),
+    Column::Number("LOST"),
+    Column::Text("WARNINGS"),
+    Column::Text("LAST TROUBLE"),
+];
+
 /// Lists all, or the one that is named.
 pub(crate) fn show(coordinator: &Coordinator, output: Output, only: Option<&str>) -> Result<(), Failure> {
     let gateways = coordinator.gateways()?;
@@ -29,7 +42,11 @@ pub(crate) fn show(coordinator: &Coordinator, output: Output, only: Option<&str>
         });
     };
     let (raw, gateway) = find(coordinator, gateways, id)?;
-    output.show(raw.get(), || Ok(table(&[gateway])))
+    output.show(raw.get(), || {
+        let ingests = gateway.ingests.iter().map(ingest_row).collect::<Vec<_>>();
+        let ingests = if ingests.is_empty() { String::new() } else { table::render(INGEST_COLUMNS, &ingests) };
+        Ok([table(&[gateway]), ingests].join("\n"))
+    })
 }
 
 fn find(coordinator: &Coordinator, all: Vec<Box<RawValue>>, id: &str) -> Result<(Box<RawValue>, Gateway), Failure> {
@@ -61,6 +78,22 @@ fn row(gateway: &Gateway) -> [String; 8] {
     ]
 }
 
+fn ingest_row(ingest: &Ingest) -> [String; 10] {
+    let of = |show: fn(&Flow) -> String| ingest.flow.as_ref().map(show).unwrap_or_default();
+    [
+        ingest.room.clone(),
+        ingest.component.clone(),
+        ingest.r#type.clone(),
+        ingest.state.clone(),
+        of(|flow| (flow.bitrate / 1_000).to_string()),
+        of(|flow| format!("{:.1}", flow.frame_rate)),
+        of(|flow| flow.key_frame_interval.map(|seconds| format!("{seconds:.1}")).unwrap_or_default()),
+        of(|flow| flow.packets_lost.to_string()),
+        ingest.warnings.join(","),
+        ingest.last_trouble.as_ref().map(|trouble| trouble.code.clone()).unwrap_or_default(),
+    ]
+}
+
 /// Of what it can carry.
 fn share(gateway: &Gateway) -> String {
     tenths(gateway.effective_load_permille * 1000 / gateway.capacity_permille.max(1))
@@ -86,6 +119,18 @@ mod tests {
             "listens":{"rtmp":"rtmp://g/live"},"of_tomorrow":[]}"#;
         let cells = row(&serde_json::from_str(text).unwrap());
         assert_eq!(cells, ["g", "ready", "eu", "12.5", "7", "file,rtsp", "rtmp://g/live", "1"]);
+    }
+
+    #[test]
+    fn a_row_tells_how_an_ingest_goes() {
+        let text = r#"{"room":"r","component":"c","type":"rtsp","state":"live","warnings":["key_frames_far_apart"],
+            "flow":{"bitrate":4000000,"frameRate":29.97,"keyFrameInterval":5.0,"packetsLost":3},
+            "lastTrouble":{"code":"unreachable","sentence":"It is.","atMs":1}}"#;
+        let cells = ingest_row(&serde_json::from_str(text).unwrap());
+        assert_eq!(cells[..4], ["r", "c", "rtsp", "live"]);
+        assert_eq!(cells[4..], ["4000", "30.0", "5.0", "3", "key_frames_far_apart", "unreachable"]);
+        let silent = ingest_row(&serde_json::from_str(r#"{"room":"r","component":"c","flow":null}"#).unwrap());
+        assert_eq!(silent[4..], [""; 6]);
     }
 
     #[test]

@@ -7,6 +7,8 @@ use velella_model::CoordinatorId;
 use velella_ops::config::duration;
 use velella_ops::{EmptySecret, Secret};
 
+use crate::ice_servers;
+
 /// Where HTTP is served by default: reachable from this machine only.
 const LISTEN_DEFAULT: &str = "127.0.0.1:5002";
 
@@ -66,6 +68,24 @@ pub struct Config {
     #[arg(long, env = "VELELLA_WEBHOOK_SECRET", hide_env_values = true)]
     pub webhook_secret: Option<Secret>,
 
+    /// STUN and TURN servers that clients are told of, with commas (for example
+    /// `stun:stun.example.com,turn:turn.example.com?transport=tcp`)
+    #[arg(long, env = "VELELLA_ICE_SERVERS", value_delimiter = ',', value_parser = ice_servers::url)]
+    pub ice_servers: Vec<String>,
+
+    /// User name at the TURN servers, the same for all clients; with --turn-credential
+    #[arg(long, env = "VELELLA_TURN_USERNAME", value_parser = ice_servers::printable)]
+    pub turn_username: Option<String>,
+
+    /// Credential at the TURN servers, the same for all clients
+    #[arg(long, env = "VELELLA_TURN_CREDENTIAL", hide_env_values = true, value_parser = turn_credential)]
+    pub turn_credential: Option<Secret>,
+
+    /// Secret that is shared with the TURN servers, by which each client gets a login of its own for 12 hours (coturn:
+    /// use-auth-secret); instead of --turn-username
+    #[arg(long, env = "VELELLA_TURN_SECRET", hide_env_values = true)]
+    pub turn_secret: Option<Secret>,
+
     /// Let anybody open demo rooms through the page, without a token
     #[arg(long, env = "VELELLA_DEMO")]
     pub demo: bool,
@@ -85,6 +105,10 @@ fn token_secret(text: &str) -> Result<Secret, String> {
         return Err(format!("it needs at least {TOKEN_SECRET_BYTES_MIN} bytes"));
     }
     text.parse().map_err(|error: EmptySecret| error.to_string())
+}
+
+fn turn_credential(text: &str) -> Result<Secret, String> {
+    ice_servers::printable(text)?.parse().map_err(|error: EmptySecret| error.to_string())
 }
 
 /// Of the page that a client is sent to: a scheme and a host, so that paths can follow.

@@ -25,7 +25,8 @@ use velella_store::tenure::Standing;
 use crate::effects::Effects;
 use crate::notices::Notices;
 use crate::notices::report::{self, Reports};
-use crate::socket::Outgoing;
+use crate::resources::Adoption;
+use crate::socket::{OUTBOX_MAX, Outgoing};
 use crate::watch::{self, Step};
 
 /// Letters of sockets and requests that wait for the driver; senders wait when it is full.
@@ -99,12 +100,14 @@ pub(crate) struct Driver {
     signals: Subscription,
     voices: Subscription,
     holdings: Subscription,
+    readings: Subscription,
     notices: Notices,
     reports: Reports,
     running: JoinSet<Input>,
     waiting: VecDeque<Output>,
     sockets: BTreeMap<SessionId, mpsc::Sender<Outgoing>>,
     asking: BTreeMap<Ticket, oneshot::Sender<Reply>>,
+    adoptions: mpsc::Sender<Adoption>,
     next_ticket: u64,
 }
 
@@ -114,6 +117,7 @@ impl Driver {
         id: CoordinatorId,
         region: String,
         effects: Effects,
+        adoptions: mpsc::Sender<Adoption>,
         (notices, reports): (Notices, Reports),
     ) -> anyhow::Result<(Self, Mailbox)> {
         let announcements = effects.bus.subscribe(subject::ANNOUNCEMENTS).await?;
@@ -121,6 +125,7 @@ impl Driver {
         let signals = effects.bus.subscribe(&subject::holder_signals(&id.clone().into())).await?;
         let voices = effects.bus.subscribe(subject::VOICES).await?;
         let holdings = effects.bus.subscribe(subject::HOLDINGS).await?;
+        let readings = effects.bus.subscribe(subject::INGEST_REPORTS).await?;
         let (sender, mail) = mpsc::channel(MAIL_MAX);
         let driver = Self {
             core: Coordinator::new(id, region),
@@ -132,12 +137,14 @@ impl Driver {
             signals,
             voices,
             holdings,
+            readings,
             notices,
             reports,
             running: JoinSet::new(),
             waiting: VecDeque::new(),
             sockets: BTreeMap::new(),
             asking: BTreeMap::new(),
+            adoptions,
             next_ticket: 0,
         };
         Ok((driver, Mailbox(sender)))
@@ -173,6 +180,9 @@ impl Driver {
                     self.delivered(delivery, "gateway", Input::GatewayAnnounced).await?;
                 }
                 delivery = self.holdings.next() => self.delivered(delivery, "holding", Input::Holds).await?,
+                delivery = self.readings.next() => {
+                    self.delivered(delivery, "ingest", Input::IngestsReported).await?;
+                }
                 Ok(()) = leadership.changed() => {
                     let leads = leads(*leadership.borrow_and_update());
                     self.input(Input::Leads(leads)).await;
@@ -317,6 +327,8 @@ impl Driver {
             Output::Welcome { session, room_type } => self.tell(session, Outgoing::Welcome(room_type)),
             Output::ToSocket { session, event } => self.tell(session, Outgoing::Event(event)),
             Output::TrackTaken { session, track, worker } => self.tell(session, Outgoing::TrackTaken { track, worker }),
+            Output::Adopt { session } => self.adopt(session).await,
+            Output::Adopted { session, offer } => self.tell(session, Outgoing::Adopted { offer }),
             Output::CloseSocket { session, close } => {
                 self.close(&session, close);
                 None
@@ -352,9 +364,19 @@ impl Driver {
             | Output::Welcome { .. }
             | Output::ToSocket { .. }
             | Output::TrackTaken { .. }
+            | Output::Adopt { .. }
+            | Output::Adopted { .. }
             | Output::CloseSocket { .. }
             | Output::Reply { .. } => {}
         }
+    }
+
+    /// Nobody takes it when this process is going down.
+    async fn adopt(&mut self, session: SessionId) -> Option<Input> {
+        let (outbox, outgoing) = mpsc::channel(OUTBOX_MAX);
+        self.sockets.insert(session.clone(), outbox);
+        let adoption = Adoption { session: session.clone(), outgoing };
+        self.adoptions.send(adoption).await.is_err().then_some(Input::SocketClosed { session })
     }
 
     /// A socket whose queue is full reads too slowly: dropping its queue closes it.

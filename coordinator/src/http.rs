@@ -121,6 +121,10 @@ impl Api {
         self.0.resources.clone()
     }
 
+    pub(crate) fn sockets(&self) -> Sockets {
+        self.0.sockets.clone()
+    }
+
     pub(crate) fn bus(&self) -> Arc<dyn Bus> {
         Arc::clone(&self.0.sockets.bus)
     }
@@ -406,6 +410,7 @@ mod tests {
             management_token: Arc::new(secret.clone()),
             log: Log::new(),
             reports: Reports::default(),
+            ice_servers: Arc::default(),
             shutdown: CancellationToken::new(),
         };
         let ledger = Ledger::new(Arc::new(MemoryStore::new()), &secret);

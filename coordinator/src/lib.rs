@@ -8,6 +8,7 @@ mod config;
 mod driver;
 mod effects;
 mod http;
+mod ice_servers;
 mod leadership;
 mod ledger;
 mod lobby;
@@ -26,6 +27,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use velella_bus::Subscription;
@@ -41,6 +43,7 @@ pub use config::{Config, TOKEN_SECRET_BYTES_MIN};
 use crate::driver::Driver;
 use crate::effects::Effects;
 use crate::http::Api;
+use crate::ice_servers::IceServers;
 use crate::leadership::Leadership;
 use crate::ledger::Ledger;
 use crate::lobby::Lobby;
@@ -49,7 +52,7 @@ use crate::notices::Notices;
 use crate::notices::log::Log;
 use crate::notices::post::Post;
 use crate::notices::report::Reports;
-use crate::resources::Resources;
+use crate::resources::{ADOPTIONS_MAX, Adoption, Resources};
 use crate::socket::Sockets;
 use crate::sounds::Sounds;
 use crate::tokens::Tokens;
@@ -71,6 +74,7 @@ pub struct Service {
     founded: Latch,
     heard: Subscription,
     errands: Subscription,
+    adoptions: mpsc::Receiver<Adoption>,
     shutdown: CancellationToken,
 }
 
@@ -82,6 +86,8 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Service> {
     let Some(secret) = config.token_secret else {
         bail!(Mistake::new("set VELELLA_TOKEN_SECRET: it signs peer tokens, and all coordinators must share it"));
     };
+    let ice_servers =
+        IceServers::new(config.ice_servers, config.turn_username, config.turn_credential, config.turn_secret)?;
     let (listed, founded) = (deps.readiness.latch("store"), deps.readiness.latch("webhooks"));
     let metrics = Arc::new(Metrics::new(&deps.registry).context("metrics cannot be registered")?);
     let id = config.coordinator_id.unwrap_or_else(random_id);
@@ -94,9 +100,11 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Service> {
     let voices = deps.bus.subscribe(subject::VOICES).await.context("the bus is not there")?;
     let post = Post::new(id.clone(), effects.clone(), voices, config.webhook_url, secret_of_hooks);
     let notices = Notices { log: log.clone(), metrics: Arc::clone(&metrics) };
+    let (adopted, adoptions) = mpsc::channel(ADOPTIONS_MAX);
     let outlets = (notices, reports.clone());
-    let (driver, mailbox) =
-        Driver::start(id.clone(), config.prefer_region, effects, outlets).await.context("the bus is not there")?;
+    let (driver, mailbox) = Driver::start(id.clone(), config.prefer_region, effects, adopted, outlets)
+        .await
+        .context("the bus is not there")?;
     let listener = process::bind(config.listen, "VELELLA_LISTEN").await?;
     let evictions = metrics.lobby_evictions.with_label_values(&["socket"]);
     let sockets = Sockets {
@@ -109,6 +117,7 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Service> {
         management_token: Arc::new(management_token.clone()),
         log: log.clone(),
         reports,
+        ice_servers: Arc::new(ice_servers),
         shutdown: deps.shutdown.clone(),
     };
     let ledger = Ledger::new(Arc::clone(&deps.store), &secret);
@@ -130,6 +139,7 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Service> {
         founded,
         heard,
         errands,
+        adoptions,
         shutdown,
     })
 }
@@ -143,12 +153,12 @@ impl Service {
     /// Serves until shutdown.
     pub async fn run(self) -> anyhow::Result<()> {
         let Self { id, store, listener, driver, post, log, api, .. } = self;
-        let Self { allowed_origins, listed, founded, heard, errands, shutdown, .. } = self;
+        let Self { allowed_origins, listed, founded, heard, errands, adoptions, shutdown, .. } = self;
         let presence = Keeper::start(store.clone(), key::coordinator(&id), encode(&CoordinatorRecord {}).into());
         let leadership = Leadership::seek(store, &id, api.bus().connected());
         let metrics = api.metrics();
         let sounds = api.sounds().run(heard, Arc::clone(&metrics));
-        let errands = Box::pin(api.resources().run(errands, api.bus(), Arc::clone(&metrics)));
+        let errands = Box::pin(api.resources().run(errands, adoptions, api.sockets()));
         let serving = accept::serve(listener, http::router(api, &allowed_origins), metrics, shutdown.clone());
         // The core works until the last request is answered and the last socket closed; and a front
         // door without its core is no use.

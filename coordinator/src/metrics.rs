@@ -226,6 +226,7 @@ impl CoreMetrics {
             now.orphans_disconnected,
             last.orphans_disconnected,
         );
+        step(&self.tidied.with_label_values(&["adopted_session"]), now.adoptions, last.adoptions);
         step(&self.tidied.with_label_values(&["stray_room"]), now.strays_closed, last.strays_closed);
         self.leads.set(now.leads.into());
         step(&self.commands_lost, now.commands_lost, last.commands_lost);

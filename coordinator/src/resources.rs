@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use tokio::sync::{mpsc, oneshot};
-use uuid::Uuid;
-use velella_bus::{Bus, Subscription};
+use velella_bus::{Bus, Delivery, Subscription};
 use velella_coordinator_core::{Close, Door, Said};
 use velella_model::record::PeerKind;
 use velella_model::wire::resource::{Deed, Errand, ErrandReply, Fragment};
@@ -19,7 +19,6 @@ use velella_model::wire::{decode, encode};
 use velella_model::{CoordinatorId, SessionId};
 
 use crate::driver::{DriverGone, Letter};
-use crate::metrics::Metrics;
 use crate::sdp;
 use crate::socket::{Outgoing, Sockets};
 use crate::tokens::Grant;
@@ -39,6 +38,16 @@ pub(crate) const ERRAND_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Errands that wait for one resource; one more is dropped, and its client told so.
 const ERRANDS_MAX: usize = 16;
+
+/// Adopted sessions that wait to be attended to; the driver waits when there are more.
+pub(crate) const ADOPTIONS_MAX: usize = 64;
+
+/// A session that another coordinator held before, with what is told to it.
+#[derive(Debug)]
+pub(crate) struct Adoption {
+    pub(crate) session: SessionId,
+    pub(crate) outgoing: mpsc::Receiver<Outgoing>,
+}
 
 /// The resources of this coordinator.
 #[derive(Clone)]
@@ -104,32 +113,60 @@ impl Resources {
         let (session, outgoing) = sockets.attach(grant, kind, Door::Offer).await?;
         let (sender, calls) = mpsc::channel(ERRANDS_MAX);
         self.lock().insert(session.clone(), sender);
-        let ufrag = sdp::read_fragment(&offer).ufrag;
-        let resource = Resource { sockets: sockets.clone(), session, outgoing, calls, offer, ufrag, etag: new_etag() };
+        let resource = Resource::new(sockets.clone(), Adoption { session, outgoing }, calls, offer);
         let (first, opened) = oneshot::channel();
         tokio::spawn(resource.run(self.clone(), first));
         opened.await.unwrap_or(Err(Refused::ShuttingDown))
     }
 
-    /// Hands out errands, until the bus closes.
-    pub(crate) async fn run(self, mut subscription: Subscription, bus: Arc<dyn Bus>, metrics: Arc<Metrics>) {
-        while let Some(delivery) = subscription.next().await {
-            let Some(reply_to) = delivery.reply else { continue };
-            let errand = match decode::<Errand>(&delivery.payload) {
-                Ok(errand) => errand,
-                Err(error) => {
-                    metrics.bus_messages_bad.with_label_values(&["resource"]).inc();
-                    tracing::debug!(%error, "an errand is not understood");
-                    continue;
-                }
-            };
-            let call = Call { deed: Box::new(errand.deed), reply_to: reply_to.to_string() };
-            match self.hand_over(&errand.session, call) {
-                Handed::Over => {}
-                Handed::ToNobody => reply(&*bus, &reply_to, &ErrandReply::Gone).await,
-                Handed::TooMuch => metrics.errands_dropped.inc(),
+    /// Ourselves.
+    pub(crate) fn holder(&self) -> &CoordinatorId {
+        &self.holder
+    }
+
+    /// Hands out errands and takes in who is adopted, until the bus closes.
+    pub(crate) async fn run(
+        self,
+        mut subscription: Subscription,
+        mut adoptions: mpsc::Receiver<Adoption>,
+        sockets: Sockets,
+    ) {
+        loop {
+            tokio::select! {
+                // An errand may come because of an adoption.
+                biased;
+                Some(adoption) = adoptions.recv() => self.adopt(&sockets, adoption),
+                delivery = subscription.next() => match delivery {
+                    Some(delivery) => self.delivered(delivery, &sockets).await,
+                    None => return,
+                },
             }
         }
+    }
+
+    async fn delivered(&self, delivery: Delivery, sockets: &Sockets) {
+        let (metrics, Some(reply_to)) = (&sockets.metrics, delivery.reply) else { return };
+        let errand = match decode::<Errand>(&delivery.payload) {
+            Ok(errand) => errand,
+            Err(error) => {
+                metrics.bus_messages_bad.with_label_values(&["resource"]).inc();
+                return tracing::debug!(%error, "an errand is not understood");
+            }
+        };
+        let call = Call { deed: Box::new(errand.deed), reply_to: reply_to.to_string() };
+        match self.hand_over(&errand.session, call) {
+            Handed::Over => {}
+            Handed::ToNobody => reply(&*sockets.bus, &reply_to, &ErrandReply::Gone).await,
+            Handed::TooMuch => metrics.errands_dropped.inc(),
+        }
+    }
+
+    /// Errands wait from now on.
+    fn adopt(&self, sockets: &Sockets, adoption: Adoption) {
+        let (sender, calls) = mpsc::channel(ERRANDS_MAX);
+        self.lock().insert(adoption.session.clone(), sender);
+        let resource = Resource::new(sockets.clone(), adoption, calls, String::new());
+        tokio::spawn(resource.run_adopted(self.clone()));
     }
 
     fn hand_over(&self, session: &SessionId, call: Call) -> Handed {
@@ -160,6 +197,45 @@ struct Resource {
 }
 
 impl Resource {
+    fn new(sockets: Sockets, adoption: Adoption, calls: mpsc::Receiver<Call>, offer: String) -> Self {
+        let Adoption { session, outgoing } = adoption;
+        let ufrag = sdp::read_fragment(&offer).ufrag;
+        let etag = etag(&session, ufrag.as_deref());
+        Self { sockets, session, outgoing, calls, offer, ufrag, etag }
+    }
+
+    /// One that another coordinator held before.
+    async fn run_adopted(mut self, resources: Resources) {
+        self.sockets.metrics.resources.inc();
+        if let Ok(Some(offer)) = tokio::time::timeout(ANSWER_PATIENCE, self.handed_over()).await {
+            self.ufrag = sdp::read_fragment(&offer).ufrag;
+            self.etag = etag(&self.session, self.ufrag.as_deref());
+            self.offer = offer;
+            self.attend().await;
+        }
+        self.end(&resources).await;
+    }
+
+    /// Its last offer, once the worker tells us of it.
+    async fn handed_over(&mut self) -> Option<String> {
+        loop {
+            match self.outgoing.recv().await? {
+                Outgoing::Adopted { offer } => return Some(offer),
+                Outgoing::Close(_) => return None,
+                Outgoing::Welcome(_) | Outgoing::Event(_) | Outgoing::TrackTaken { .. } => {}
+            }
+        }
+    }
+
+    async fn end(mut self, resources: &Resources) {
+        resources.lock().remove(&self.session);
+        while let Ok(Call { reply_to, .. }) = self.calls.try_recv() {
+            reply(&*self.sockets.bus, &reply_to, &ErrandReply::Gone).await;
+        }
+        self.sockets.metrics.resources.dec();
+        let _ = self.sockets.mailbox.send(Letter::Gone { session: self.session }).await;
+    }
+
     async fn run(mut self, resources: Resources, mut first: oneshot::Sender<Result<Opened, Refused>>) {
         self.sockets.metrics.resources.inc();
         let answered = tokio::select! {
@@ -175,9 +251,7 @@ impl Resource {
         if taken == Some(true) {
             self.attend().await;
         }
-        resources.lock().remove(&self.session);
-        self.sockets.metrics.resources.dec();
-        let _ = self.sockets.mailbox.send(Letter::Gone { session: self.session }).await;
+        self.end(&resources).await;
     }
 
     fn opened(&self, answer: String, resources: &Resources) -> Result<Opened, Refused> {
@@ -236,7 +310,8 @@ impl Resource {
             return Ok(ErrandReply::Stale);
         };
         self.offer = sdp::with_credentials(&self.offer, &ufrag, &password);
-        (self.ufrag, self.etag) = (Some(ufrag), new_etag());
+        self.etag = etag(&self.session, Some(&ufrag));
+        self.ufrag = Some(ufrag);
         let answer = match self.ask(RESTART_PATIENCE).await {
             Ok(answer) => answer,
             Err(Refused::TimedOut) => return Ok(ErrandReply::TimedOut),
@@ -250,9 +325,7 @@ impl Resource {
     async fn begin(&mut self) -> Result<String, Refused> {
         match tokio::time::timeout(WELCOME_PATIENCE, self.outgoing.recv()).await {
             Ok(Some(Outgoing::Close(close))) => Err(Refused::Closed(close)),
-            Ok(Some(Outgoing::Welcome(_) | Outgoing::Event(_) | Outgoing::TrackTaken { .. })) => {
-                self.ask(ANSWER_PATIENCE).await
-            }
+            Ok(Some(_)) => self.ask(ANSWER_PATIENCE).await,
             Ok(None) => Err(Refused::ShuttingDown),
             Err(_) => Err(Refused::Closed(Close::StoreDown)),
         }
@@ -270,7 +343,7 @@ impl Resource {
             match self.outgoing.recv().await {
                 Some(Outgoing::Event(ServerEvent::SdpAnswer { sdp, .. })) => return Ok(sdp),
                 Some(Outgoing::Close(close)) => return Err(Refused::Closed(close)),
-                Some(Outgoing::Welcome(_) | Outgoing::Event(_) | Outgoing::TrackTaken { .. }) => {}
+                Some(_) => {}
                 None => return Err(Refused::ShuttingDown),
             }
         }
@@ -289,8 +362,12 @@ impl Resource {
     }
 }
 
-fn new_etag() -> String {
-    format!("\"{}\"", Uuid::new_v4())
+/// Names an ICE session by what is known of it wherever the resource is held: its client's user name fragment.
+fn etag(session: &SessionId, ufrag: Option<&str>) -> String {
+    let named = format!("{session} {}", ufrag.unwrap_or_default());
+    let name = digest(&SHA256, named.as_bytes());
+    let hex: String = name.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    format!("\"{hex}\"")
 }
 
 async fn reply(bus: &dyn Bus, to: &str, answer: &ErrandReply) {

@@ -26,6 +26,7 @@ use velella_model::{RoomType, SessionId, TrackId, WorkerId};
 use velella_ops::Secret;
 
 use crate::driver::{DriverGone, Letter, Mailbox};
+use crate::ice_servers::IceServers;
 use crate::lobby::{Lobby, Seat};
 use crate::metrics::Metrics;
 use crate::notices::log::Log;
@@ -55,7 +56,7 @@ const SEND_PATIENCE: Duration = Duration::from_secs(10);
 const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Frames that wait for one socket; one more closes it.
-const OUTBOX_MAX: usize = 512;
+pub(crate) const OUTBOX_MAX: usize = 512;
 
 /// Frames a peer may send at once, and how soon it may send another. A join with trickled
 /// candidates takes under 50.
@@ -71,6 +72,11 @@ pub(crate) enum Outgoing {
     TrackTaken {
         track: TrackId,
         worker: WorkerId,
+    },
+    /// The worker tells us of a session that another coordinator held before.
+    Adopted {
+        /// What its client offered last.
+        offer: String,
     },
     Close(Close),
 }
@@ -88,6 +94,8 @@ pub(crate) struct Sockets {
     pub(crate) management_token: Arc<Secret>,
     pub(crate) log: Log,
     pub(crate) reports: Reports,
+    /// What clients are told of.
+    pub(crate) ice_servers: Arc<IceServers>,
     pub(crate) shutdown: CancellationToken,
 }
 
@@ -248,9 +256,9 @@ impl Sockets {
     async fn send(&self, socket: &mut WebSocket, sdk_version: &str, outgoing: Option<Outgoing>) -> Result<(), End> {
         let bytes = match outgoing {
             Some(Outgoing::Welcome(room_type)) => codec::encode_welcome(room_type, sdk::verdict(sdk_version)),
-            Some(Outgoing::Event(event)) => codec::encode(event),
-            // Said to agents only.
-            Some(Outgoing::TrackTaken { .. }) => return Ok(()),
+            Some(Outgoing::Event(event)) => codec::encode(event, &self.ice_servers),
+            // Said to agents, and to those who came with an offer.
+            Some(Outgoing::TrackTaken { .. } | Outgoing::Adopted { .. }) => return Ok(()),
             Some(Outgoing::Close(close)) => return Err(End::Closed(close)),
             None => return Err(End::Ours { code: INTERNAL, reason: "reads too slowly" }),
         };

@@ -46,8 +46,11 @@ pub(crate) struct Grant {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Handle {
     pub(crate) session: SessionId,
-    /// Who holds it.
+    /// Who held it when it was opened.
     pub(crate) holder: CoordinatorId,
+    /// Whose record says who holds it now.
+    pub(crate) room: RoomId,
+    pub(crate) peer: PeerId,
 }
 
 impl Grant {
@@ -99,6 +102,8 @@ struct HandleClaims {
     /// The session.
     sub: String,
     holder: String,
+    room: String,
+    peer: String,
 }
 
 fn default_scope() -> String {
@@ -204,17 +209,24 @@ impl Tokens {
 
     /// The last part of the address of a resource.
     pub(crate) fn sign_handle(&self, handle: &Handle) -> anyhow::Result<String> {
-        let (sub, holder) = (handle.session.to_string(), handle.holder.to_string());
-        let claims = HandleClaims { iss: ISSUER.into(), aud: HANDLE_AUDIENCE.into(), sub, holder };
+        let Handle { session, holder, room, peer } = handle;
+        let (sub, holder) = (session.to_string(), holder.to_string());
+        let (room, peer) = (room.to_string(), peer.to_string());
+        let claims = HandleClaims { iss: ISSUER.into(), aud: HANDLE_AUDIENCE.into(), sub, holder, room, peer };
         jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.signing).context("it cannot be signed")
     }
 
     /// Reads it; `None` if it is none of ours.
     pub(crate) fn check_handle(&self, text: &str) -> Option<Handle> {
         let text = Some(text).filter(|text| text.len() <= TOKEN_BYTES_MAX)?;
-        let HandleClaims { sub, holder, .. } =
+        let HandleClaims { sub, holder, room, peer, .. } =
             jsonwebtoken::decode::<HandleClaims>(text, &self.checking, &self.handles).ok()?.claims;
-        Some(Handle { session: SessionId::parse(&sub).ok()?, holder: CoordinatorId::parse(&holder).ok()? })
+        Some(Handle {
+            session: SessionId::parse(&sub).ok()?,
+            holder: CoordinatorId::parse(&holder).ok()?,
+            room: RoomId::parse(&room).ok()?,
+            peer: PeerId::parse(&peer).ok()?,
+        })
     }
 }
 
@@ -243,7 +255,12 @@ mod tests {
     #[test]
     fn the_address_of_a_resource_is_no_token_and_a_token_no_address() {
         let tokens = tokens("s");
-        let handle = Handle { session: SessionId::parse("s").unwrap(), holder: CoordinatorId::parse("c").unwrap() };
+        let handle = Handle {
+            session: SessionId::parse("s").unwrap(),
+            holder: CoordinatorId::parse("c").unwrap(),
+            room: RoomId::parse("r").unwrap(),
+            peer: PeerId::parse("p").unwrap(),
+        };
         let address = tokens.sign_handle(&handle).unwrap();
         assert_eq!(tokens.check_handle(&address), Some(handle));
         assert_eq!(tokens.check_any(&address), Err(BadToken::Invalid));

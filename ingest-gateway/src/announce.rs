@@ -38,6 +38,7 @@ pub(crate) async fn run(
     bus: Arc<dyn Bus>,
     identity: Identity,
     mut standing: watch::Receiver<Standing>,
+    load: watch::Sender<u32>,
 ) -> anyhow::Result<()> {
     let mut interval = tokio::time::interval(Duration::from_millis(ANNOUNCE_INTERVAL_MS));
     let (mut seq, mut meter, mut announced) = (0, Meter::new(), None);
@@ -56,6 +57,7 @@ pub(crate) async fn run(
         let Some(state) = state else { continue };
         announced = Some(state);
         let load_permille = meter.permille(Instant::now());
+        load.send_replace(load_permille);
         let Identity { gateway, incarnation, region, probe, offers, listens, capacity_permille } = identity.clone();
         let version = env!("CARGO_PKG_VERSION").into();
         let announce = GatewayAnnounce {

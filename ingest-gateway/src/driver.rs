@@ -1,5 +1,7 @@
 //! Starts and stops ingests by what the store says, and passes on what workers say to them.
 
+mod telling;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,30 +10,32 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::Instrument;
 use velella_bus::{Bus, Subscription};
-use velella_gateway_core::{Board, Change, Counts, Ingest, Name, Task};
-use velella_model::component::{ComponentSpec, IngestRecord, Job as Assigned, PublishSpec};
+use velella_gateway_core::{Board, Change, Counts, Ingest, Name, Progress, Task};
+use velella_model::component::{
+    ComponentSpec, IngestRecord, IngestState, Job as Assigned, JobKind, PublishSpec, Trouble,
+};
 use velella_model::key::{self, Key};
 use velella_model::record::{PeerRecord, RoomRecord};
 use velella_model::wire::announce::GatewayState;
 use velella_model::wire::command::Assignment;
+use velella_model::wire::ingest::INGEST_REPORT_INTERVAL_MS;
 use velella_model::wire::signal::ToHolder;
 use velella_model::wire::{self, Message};
-use velella_model::{ComponentId, GatewayId, Generation, Incarnation, RoomId};
+use velella_model::{GatewayId, Generation, Incarnation, RoomId};
 use velella_store::tenure::Standing as Tenure;
 use velella_store::{Change as Stored, Follower, LeaseId, Step, Store};
 
+use crate::allowance::{Allowance, Carried};
 use crate::announce::Standing;
 use crate::job::{Job, Letter, Lodging, MAIL_MAX};
 use crate::listen::{Ask, Refusal};
 use crate::metrics::Metrics;
+use crate::readings::{Gauge, Place, Reading, Troubles};
 use crate::report::{Failure, Report, Right};
 use crate::source::{Means, Source};
 
 /// Longest wait between attempts to open a file.
 const FILE_WAIT_MAX: Duration = Duration::from_secs(15);
-
-/// Which component of which room.
-type Place = (RoomId, ComponentId);
 
 /// What the driver is given.
 pub(crate) struct Wiring {
@@ -41,6 +45,7 @@ pub(crate) struct Wiring {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) means: Means,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) allowance: Allowance,
     pub(crate) lease: watch::Receiver<Option<LeaseId>>,
     pub(crate) standing: watch::Sender<Standing>,
 }
@@ -71,6 +76,8 @@ pub(crate) struct Driver {
     tasks: JoinSet<()>,
     /// Publishers whose components are being claimed.
     claims: JoinSet<Claimed>,
+    /// Of components that ingests here or publishers had.
+    troubles: Troubles,
     next_number: u64,
 }
 
@@ -85,16 +92,27 @@ enum Beginning {
 /// An ingest that runs.
 struct Running {
     number: u64,
+    kind: JobKind,
     on_demand: bool,
     right: Right,
     mail: mpsc::Sender<Letter>,
+    progress: watch::Receiver<Option<Progress>>,
+    gauge: Gauge,
+}
+
+impl Running {
+    fn carried(&self) -> Carried {
+        let live = self.progress.borrow().as_ref().is_some_and(|progress| progress.state == IngestState::Live);
+        Carried { kind: self.kind, live }
+    }
 }
 
 impl Driver {
     pub(crate) fn new(wiring: Wiring) -> Self {
         let board = Board::new(wiring.gateway.clone(), wiring.incarnation);
         let (jobs, places) = (BTreeMap::new(), BTreeMap::new());
-        Self { wiring, board, jobs, places, tasks: JoinSet::new(), claims: JoinSet::new(), next_number: 0 }
+        let (tasks, claims, troubles) = (JoinSet::new(), JoinSet::new(), Troubles::default());
+        Self { wiring, board, jobs, places, tasks, claims, troubles, next_number: 0 }
     }
 
     /// Runs until `draining` says so and no job is left, or for ever.
@@ -104,6 +122,7 @@ impl Driver {
         mut tenure: watch::Receiver<Tenure>,
         mut draining: watch::Receiver<bool>,
     ) -> anyhow::Result<()> {
+        let mut readings = tokio::time::interval(Duration::from_millis(INGEST_REPORT_INTERVAL_MS));
         let mut follower = Follower::start(self.wiring.store.clone(), key::ROOT);
         loop {
             self.stand(*tenure.borrow_and_update(), *draining.borrow_and_update());
@@ -124,6 +143,7 @@ impl Driver {
                     }
                     self.forget_ended();
                 }
+                _ = readings.tick() => self.tell_readings(Instant::now()).await,
                 Ok(()) = tenure.changed() => {}
                 Ok(()) = draining.changed() => {}
             }
@@ -223,8 +243,10 @@ impl Driver {
         };
         let (mail, letters) = mpsc::channel(MAIL_MAX);
         let (progress, seen) = watch::channel(None);
+        let (reading, read) = watch::channel(Reading::default());
         let report = self.report(&place, task.generation, right);
-        self.tasks.spawn(report.run(seen, lease.clone()).instrument(span.clone()));
+        self.tasks.spawn(report.run(seen.clone(), lease.clone()).instrument(span.clone()));
+        let kind = spec.kind();
         let job = Job {
             ingest,
             spec,
@@ -235,6 +257,7 @@ impl Driver {
             bus: bus.clone(),
             mail: letters,
             progress,
+            reading,
             source,
             socket: None,
             asking: JoinSet::new(),
@@ -242,7 +265,8 @@ impl Driver {
         tracing::info!(parent: &span, generation = task.generation.0, "an ingest begins");
         self.tasks.spawn(job.run().instrument(span));
         self.places.insert(number, place.clone());
-        self.jobs.insert(place, Running { number, on_demand, right, mail });
+        let gauge = Gauge::new(read, now);
+        self.jobs.insert(place, Running { number, kind, on_demand, right, mail, progress: seen, gauge });
         self.moved(&room).await;
     }
 
@@ -259,13 +283,10 @@ impl Driver {
             let is_kind = task.record.spec.kind() == ask.kind;
             is_kind.then(|| ((room.clone(), id.clone()), task.clone(), publish.takeover))
         });
-        let Some((place, task, takeover)) = known else { return self.refuse(ask, Refusal::UnknownKey) };
-        let Some(lease) = *self.wiring.lease.borrow() else { return self.refuse(ask, Refusal::Away) };
-        if self.wiring.standing.borrow().state != Some(GatewayState::Ready) {
-            return self.refuse(ask, Refusal::Busy);
-        }
-        if self.jobs.get(&place).is_some_and(|running| !takeover && !running.mail.is_closed()) {
-            return self.refuse(ask, Refusal::InUse);
+        let Some((place, task, takeover)) = known else { return self.refuse(ask, None, Refusal::UnknownKey) };
+        let Some(lease) = *self.wiring.lease.borrow() else { return self.refuse(ask, Some(&place), Refusal::Away) };
+        if let Some(refusal) = self.keeps_out(ask.kind, &place, takeover) {
+            return self.refuse(ask, Some(&place), refusal);
         }
         let report = self.report(&place, task.generation, Right::Published);
         self.claims.spawn(async move {
@@ -281,10 +302,33 @@ impl Driver {
         });
     }
 
-    fn refuse(&self, ask: Ask, refusal: Refusal) {
-        self.wiring.metrics.publishers_refused.inc();
+    /// Why no publisher is taken for this component now.
+    fn keeps_out(&self, kind: JobKind, place: &Place, takeover: bool) -> Option<Refusal> {
+        if self.wiring.standing.borrow().state != Some(GatewayState::Ready) {
+            return Some(Refusal::Busy);
+        }
+        if self.jobs.get(place).is_some_and(|running| !takeover && !running.mail.is_closed()) {
+            return Some(Refusal::InUse);
+        }
+        // Whoever is taken over from makes room.
+        let others = self.jobs.iter().filter(|(of, _)| *of != place).map(|(_, running)| running.carried());
+        let claiming = std::iter::repeat_n(Carried { kind, live: false }, self.claims.len());
+        (!self.wiring.allowance.has_room_for(kind, others.chain(claiming))).then_some(Refusal::Full)
+    }
+
+    fn refuse(&mut self, ask: Ask, of: Option<&Place>, refusal: Refusal) {
+        self.refused(of, refusal);
         // A publisher that is gone already needs no answer.
         let _ = ask.answer.send(Err(refusal));
+    }
+
+    /// Counts a publisher that was sent away, and keeps why where its key was right.
+    fn refused(&mut self, of: Option<&Place>, refusal: Refusal) {
+        self.wiring.metrics.publishers_refused.with_label_values(&[refusal.code()]).inc();
+        if let Some(place) = of {
+            let trouble = Trouble { code: refusal.code().into(), sentence: refusal.to_string() };
+            self.troubles.note(place, trouble, Instant::now());
+        }
     }
 
     async fn claimed(&mut self, Claimed { place, task, ask, refused }: Claimed) {
@@ -293,10 +337,9 @@ impl Driver {
         let refused = refused.or_else(|| (!stands).then_some(Refusal::UnknownKey));
         // A publisher that left meanwhile shows in its source.
         let _ = answer.send(refused.map_or(Ok(()), Err));
-        if refused.is_some() {
-            self.wiring.metrics.publishers_refused.inc();
-        } else {
-            self.start(place, &task, Beginning::Published(source)).await;
+        match refused {
+            Some(refusal) => self.refused(Some(&place), refusal),
+            None => self.start(place, &task, Beginning::Published(source)).await,
         }
     }
 
@@ -320,6 +363,7 @@ impl Driver {
 
     /// Dropping its mail ends it.
     fn stop(&mut self, place: &Place) {
+        self.note_trouble(place);
         if let Some(running) = self.jobs.remove(place) {
             self.places.remove(&running.number);
         }

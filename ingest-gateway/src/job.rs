@@ -18,6 +18,7 @@ use velella_model::wire::{decode, encode};
 use velella_model::{Incarnation, SessionId, WorkerId, subject};
 
 use crate::metrics::Metrics;
+use crate::readings::Reading;
 use crate::source::{End, Event, Means, Source};
 use crate::uplink_socket::{self, DATAGRAM_BYTES_MAX};
 
@@ -61,6 +62,8 @@ pub(crate) struct Job {
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) mail: mpsc::Receiver<Letter>,
     pub(crate) progress: watch::Sender<Option<Progress>>,
+    /// For whoever wants to know how much comes through.
+    pub(crate) reading: watch::Sender<Reading>,
     pub(crate) source: Option<Source>,
     pub(crate) socket: Option<UdpSocket>,
     /// Commands under way.
@@ -99,6 +102,10 @@ impl Job {
                     self.ingest.handle_input(Input::Described(published), now);
                 }
                 Woken::Source(Ok(Event::Frame(frame))) => self.ingest.handle_input(Input::Frame(frame), now),
+                Woken::Source(Ok(Event::Lost(packets))) => self.ingest.handle_input(Input::Lost(packets), now),
+                Woken::Source(Ok(Event::Unsupported(what))) => {
+                    self.ingest.handle_input(Input::Unsupported(what), now);
+                }
                 Woken::Source(Err(End { trouble, retry })) => {
                     self.source = None;
                     self.ingest.handle_input(Input::Ended { trouble, retry }, now);
@@ -143,6 +150,11 @@ impl Job {
     async fn execute(&mut self) -> bool {
         let counts = self.ingest.counts();
         self.metrics.add(std::mem::replace(&mut self.counted, counts), counts);
+        self.reading.send_if_modified(|reading| {
+            reading.take(&self.ingest);
+            // It is looked at by the clock; nobody waits for it.
+            false
+        });
         while let Some(output) = self.ingest.poll_output() {
             match output {
                 Output::OpenSource => self.source = Some(Source::open(&self.spec, &self.key, &self.means)),

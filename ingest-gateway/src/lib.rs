@@ -5,6 +5,7 @@
 
 #![warn(missing_docs)]
 
+mod allowance;
 mod announce;
 mod config;
 mod driver;
@@ -12,6 +13,7 @@ mod job;
 mod life;
 mod listen;
 mod metrics;
+mod readings;
 mod report;
 mod service;
 mod source;

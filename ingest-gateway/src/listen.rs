@@ -104,9 +104,25 @@ pub(crate) enum Refusal {
     /// The store cannot be asked.
     #[error("The cluster cannot be asked now; try again in a moment.")]
     Away,
-    /// It is going down, or as loaded as it may be.
+    /// It is going down.
     #[error("This gateway takes no more publishers; try again in a moment.")]
     Busy,
+    /// It carries as much as its operator allows.
+    #[error("This gateway is full; try again in a moment, or at another one.")]
+    Full,
+}
+
+impl Refusal {
+    /// Stable, for machines.
+    pub(crate) fn code(self) -> &'static str {
+        match self {
+            Self::UnknownKey => "unknown_key",
+            Self::InUse => "in_use",
+            Self::Away => "away",
+            Self::Busy => "busy",
+            Self::Full => "full",
+        }
+    }
 }
 
 /// The name of a key in records, which does not tell the key.
@@ -170,6 +186,16 @@ impl Introduction {
     /// When the description has to do with what is known.
     pub(crate) fn due(&self) -> Option<tokio::time::Instant> {
         self.began.filter(|_| !self.described).map(|began| began + DESCRIBE_PATIENCE)
+    }
+
+    /// So many packets of it did not come.
+    pub(crate) fn lost(&self, packets: u64) -> impl Future<Output = Result<(), End>> + use<> {
+        self.outlet.lost(packets)
+    }
+
+    /// There is something that no room can take.
+    pub(crate) fn unsupported(&self, what: String) -> impl Future<Output = Result<(), End>> + use<> {
+        self.outlet.unsupported(what)
     }
 
     pub(crate) async fn describe(&mut self) -> Result<(), End> {

@@ -2,7 +2,7 @@
 
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
-use prometheus::{IntCounter, IntGauge, Registry};
+use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 use tokio::sync::watch;
 use velella_gateway_core::Counts;
 
@@ -15,8 +15,9 @@ pub(crate) struct Metrics {
     bytes: IntCounter,
     dropped: IntCounter,
     reopened: IntCounter,
-    /// Publishers that were sent away.
-    pub(crate) publishers_refused: IntCounter,
+    lost: IntCounter,
+    /// Publishers that were sent away, by the code of the reason.
+    pub(crate) publishers_refused: IntCounterVec,
 }
 
 /// Reads what the driver says of itself whenever it is asked.
@@ -30,6 +31,9 @@ impl Metrics {
     pub(crate) fn register(registry: &Registry, standing: watch::Receiver<Standing>) -> prometheus::Result<Self> {
         let jobs = IntGauge::new("velella_gateway_jobs", "Ingests that this gateway runs")?;
         registry.register(Box::new(Jobs { standing, jobs }))?;
+        let refused = Opts::new("velella_gateway_publishers_refused_total", "Publishers that were sent away");
+        let publishers_refused = IntCounterVec::new(refused, &["reason"])?;
+        registry.register(Box::new(publishers_refused.clone()))?;
         let count = |name: &str, help: &str| {
             let counter = IntCounter::new(format!("velella_gateway_{name}_total"), help)?;
             registry.register(Box::new(counter.clone()))?;
@@ -41,7 +45,8 @@ impl Metrics {
             bytes: count("bytes", "Bytes of pictures and sound that sources gave")?,
             dropped: count("dropped", "Pictures and packets of sound that found no way into their room")?,
             reopened: count("reopened", "Attempts to open a source again")?,
-            publishers_refused: count("publishers_refused", "Publishers that were sent away")?,
+            lost: count("packets_lost", "Packets that were lost on the way from sources")?,
+            publishers_refused,
         })
     }
 
@@ -52,6 +57,7 @@ impl Metrics {
         self.bytes.inc_by(now.bytes - before.bytes);
         self.dropped.inc_by(now.dropped - before.dropped);
         self.reopened.inc_by(now.reopened - before.reopened);
+        self.lost.inc_by(now.lost - before.lost);
     }
 }
 

@@ -15,6 +15,7 @@ use velella_model::{Incarnation, key, subject};
 use velella_ops::{Deps, Latch};
 use velella_store::Keeper;
 
+use crate::allowance::Allowance;
 use crate::announce::{self, Identity, Standing};
 use crate::config::Config;
 use crate::driver::{Driver, Ears, Wiring};
@@ -87,6 +88,8 @@ impl Service {
         let keeper = Keeper::start(deps.store.clone(), key::gateway(&identity.gateway), record.into());
         let (drain, draining) = watch::channel(false);
         let watched = standing.subscribe();
+        let (load, load_permille) = watch::channel(0);
+        let (offers, capacity_permille) = (identity.offers.clone(), identity.capacity_permille);
         let wiring = Wiring {
             gateway: identity.gateway.clone(),
             incarnation: identity.incarnation,
@@ -94,6 +97,7 @@ impl Service {
             store: deps.store.clone(),
             means,
             metrics,
+            allowance: Allowance { offers, capacity_permille, load_permille },
             lease: keeper.lease(),
             standing,
         };
@@ -105,7 +109,7 @@ impl Service {
                 () = drained(&deps.shutdown, drain, watched.clone(), drain_deadline) => Ok(()),
                 result = driver.run(Ears { signals, asks }, keeper.standing(), draining) => result,
                 result = listeners.run(door) => result,
-                result = announce::run(deps.bus.clone(), identity, watched.clone()) => result,
+                result = announce::run(deps.bus.clone(), identity, watched.clone(), load) => result,
                 () = life::run(deps.bus.clone(), questions) => Ok(()),
                 () = ready(watched.clone(), claimed) => Ok(()),
             }

@@ -40,6 +40,10 @@ pub(crate) enum Event {
     Described(Published),
     /// It gave a picture, or a packet of Opus.
     Frame(Frame),
+    /// So many packets did not come.
+    Lost(u64),
+    /// It gives something that no room can take.
+    Unsupported(String),
 }
 
 /// Why a source ended.

@@ -249,6 +249,7 @@ impl Control {
         match self.ledger.handle_command(command, Instant::now())? {
             Routed::Nothing => Ok(()),
             Routed::AssignRoom(shard, assignment) => self.order(shard, Input::AssignRoom(assignment)),
+            Routed::AdoptSession(shard, session, holder) => self.order(shard, Input::AdoptSession(session, holder)),
             Routed::CloseRoom(shard, room) => {
                 self.order_surely(shard, Input::CloseRoom(room));
                 Ok(())

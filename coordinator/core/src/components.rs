@@ -2,12 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
+use std::time::Instant;
 
 use velella_model::component::{ComponentRecord, IngestRecord, IngestState, Job, JobKind};
+use velella_model::wire::ingest::{Flow, IngestReport, PastTrouble};
 use velella_model::{ComponentId, GatewayId, RoomId, Shared};
 
 use crate::input::{Entry, Fact, Noun, Revision};
 use crate::jobs::Given;
+use crate::readings::Readings;
 use crate::shelf::Shelf;
 
 /// Names a component in the cluster.
@@ -22,6 +25,10 @@ pub struct ComponentView {
     pub record: Shared<ComponentRecord>,
     /// What the one who does it says; nothing of one who did it before.
     pub ingest: Option<Shared<IngestRecord>>,
+    /// What comes through, while it is live.
+    pub flow: Option<Flow>,
+    /// What went wrong last, whether or not it goes well since.
+    pub last_trouble: Option<PastTrouble>,
 }
 
 impl ComponentView {
@@ -57,6 +64,7 @@ pub(crate) struct Components {
     ingests: Shelf<Key, IngestRecord>,
     of_rooms: BTreeMap<RoomId, BTreeSet<ComponentId>>,
     given: BTreeMap<Job, Given>,
+    readings: Readings,
 }
 
 /// What a component is to its gateway.
@@ -64,7 +72,13 @@ type Load = (Job, JobKind, bool);
 
 impl Components {
     pub(crate) fn new() -> Self {
-        Self { records: Shelf::new(), ingests: Shelf::new(), of_rooms: BTreeMap::new(), given: BTreeMap::new() }
+        Self {
+            records: Shelf::new(),
+            ingests: Shelf::new(),
+            of_rooms: BTreeMap::new(),
+            given: BTreeMap::new(),
+            readings: Readings::default(),
+        }
     }
 
     pub(crate) fn get(&self, key: &Key) -> Option<&ComponentRecord> {
@@ -83,7 +97,30 @@ impl Components {
     pub(crate) fn view(&self, key: &Key) -> Option<ComponentView> {
         let record = self.records.share(key)?;
         let ingest = self.ingests.share(key).filter(|ingest| is_present(ingest, &record));
-        Some(ComponentView { component: key.1.clone(), record, ingest })
+        let live = ingest.as_ref().filter(|ingest| ingest.state == IngestState::Live);
+        let flow = live.and_then(|ingest| self.readings.flow(key, &ingest.job));
+        let last_trouble = self.readings.last_trouble(key).cloned();
+        Some(ComponentView { component: key.1.clone(), record, ingest, flow, last_trouble })
+    }
+
+    /// All that a gateway does, by gateway.
+    pub(crate) fn by_gateway(&self) -> BTreeMap<GatewayId, Vec<(RoomId, ComponentView)>> {
+        let mut all: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for (key, view) in self.keys().filter_map(|key| Some((key, self.view(key)?))) {
+            if let Some(gateway) = view.gateway().cloned() {
+                all.entry(gateway).or_default().push((key.0.clone(), view));
+            }
+        }
+        all
+    }
+
+    /// Takes what a gateway says comes through.
+    pub(crate) fn heard(&mut self, report: IngestReport, now: Instant) {
+        self.readings.hear(report, |key| self.records.get(key).is_some(), now);
+    }
+
+    pub(crate) fn forget_silent(&mut self, now: Instant) {
+        self.readings.forget_silent(now);
     }
 
     pub(crate) fn keys(&self) -> impl Iterator<Item = &Key> {
@@ -186,7 +223,10 @@ impl Components {
         let (room, id) = key;
         if self.records.get(key).is_some() {
             self.of_rooms.entry(room.clone()).or_default().insert(id.clone());
-        } else if let Some(ids) = self.of_rooms.get_mut(room) {
+            return;
+        }
+        self.readings.forget(key);
+        if let Some(ids) = self.of_rooms.get_mut(room) {
             ids.remove(id);
             if ids.is_empty() {
                 self.of_rooms.remove(room);

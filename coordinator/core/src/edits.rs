@@ -23,7 +23,9 @@ pub(crate) const EDIT_RETRY: Duration = Duration::from_millis(500);
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Change {
     /// A socket authenticated; it takes over from any other.
-    Connect { coordinator: CoordinatorId, session: SessionId },
+    Connect { coordinator: CoordinatorId, session: SessionId, offered: bool },
+    /// Another coordinator speaks for the session, unless yet another does already.
+    Adopt { session: SessionId, from: CoordinatorId, coordinator: CoordinatorId },
     /// The socket is gone.
     Disconnect { session: SessionId },
     /// The session ended by a bug, for this reason; `Disconnect` follows.
@@ -47,9 +49,9 @@ pub(crate) enum Change {
 impl Change {
     fn apply(&self, record: &mut PeerRecord) {
         let session = match self {
-            Self::Connect { coordinator, session } => {
-                let connection =
-                    Connection { coordinator: coordinator.clone(), session: session.clone(), joined: false };
+            Self::Connect { coordinator, session, offered } => {
+                let (coordinator, offered) = (coordinator.clone(), *offered);
+                let connection = Connection { coordinator, session: session.clone(), joined: false, offered };
                 if record.connection.replace(connection).is_none_or(|before| before.session != *session) {
                     record.tracks.clear();
                     record.channels.clear();
@@ -63,6 +65,7 @@ impl Change {
                 return;
             }
             Self::Disconnect { session }
+            | Self::Adopt { session, .. }
             | Self::Crash { session, .. }
             | Self::Metadata { session, .. }
             | Self::Track { session, .. }
@@ -78,6 +81,11 @@ impl Change {
                 record.connection = None;
                 record.tracks.clear();
                 record.channels.clear();
+            }
+            Self::Adopt { from, coordinator, .. } => {
+                if let Some(connection) = record.connection.as_mut().filter(|present| present.coordinator == *from) {
+                    connection.coordinator = coordinator.clone();
+                }
             }
             Self::Crash { reason, .. } => record.crashed = Some(reason.clone()),
             Self::Metadata { metadata, .. } => {
@@ -276,7 +284,7 @@ mod tests {
     }
 
     fn connect(id: &str) -> Change {
-        Change::Connect { coordinator: coordinator_id(), session: session(id) }
+        Change::Connect { coordinator: coordinator_id(), session: session(id), offered: false }
     }
 
     fn metadata(id: &str, text: &str) -> Change {

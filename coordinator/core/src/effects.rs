@@ -30,6 +30,7 @@ pub(crate) enum WriteStep {
     PeerAdded(Ticket, Box<Fact>),
     PeerForgotten,
     NewcomerAdded(Arrival, Box<Fact>),
+    StreamClaimed(SessionId, Box<RoomRecord>),
     PeerRemoved(Option<Ticket>, RoomId, PeerId),
     ComponentAdded(Ticket, Box<Fact>),
     ComponentRemoved(Ticket, Key),
@@ -58,6 +59,8 @@ pub(crate) enum Parked {
         request: Request,
     },
     Arrival(Arrival),
+    /// Somebody wants to stream into it.
+    Stream(SessionId),
     /// The worker knows the placement of this generation as over.
     Refused(RoomId, Generation),
 }
@@ -104,6 +107,7 @@ impl Coordinator {
             WriteStep::Edited(room, peer, record) => self.edited(room, peer, *record, outcome, now),
             WriteStep::PeerAdded(ticket, fact) => self.peer_added(ticket, *fact, outcome, now),
             WriteStep::NewcomerAdded(arrival, fact) => self.newcomer_added(arrival, *fact, outcome, now),
+            WriteStep::StreamClaimed(session, record) => self.stream_claimed(&session, *record, outcome, now),
             WriteStep::RoomRemoved(removal) => self.room_removed(removal, &outcome, now),
             WriteStep::RoomEdited(edit, record) => self.room_edited(edit, *record, outcome, now),
             WriteStep::PeerRemoved(ticket, room, peer) => self.peer_removed(ticket, (room, peer), &outcome, now),
@@ -142,6 +146,7 @@ impl Coordinator {
     }
 
     pub(crate) fn loaded(&mut self, op: OpId, entries: Option<Vec<Entry>>, now: Instant) {
+        let store_answers = entries.is_some();
         for entry in entries.into_iter().flatten() {
             if let Some(news) = self.records.answered(entry) {
                 self.react(news, now);
@@ -151,6 +156,8 @@ impl Coordinator {
             None => {}
             Some(Parked::Refused(room, generation)) => self.placement_refused(&room, generation, now),
             Some(Parked::Request { ticket, request }) => self.requested(ticket, request, true, now),
+            Some(Parked::Stream(session)) if store_answers => self.claim_stream(&session, true, now),
+            Some(Parked::Stream(session)) => self.close(&session, Close::StoreDown, now),
             Some(Parked::Arrival(arrival)) => self.arrived(arrival, true, now),
         }
     }
@@ -218,6 +225,8 @@ impl Coordinator {
         for change in changes {
             if let Change::Connect { session, .. } = &change {
                 self.session_claimed(session, now);
+            } else if let Change::Adopt { session, .. } = &change {
+                self.adoption_written(session, now);
             } else if let Change::Kick { ticket, .. } = change {
                 self.remove_peer(room.clone(), peer.clone(), Some(ticket));
             } else if let Change::Asked { ticket, .. } = change {
@@ -232,6 +241,8 @@ impl Coordinator {
         for change in changes {
             if let Change::Kick { ticket, .. } | Change::Asked { ticket, .. } = change {
                 self.emit(Output::Reply { ticket, reply: Reply::Denied(denial.clone()) });
+            } else if let Change::Adopt { session, .. } = change {
+                self.abandon(&session);
             }
         }
     }

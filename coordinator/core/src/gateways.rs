@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use velella_model::component::{GatewayRecord, Job};
 use velella_model::wire::announce::{GatewayAnnounce, GatewayState};
-use velella_model::{GatewayId, Incarnation};
+use velella_model::{GatewayId, Incarnation, RoomId};
 
+use crate::components::ComponentView;
 use crate::death::PROBE_EVERY;
 use crate::fleet::Life;
 use crate::input::{Entry, Fact, Revision};
@@ -145,7 +146,12 @@ impl Gateways {
         Offer { announce, lives, silent: known.is_silent(now), given }
     }
 
-    pub(crate) fn views(&self, mut given: BTreeMap<Job, Given>, now: Instant) -> Vec<GatewayView> {
+    pub(crate) fn views(
+        &self,
+        mut given: BTreeMap<Job, Given>,
+        mut ingests: BTreeMap<GatewayId, Vec<(RoomId, ComponentView)>>,
+        now: Instant,
+    ) -> Vec<GatewayView> {
         let view = |known: &Known| {
             let given = given.remove(&known.boot()).unwrap_or_default();
             let jobs_given = given.len();
@@ -156,6 +162,7 @@ impl Gateways {
                 lives: offer.lives,
                 effective_load_permille: offer.load_permille(),
                 jobs_given,
+                ingests: ingests.remove(&known.announce.gateway).unwrap_or_default(),
                 announce: known.announce.clone(),
             }
         };

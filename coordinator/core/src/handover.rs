@@ -49,7 +49,7 @@ impl Coordinator {
     }
 
     pub(crate) fn gateway_views(&self, now: Instant) -> Vec<GatewayView> {
-        self.gateways.views(self.given(), now)
+        self.gateways.views(self.given(), self.records.components.by_gateway(), now)
     }
 
     /// Everybody with what the records give, and what is on its way there.

@@ -9,6 +9,7 @@ use velella_model::record::{
 use velella_model::wire::announce::{Announce, GatewayAnnounce};
 use velella_model::wire::command::{Refusal, Rights, SubscribeMode};
 use velella_model::wire::holding::Holding;
+use velella_model::wire::ingest::IngestReport;
 use velella_model::wire::signal::{PeerEvent, ToHolder};
 use velella_model::{
     ComponentId, CoordinatorId, GatewayId, Incarnation, Json, PeerId, RoomId, RoomType, SessionId, WorkerId,
@@ -35,6 +36,8 @@ pub enum Input {
     Announced(Announce),
     /// A gateway announced itself.
     GatewayAnnounced(GatewayAnnounce),
+    /// A gateway told what comes through of its components.
+    IngestsReported(IngestReport),
     /// A worker told what it holds.
     Holds(Holding),
     /// What became of a `Probe`.
@@ -293,6 +296,13 @@ pub enum Request {
         /// Where.
         room: RoomId,
         /// Which.
+        peer: PeerId,
+    },
+    /// Speak for the session of a peer that came with an offer to another coordinator, which is gone.
+    AdoptPeer {
+        /// Where.
+        room: RoomId,
+        /// Whose.
         peer: PeerId,
     },
     /// Change the record of a peer.

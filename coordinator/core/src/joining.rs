@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use velella_model::record::{Connection, PeerKind, PeerRecord, Scopes};
 use velella_model::wire::command::{Client, OpenSession, Order, Refusal, SubscribeMode};
-use velella_model::{Generation, Json, PeerId, RoomId, SessionId};
+use velella_model::wire::signal::CloseReason;
+use velella_model::{Generation, Json, PeerId, RoomId, RoomType, SessionId};
 
 use crate::close::Close;
 use crate::edits::Change;
@@ -27,11 +28,20 @@ impl Coordinator {
         if !(is_known || loaded && arrival.pass.newcomer) {
             return self.unknown(arrival, Close::PeerNotFound, loaded);
         }
-        if let Some(close) = self.keeps_out(&arrival) {
-            return self.emit(Output::CloseSocket { session: arrival.session, close });
+        if arrival.kind == PeerKind::Streamer && self.is_streamed_to(room, peer) {
+            return self.emit(Output::CloseSocket { session: arrival.session, close: Close::StreamTaken });
         }
         if !is_known {
             return self.add_newcomer(arrival);
+        }
+        self.let_in(arrival, room_type, now);
+    }
+
+    /// Whose record stands.
+    fn let_in(&mut self, arrival: Arrival, room_type: RoomType, now: Instant) {
+        let Arrival { room, peer, .. } = &arrival;
+        if let Some(close) = self.keeps_out(&arrival) {
+            return self.emit(Output::CloseSocket { session: arrival.session, close });
         }
         for older in self.sessions.of_peer(room, peer) {
             self.stats.takeovers += 1;
@@ -40,7 +50,8 @@ impl Coordinator {
         let Arrival { session, room, peer, kind, door, .. } = arrival.clone();
         self.sessions.arrive(arrival);
         self.emit(Output::Welcome { session: session.clone(), room_type });
-        let connect = Change::Connect { coordinator: self.id.clone(), session: session.clone() };
+        let (coordinator, offered) = (self.id.clone(), door == Door::Offer);
+        let connect = Change::Connect { coordinator, session: session.clone(), offered };
         self.edit(&room, &peer, connect, now);
         if kind == PeerKind::Agent || door == Door::Offer {
             // Their protocols have no word for it: they join by coming.
@@ -59,7 +70,8 @@ impl Coordinator {
     /// Its record is written with its connection: it is there as long as that is.
     fn add_newcomer(&mut self, arrival: Arrival) {
         let Arrival { session, room, peer, kind, pass, .. } = arrival.clone();
-        let connection = Connection { coordinator: self.id.clone(), session, joined: false };
+        let offered = arrival.door == Door::Offer;
+        let connection = Connection { coordinator: self.id.clone(), session, joined: false, offered };
         let record = PeerRecord {
             connection: Some(connection),
             scopes: Scopes { rights: pass.rights, admin: false },
@@ -80,20 +92,18 @@ impl Coordinator {
                 return self.emit(Output::CloseSocket { session: arrival.session, close: Close::StoreDown });
             }
         }
-        if self.records.room(&arrival.room).is_none() {
+        let Some(room_type) = self.records.room(&arrival.room).map(|record| record.spec.room_type) else {
             let Arrival { session, room, peer, .. } = arrival;
             self.write(WriteStep::PeerForgotten, Fact::Peer(room, peer, None), Expect::Any);
             return self.emit(Output::CloseSocket { session, close: Close::RoomNotFound });
-        }
-        self.arrived(arrival, true, now);
+        };
+        // Another streamer that came meanwhile is left to the claim of the stream, or each would yield to the other.
+        self.let_in(arrival, room_type, now);
     }
 
     /// Why somebody may not come in with this token.
     fn keeps_out(&self, arrival: &Arrival) -> Option<Close> {
         let Arrival { room, peer, kind, pass, .. } = arrival;
-        if *kind == PeerKind::Streamer && self.is_streamed_to(room, peer) {
-            return Some(Close::StreamTaken);
-        }
         let record = self.records.peer(room, peer)?;
         if record.kind != *kind {
             return Some(Close::WrongSocket);
@@ -105,13 +115,6 @@ impl Coordinator {
             return Some(Close::TokenRevoked);
         }
         self.is_full(room, peer).then_some(Close::PeersLimit)
-    }
-
-    /// Whether *another* streamer is connected, or about to be.
-    fn is_streamed_to(&self, room: &RoomId, peer: &PeerId) -> bool {
-        let about_to_be = |member: &PeerId| !self.sessions.of_peer(room, member).is_empty();
-        let mut streamers = self.records.members(room).filter(|(_, record)| record.kind == PeerKind::Streamer);
-        streamers.any(|(id, record)| id != peer && (record.connection.is_some() || about_to_be(id)))
     }
 
     /// Whether as many *other* peers are connected as the room may have.
@@ -137,6 +140,15 @@ impl Coordinator {
 
     /// The store names this session as the peer's connection.
     pub(crate) fn session_claimed(&mut self, session: &SessionId, now: Instant) {
+        let record = self.whose(session).and_then(|(room, peer)| self.records.peer(&room, &peer));
+        if record.is_some_and(|record| record.kind == PeerKind::Streamer) {
+            return self.claim_stream(session, false, now);
+        }
+        self.session_admitted(session, now);
+    }
+
+    /// Nothing in the store speaks against it.
+    pub(crate) fn session_admitted(&mut self, session: &SessionId, now: Instant) {
         if let Some(s) = self.sessions.get_mut(session) {
             s.claimed = true;
             self.try_open(session, now);
@@ -146,7 +158,7 @@ impl Coordinator {
     /// Asks the room's worker to open the session, if everything for it is there.
     pub(crate) fn try_open(&mut self, id: &SessionId, now: Instant) {
         let Some(session) = self.sessions.get_mut(id).filter(|session| session.claimed) else { return };
-        let (room, peer) = (session.room.clone(), session.peer.clone());
+        let (room, peer, adopted) = (session.room.clone(), session.peer.clone(), session.adopted);
         let Some(opening) = session.opening().filter(|opening| opening.asked.is_none()) else { return };
         if self.placings.contains_key(&room) {
             return;
@@ -158,17 +170,22 @@ impl Coordinator {
         if self.registry.is_over(&record.placement)
             || self.fleet.life(&record.placement, &self.registry, now) == Life::Dead
         {
+            if adopted {
+                return self.close(id, Close::WorkerRestarted, now);
+            }
             return self.move_room(&room, None, now);
         }
         opening.retry_at = None;
         let site = Site::of(&record.placement);
         opening.asked = Some(site.clone());
         let metadata = envelope(&opening.metadata, peer_record);
-        session.told = Some(Told {
+        let told = Told {
             server_metadata: peer_record.server_metadata.clone(),
             subscriptions: peer_record.subscriptions.clone(),
-        });
-        let order = Order::OpenSession {
+        };
+        // What its worker was told before is not known here.
+        session.told = Some(if adopted { Told::nothing() } else { told });
+        let open = || Order::OpenSession {
             session: OpenSession {
                 assignment: assignment(&room, record),
                 session: id.clone(),
@@ -181,6 +198,8 @@ impl Coordinator {
                 peer,
             },
         };
+        let adopt = || Order::AdoptSession { session: id.clone(), holder: self.id.clone().into() };
+        let order = if adopted { adopt() } else { open() };
         let step = CommandStep::SessionOpened(id.clone(), site.clone());
         self.command(step, site.worker, site.incarnation, order);
     }
@@ -201,7 +220,12 @@ impl Coordinator {
             return;
         };
         let room = session.room.clone();
+        let is_over =
+            session.adopted && matches!(outcome, CommandOutcome::Refused(refusal) if refusal != Refusal::Full);
         let Some(opening) = session.opening() else { return };
+        if is_over {
+            return self.close(id, Close::SessionEnded(CloseReason::Asked), now);
+        }
         match outcome {
             CommandOutcome::Done => return self.session_is_open(id),
             CommandOutcome::NoResponders => {
@@ -221,7 +245,7 @@ impl Coordinator {
                 opening.retry_at = Some(now + OPEN_RETRY);
                 self.load(room.clone(), Parked::Refused(room.clone(), site.generation));
             }
-            CommandOutcome::Refused(Refusal::Full | Refusal::Malformed | Refusal::Fenced)
+            CommandOutcome::Refused(Refusal::Full | Refusal::Malformed | Refusal::Fenced | Refusal::NoSession)
             | CommandOutcome::TimedOut => {
                 opening.asked = None;
                 opening.retry_at = Some(now + OPEN_RETRY);

@@ -2,15 +2,16 @@
 //!
 //! Inputs say what happened, outputs say what to do; `now` comes with the input. This file holds
 //! the three doors and routes between the machines, one file each: [`placement`] (which worker),
-//! `placing` (a room on its way there), `joining` (a socket or an offer on its way into a room), `signalling`
-//! (an open session), `fleet` and `death` (which workers live), `evacuation` (rooms that have to leave their
+//! `placing` (a room on its way there), `joining` (a socket or an offer on its way into a room), `streaming`
+//! (one at a time), `signalling` (an open session), `adoption` (one that another coordinator held), `fleet` and `death` (which workers live), `evacuation` (rooms that have to leave their
 //! worker), `gateways` (which of them live), `jobs` (which gateway does what), `handover` (jobs that need
-//! another gateway), `steering` (what operators want), `sweep` (what the leader tidies up), `edits` (peer records), `requests` and `removal` (the management API).
+//! another gateway), `readings` (what comes through of components), `steering` (what operators want), `sweep` (what the leader tidies up), `edits` (peer records), `requests` and `removal` (the management API).
 //! Two are machines of their own: the [`chronicle`] (what is told to servers, with `notice`) and the
 //! [`outbox`] (webhooks on their way).
 
 #![warn(missing_docs)]
 
+mod adoption;
 pub mod chronicle;
 mod close;
 mod component_requests;
@@ -32,6 +33,7 @@ mod output;
 pub mod placement;
 mod placing;
 mod purge;
+mod readings;
 mod records;
 mod registry;
 mod removal;
@@ -43,6 +45,7 @@ mod shelf;
 mod signalling;
 mod stats;
 mod steering;
+mod streaming;
 mod subscriptions;
 mod sweep;
 #[cfg(test)]
@@ -182,6 +185,7 @@ impl Coordinator {
             Input::Announced(announce) => self.announced(announce, now),
             Input::Holds(holding) => self.held_by(holding, now),
             Input::GatewayAnnounced(announce) => self.gateway_announced(announce, now),
+            Input::IngestsReported(report) => self.records.components.heard(report, now),
             Input::Probed { whom, incarnation, dead } => self.probed(whom, incarnation, dead),
             Input::Leads(leads) => self.lead(leads, now),
             Input::Listed { noun: noun @ (Noun::Workers | Noun::Cordons | Noun::Coordinators), entries, revision } => {
@@ -396,10 +400,12 @@ impl Coordinator {
                 self.tell_worker_of(&session, now);
             }
         }
-        let Some(Connection { session: present, .. }) = present else { return };
+        let Some(Connection { session: present, coordinator, .. }) = present else { return };
         for session in self.sessions.of_peer(room, peer) {
             let claimed = self.sessions.get(&session).is_some_and(|session| session.claimed);
-            if claimed && session != present {
+            if claimed && session == present && coordinator != self.id {
+                self.abandon(&session);
+            } else if claimed && session != present {
                 self.stats.takeovers += 1;
                 self.close(&session, Close::TakenOver, now);
             }

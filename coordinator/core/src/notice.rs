@@ -375,7 +375,8 @@ mod tests {
     }
 
     fn connected(session: &str) -> PeerRecord {
-        let connection = Connection { coordinator: coordinator_id(), session: id(session), joined: false };
+        let connection =
+            Connection { coordinator: coordinator_id(), session: id(session), joined: false, offered: false };
         PeerRecord { connection: Some(connection), ..peer_record() }
     }
 }

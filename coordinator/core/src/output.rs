@@ -84,6 +84,18 @@ pub enum Output {
         /// Whom.
         worker: WorkerId,
     },
+    /// Hold a session that came with an offer to another coordinator; what is told to it follows.
+    Adopt {
+        /// Which.
+        session: SessionId,
+    },
+    /// Its worker tells us of it from now on.
+    Adopted {
+        /// Which.
+        session: SessionId,
+        /// What its client offered last.
+        offer: String,
+    },
     /// Close a socket; the session is already forgotten here.
     CloseSocket {
         /// Which.
@@ -183,6 +195,8 @@ pub struct GatewayView {
     pub effective_load_permille: u32,
     /// Jobs that the records give to it.
     pub jobs_given: u32,
+    /// What it does, each with its room.
+    pub ingests: Vec<(RoomId, ComponentView)>,
 }
 
 /// A worker as this coordinator sees it.

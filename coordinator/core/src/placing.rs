@@ -120,7 +120,7 @@ impl Coordinator {
             candidates: decision.candidates,
         };
         self.registry.reserve(&placement.worker, &room, draft.spec.room_type, now);
-        let record = RoomRecord { spec: draft.spec.clone(), placement: placement.clone() };
+        let record = RoomRecord { spec: draft.spec.clone(), placement: placement.clone(), streaming: None };
         let expect = draft.revision.map_or(Expect::Absent, Expect::Revision);
         self.write(WriteStep::PlacementWritten(room.clone()), Fact::Room(room.clone(), Some(record)), expect);
         let Draft { goal, spec, revision, refused_by, unsure, tries, vacated } = draft;
@@ -138,8 +138,8 @@ impl Coordinator {
         match outcome {
             WriteOutcome::Done(revision) => {
                 placing.revision = Some(revision);
-                let record = RoomRecord { spec: placing.spec.clone(), placement: placing.placement.clone() };
-                let record = record.read_at(revision.0);
+                let (spec, placement) = (placing.spec.clone(), placing.placement.clone());
+                let record = RoomRecord { spec, placement, streaming: None }.read_at(revision.0);
                 placing.placement.generation = record.placement.generation;
                 let unsure = std::mem::take(&mut placing.unsure);
                 self.answered(Fact::Room(room.clone(), Some(record)), revision, now);
@@ -196,7 +196,7 @@ impl Coordinator {
 
     fn assign(&mut self, room: &RoomId) {
         let Some(Placing { spec, placement, .. }) = self.placings.get(room) else { return };
-        let record = RoomRecord { spec: spec.clone(), placement: placement.clone() };
+        let record = RoomRecord { spec: spec.clone(), placement: placement.clone(), streaming: None };
         let order = Order::AssignRoom { assignment: assignment(room, &record) };
         let (worker, incarnation) = (placement.worker.clone(), placement.incarnation);
         self.command(CommandStep::Assigned(room.clone()), worker, incarnation, order);

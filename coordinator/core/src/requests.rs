@@ -33,6 +33,10 @@ impl Coordinator {
                 self.records.view(&room).map_or(Reply::Denied(Denial::RoomNotFound), Reply::Room)
             }
             Request::ShowPeer { room, peer } => self.show_peer(&room, peer),
+            Request::AdoptPeer { room, peer } => {
+                self.adopt(room, peer, now);
+                Reply::Done
+            }
             Request::AddComponent { room, component, spec, metadata } => {
                 return self.add_component(ticket, (room, component), (spec, metadata), now);
             }
@@ -66,7 +70,9 @@ impl Coordinator {
                 self.records.room(room).is_some() && self.records.components.get(&key).is_some()
             }
             Request::EditPeer { room, peer, edit } => self.knows_all_of(room, peer, edit),
-            Request::ShowPeer { room, peer } | Request::DeletePeer { room, peer, .. } => {
+            Request::ShowPeer { room, peer }
+            | Request::AdoptPeer { room, peer }
+            | Request::DeletePeer { room, peer, .. } => {
                 self.records.room(room).is_some() && self.records.peer(room, peer).is_some()
             }
         }
@@ -141,6 +147,7 @@ impl Request {
             | Self::ShowComponent { room, .. }
             | Self::DeleteComponent { room, .. }
             | Self::ShowPeer { room, .. }
+            | Self::AdoptPeer { room, .. }
             | Self::DeletePeer { room, .. } => Some(room),
         }
     }

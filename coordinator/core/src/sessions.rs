@@ -27,6 +27,8 @@ pub(crate) struct Session {
     pub(crate) peer: PeerId,
     /// The store names this session as the peer's connection.
     pub(crate) claimed: bool,
+    /// Another coordinator opened it: the worker has it already.
+    pub(crate) adopted: bool,
     pub(crate) state: State,
     /// What its token allows.
     pub(crate) pass: Pass,
@@ -44,6 +46,12 @@ pub(crate) struct Session {
 pub(crate) struct Told {
     pub(crate) server_metadata: Json,
     pub(crate) subscriptions: Subscriptions,
+}
+
+impl Told {
+    pub(crate) fn nothing() -> Self {
+        Self { server_metadata: Json::null(), subscriptions: Subscriptions::default() }
+    }
 }
 
 #[derive(Debug)]
@@ -125,6 +133,7 @@ impl Sessions {
             room,
             peer,
             claimed: false,
+            adopted: false,
             state: State::Quiet,
             pass,
             door,

@@ -79,6 +79,10 @@ impl Coordinator {
 
     pub(crate) fn signalled(&mut self, message: ToHolder, now: Instant) {
         let ToHolder { session: id, seq, event } = message;
+        if !self.begins_anew(&id, &event) {
+            self.stats.signals_stray += 1;
+            return;
+        }
         let Some(session) = self.sessions.get_mut(&id) else {
             self.stats.signals_stray += 1;
             return;
@@ -106,6 +110,10 @@ impl Coordinator {
         let change = match event {
             SessionEvent::ToPeer { event } => return self.emit(Output::ToSocket { session, event }),
             SessionEvent::Closed { reason } => return self.session_ended(&session, reason, now),
+            SessionEvent::Adopted { offer } => {
+                self.tell_worker_of(&session, now);
+                return self.emit(Output::Adopted { session, offer });
+            }
             SessionEvent::TrackAdded { track, kind, metadata } => {
                 self.track_taken(&session, &track);
                 Change::Track { session, track, record: TrackRecord { kind, metadata } }
@@ -158,7 +166,7 @@ impl Coordinator {
         }
     }
 
-    fn is_present(&self, id: &SessionId, room: &RoomId, peer: &PeerId) -> bool {
+    pub(crate) fn is_present(&self, id: &SessionId, room: &RoomId, peer: &PeerId) -> bool {
         let connection = self.records.peer(room, peer).and_then(|record| record.connection.as_ref());
         connection.is_some_and(|connection| connection.session == *id)
     }

@@ -33,6 +33,8 @@ pub struct Stats {
     pub workers_declared_dead: u64,
     /// Peers disconnected because their coordinator was gone.
     pub orphans_disconnected: u64,
+    /// Sessions taken over from coordinators that were gone.
+    pub adoptions: u64,
     /// Rooms closed at workers that should not hold them any more.
     pub strays_closed: u64,
     /// Components that no gateway could take.

@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use velella_model::record::Connection;
 use velella_model::wire::command::Order;
 use velella_model::wire::holding::Holding;
 use velella_model::{Generation, Incarnation, PeerId, RoomId, SessionId, WorkerId};
@@ -23,6 +24,9 @@ pub(crate) const SWEEP_EVERY: Duration = Duration::from_secs(3);
 /// How long a room must have been held in vain: less than the time between two tellings of a worker, more
 /// than one that comes twice needs.
 const STRAY_GRACE: Duration = Duration::from_secs(3);
+
+/// Sessions that are adopted after one look; more are found again at the next.
+const ADOPTIONS_MAX: usize = 500;
 
 /// Rooms held in vain that are remembered; more are found again later.
 const STRAYS_MAX: usize = 4_096;
@@ -68,17 +72,28 @@ impl Sweep {
 }
 
 impl Coordinator {
-    /// Disconnects peers whose coordinator died with their sockets and who have not come by another one.
+    /// Disconnects peers whose coordinator died with their sockets and who have not come by another one. Those who came
+    /// with an offer never had one: their sessions are adopted.
     pub(crate) fn sweep_connections(&mut self, now: Instant) {
         if self.sweep.next.is_none_or(|next| now < next) {
             return;
         }
         self.sweep.next = Some(now + SWEEP_EVERY);
+        self.records.components.forget_silent(now);
         let orphans = self.orphans();
         let before = std::mem::take(&mut self.sweep.orphans);
-        self.sweep.orphans = orphans.iter().map(|(.., session)| session.clone()).collect();
-        for (room, peer, session) in orphans {
-            if before.contains(&session) {
+        self.sweep.orphans = orphans.iter().map(|(.., orphan)| orphan.session.clone()).collect();
+        let mut adoptions = 0;
+        for (room, peer, Connection { session, offered, .. }) in orphans {
+            if !before.contains(&session) {
+                continue;
+            }
+            if offered {
+                adoptions += 1;
+                if adoptions <= ADOPTIONS_MAX {
+                    self.adopt(room, peer, now);
+                }
+            } else {
                 self.stats.orphans_disconnected += 1;
                 self.edit(&room, &peer, Change::Disconnect { session }, now);
             }
@@ -98,7 +113,7 @@ impl Coordinator {
         }
     }
 
-    fn orphans(&self) -> Vec<(RoomId, PeerId, SessionId)> {
+    fn orphans(&self) -> Vec<(RoomId, PeerId, Connection)> {
         let connected = self.records.connections();
         let orphaned = connected.filter(|(_, _, connection)| {
             if connection.coordinator == self.id {
@@ -106,7 +121,7 @@ impl Coordinator {
             }
             self.leads && self.fleet.is_orphaned(&connection.coordinator)
         });
-        orphaned.map(|(room, peer, connection)| (room.clone(), peer.clone(), connection.session.clone())).collect()
+        orphaned.map(|(room, peer, connection)| (room.clone(), peer.clone(), connection.clone())).collect()
     }
 
     /// Closes what a worker should not hold any more.

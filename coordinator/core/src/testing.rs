@@ -79,7 +79,7 @@ pub(crate) fn room_record(at: &str) -> RoomRecord {
         endpoints: Vec::new(),
         candidates: Vec::new(),
     };
-    RoomRecord { spec: RoomSpec::default(), placement }
+    RoomRecord { spec: RoomSpec::default(), placement, streaming: None }
 }
 
 pub(crate) fn peer_record() -> PeerRecord {
@@ -91,7 +91,7 @@ pub(crate) fn peer_record() -> PeerRecord {
 
 /// Joined, with a track `t` and a channel `chat`.
 pub(crate) fn publishing(id: &str) -> PeerRecord {
-    let connection = Connection { coordinator: coordinator_id(), session: session(id), joined: true };
+    let connection = Connection { coordinator: coordinator_id(), session: session(id), joined: true, offered: false };
     let mut record = PeerRecord { connection: Some(connection), ..peer_record() };
     let track = TrackRecord { kind: MediaKind::Audio, metadata: Json::null() };
     record.tracks.insert(TrackId::parse("t").unwrap(), track);

@@ -1,5 +1,6 @@
 //! Whole dialogues with a coordinator: input → exact outputs.
 
+mod adoption;
 mod agents;
 mod components;
 mod edits;

@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 use velella_coordinator_core::ComponentView;
 use velella_model::component::{ComponentSpec, FileSpec, PublishSpec, RtspSpec};
+use velella_model::wire::ingest;
 
 use crate::http::components::Publishing;
 use crate::http::view::{self, Track};
@@ -31,6 +32,14 @@ pub(crate) struct Component<'a> {
     state: &'static str,
     /// What went wrong last.
     trouble: Option<Trouble<'a>>,
+    /// What comes through; null while it is not live.
+    flow: Option<Flow>,
+    /// What is not well about that: `key_frames_far_apart` when they are more than 4 s apart, so that whoever joins
+    /// waits that long for a picture.
+    warnings: Vec<&'static str>,
+    /// What went wrong last, whether or not it goes well since: also why a publisher was sent away.
+    #[serde(rename = "lastTrouble")]
+    last_trouble: Option<PastTrouble<'a>>,
     /// The gateway that does it.
     gateway: Option<&'a str>,
 }
@@ -42,6 +51,31 @@ pub(crate) struct Trouble<'a> {
     code: &'a str,
     /// One sentence for people.
     sentence: &'a str,
+}
+
+/// What comes through of a component, as its gateway measured it in the last two seconds.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Flow {
+    /// Pictures and sound, in bits per second.
+    bitrate: u64,
+    /// Pictures per second.
+    frame_rate: f64,
+    /// Seconds between the last two key frames, or since the last one if that is more.
+    key_frame_interval: Option<f64>,
+    /// Packets that did not reach the gateway, since it began.
+    packets_lost: u64,
+}
+
+/// What went wrong at some time.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PastTrouble<'a> {
+    #[serde(flatten)]
+    #[schema(inline)]
+    trouble: Trouble<'a>,
+    /// When, in milliseconds since 1970.
+    #[serde(rename = "atMs")]
+    at_ms: u64,
 }
 
 /// What is known of a component besides its tracks.
@@ -114,8 +148,30 @@ pub(crate) fn component<'a>(view: &'a ComponentView, publishing: Option<&'a Publ
             Some(trouble) => Some(Trouble { code: &trouble.code, sentence: &trouble.sentence }),
             None => view.lacks_gateway().then_some(nobody),
         },
+        flow: view.flow.as_ref().map(flow),
+        warnings: warnings(view),
+        last_trouble: view.last_trouble.as_ref().map(past),
         gateway: view.gateway().map(velella_model::GatewayId::as_str),
     }
+}
+
+pub(crate) fn flow(flow: &ingest::Flow) -> Flow {
+    let ingest::Flow { bitrate_bps, pictures_per_1000_s, key_frame_interval_ms, packets_lost } = *flow;
+    Flow {
+        bitrate: bitrate_bps,
+        frame_rate: f64::from(pictures_per_1000_s) / 1000.0,
+        key_frame_interval: key_frame_interval_ms.map(|ms| f64::from(ms) / 1000.0),
+        packets_lost,
+    }
+}
+
+pub(crate) fn warnings(view: &ComponentView) -> Vec<&'static str> {
+    view.flow.iter().flat_map(ingest::Flow::warnings).collect()
+}
+
+pub(crate) fn past(past: &ingest::PastTrouble) -> PastTrouble<'_> {
+    let velella_model::component::Trouble { code, sentence } = &past.trouble;
+    PastTrouble { trouble: Trouble { code, sentence }, at_ms: past.at_ms }
 }
 
 fn known<'a>(view: &'a ComponentView, publishing: Option<&'a Publishing>) -> OlderComponent<'a> {

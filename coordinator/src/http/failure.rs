@@ -55,6 +55,7 @@ impl Subject {
             | Request::ShowRoom { room: id } => room(id),
             Request::AddPeer { room: id, peer, .. }
             | Request::ShowPeer { room: id, peer }
+            | Request::AdoptPeer { room: id, peer }
             | Request::EditPeer { room: id, peer, .. }
             | Request::DeletePeer { room: id, peer, .. } => Self { peer: peer.to_string(), ..room(id) },
             Request::AddComponent { room: id, component, .. }

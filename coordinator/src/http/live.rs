@@ -4,20 +4,22 @@
 //! The address of a resource is a secret: who has it may end the session.
 
 use std::sync::PoisonError;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::{AppendHeaders, IntoResponse, Response};
 use serde::Deserialize;
+use utoipa::IntoResponses;
 use uuid::Uuid;
 use velella_bus::BusError;
+use velella_coordinator_core::{Reply, Request};
 use velella_model::record::PeerKind;
 use velella_model::wire::resource::{Deed, Errand, ErrandReply};
 use velella_model::wire::{decode, encode};
-use velella_model::{PeerId, RoomId, subject};
+use velella_model::{CoordinatorId, PeerId, RoomId, SessionId, subject};
 
 use crate::http::Api;
 use crate::http::auth::bearer;
@@ -53,6 +55,24 @@ pub(crate) fn without_secret(path: &str) -> &str {
     secret.and_then(|secret| path.strip_suffix(secret)).unwrap_or(path)
 }
 
+/// The failures of every offer, for its description.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "describes what `IntoResponse` writes")]
+pub(crate) enum Refusals {
+    /// The token does not allow it
+    #[response(status = 403)]
+    NotAllowed(#[to_schema] Error),
+    /// There is no codec in common
+    #[response(status = 406)]
+    NothingInCommon(#[to_schema] Error),
+    /// This is no SDP
+    #[response(status = 415)]
+    MediaType(#[to_schema] Error),
+    /// The worker does not answer
+    #[response(status = 504)]
+    WorkerSilent(#[to_schema] Error),
+}
+
 /// The resource of a path.
 #[derive(Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Path)]
@@ -67,21 +87,14 @@ pub(crate) struct ResourcePath {
 #[utoipa::path(post, path = "/whip", tag = "live", operation_id = "whip",
     request_body(content = String, content_type = "application/sdp", description = "The offer"),
     responses((status = 201, body = String, content_type = "application/sdp", description = "The answer",
-        headers(("location" = String, description = "The resource"), ("etag" = String))),
-        (status = 403, body = Error, description = "The token does not allow it"),
-        (status = 406, body = Error, description = "There is no codec in common"),
-        (status = 415, body = Error, description = "This is no SDP"),
-        (status = 504, body = Error, description = "The worker does not answer"), Failures))]
+        headers(("location" = String, description = "The resource"), ("etag" = String),
+            ("link" = String, description = "An ICE server; there may be several"))), Refusals, Failures))]
 pub(crate) async fn whip(
     State(api): State<Api>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Failure> {
-    let grant = api.grant(&headers)?;
-    if !matches!(grant.kind, PeerKind::Streamer | PeerKind::Webrtc) {
-        return Err(Failure::INVALID_TOKEN);
-    }
-    api.open(grant, Way::Up, &headers, body).await
+    api.open(api.grant(&headers)?, Way::Up, &headers, body).await
 }
 
 /// Watch a room (WHEP)
@@ -91,17 +104,14 @@ pub(crate) async fn whip(
 #[utoipa::path(post, path = "/whep", tag = "live", operation_id = "whep",
     request_body(content = String, content_type = "application/sdp", description = "The offer"),
     responses((status = 201, body = String, content_type = "application/sdp", description = "The answer",
-        headers(("location" = String, description = "The resource"), ("etag" = String))),
-        (status = 403, body = Error, description = "The token does not allow it"),
-        (status = 406, body = Error, description = "There is no codec in common"),
-        (status = 415, body = Error, description = "This is no SDP"),
-        (status = 504, body = Error, description = "The worker does not answer"), Failures))]
+        headers(("location" = String, description = "The resource"), ("etag" = String),
+            ("link" = String, description = "An ICE server; there may be several"))), Refusals, Failures))]
 pub(crate) async fn whep(
     State(api): State<Api>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Failure> {
-    api.watch(api.grant(&headers)?, &headers, body).await
+    api.open(api.grant(&headers)?, Way::Down, &headers, body).await
 }
 
 /// Watch a public livestream (WHEP)
@@ -110,11 +120,9 @@ pub(crate) async fn whep(
 #[utoipa::path(post, path = "/whep/{room}", tag = "live", operation_id = "whep_public", params(RoomPath),
     request_body(content = String, content_type = "application/sdp", description = "The offer"),
     responses((status = 201, body = String, content_type = "application/sdp", description = "The answer",
-        headers(("location" = String, description = "The resource"), ("etag" = String))),
-        (status = 406, body = Error, description = "There is no codec in common"),
-        (status = 415, body = Error, description = "This is no SDP"),
-        (status = 429, body = Error, description = "Too many come at once"),
-        (status = 504, body = Error, description = "The worker does not answer"), Failures))]
+        headers(("location" = String, description = "The resource"), ("etag" = String),
+            ("link" = String, description = "An ICE server; there may be several"))),
+        (status = 429, body = Error, description = "Too many come at once"), Refusals, Failures))]
 pub(crate) async fn whep_public(
     State(api): State<Api>,
     Path(room): Path<String>,
@@ -126,7 +134,7 @@ pub(crate) async fn whep_public(
         Some(_) => api.grant(&headers).and_then(|grant| of_room(grant, &room))?,
         None => api.stranger(room).await?,
     };
-    api.watch(grant, &headers, body).await
+    api.open(grant, Way::Down, &headers, body).await
 }
 
 /// Change a session (WHIP, WHEP)
@@ -180,6 +188,14 @@ pub(crate) async fn end(State(api): State<Api>, Path(path): Path<ResourcePath>) 
     }
 }
 
+/// Whether a token of this kind is for this way at all.
+fn takes(way: Way, kind: PeerKind) -> bool {
+    match (way, kind) {
+        (Way::Up, PeerKind::Streamer) | (Way::Down, PeerKind::Viewer) | (_, PeerKind::Webrtc) => true,
+        (Way::Up | Way::Down, PeerKind::Agent | PeerKind::Streamer | PeerKind::Viewer) => false,
+    }
+}
+
 fn of_room(grant: Grant, room: &RoomId) -> Result<Grant, Failure> {
     if grant.room == *room { Ok(grant) } else { Err(Failure::INVALID_TOKEN) }
 }
@@ -216,18 +232,6 @@ impl Api {
         Ok(Grant { kind: PeerKind::Viewer, room, peer, scopes: scopes(PeerKind::Viewer), series: 0, newcomer: true })
     }
 
-    async fn watch(
-        &self,
-        grant: Grant,
-        headers: &HeaderMap,
-        body: Result<Bytes, BytesRejection>,
-    ) -> Result<Response, Failure> {
-        if !matches!(grant.kind, PeerKind::Viewer | PeerKind::Webrtc) {
-            return Err(Failure::INVALID_TOKEN);
-        }
-        self.open(grant, Way::Down, headers, body).await
-    }
-
     /// Opens a session that goes one way, whatever else the token allows.
     async fn open(
         &self,
@@ -236,6 +240,9 @@ impl Api {
         headers: &HeaderMap,
         body: Result<Bytes, BytesRejection>,
     ) -> Result<Response, Failure> {
+        if !takes(way, grant.kind) {
+            return Err(Failure::INVALID_TOKEN);
+        }
         let rights = &mut grant.scopes.rights;
         (rights.publish, rights.subscribe) = (rights.publish && way == Way::Up, rights.subscribe && way == Way::Down);
         if !rights.publish && !rights.subscribe {
@@ -248,12 +255,13 @@ impl Api {
         if !sdp::is_offer(&offer) {
             return Err(Failure::BAD_OFFER);
         }
-        let room = grant.room.clone();
-        let kind = grant.kind;
+        let (room, kind, peer) = (grant.room.clone(), grant.kind, grant.peer.clone());
         let opened = self.0.resources.open(&self.0.sockets, kind, grant, sdp::one_way(&offer, way)).await;
         let Opened { session, holder, answer, etag } =
             opened.map_err(|refused: Refused| Failure::refused(&refused, &room))?;
-        let handle = self.0.sockets.tokens.sign_handle(&Handle { session, holder });
+        let ice_servers = self.0.sockets.ice_servers.of_client(peer.as_str(), SystemTime::now());
+        let links = AppendHeaders(ice_servers.into_iter().map(|server| (header::LINK, server.link())));
+        let handle = self.0.sockets.tokens.sign_handle(&Handle { session, holder, room, peer });
         let handle = handle.map_err(|error| {
             tracing::error!(%error, "the address of a resource cannot be signed");
             Failure::INTERNAL
@@ -264,26 +272,55 @@ impl Api {
             (header::ETAG, etag),
             (ACCEPT_PATCH, FRAGMENT.to_owned()),
         ];
-        Ok((StatusCode::CREATED, headers, answer).into_response())
+        Ok((StatusCode::CREATED, headers, links, answer).into_response())
     }
 
     fn handle(&self, path: &ResourcePath) -> Result<Handle, Failure> {
         self.0.sockets.tokens.check_handle(&path.resource).ok_or(Failure::RESOURCE_NOT_FOUND)
     }
 
-    /// Asks the holder of a resource, this process or another. One that is gone holds nothing.
+    /// Asks whoever holds a resource: this process or another, or this one from now on if that is gone.
     async fn errand(&self, handle: Handle, deed: Deed) -> Result<ErrandReply, Failure> {
-        let Handle { session, holder } = handle;
-        let errand = encode(&Errand { session, deed });
-        let subject = subject::coordinator_resources(&holder);
+        let Handle { session, holder, room, peer } = handle;
+        let errand = encode(&Errand { session: session.clone(), deed });
+        if let Some(reply) = self.ask_holder(&holder, errand.clone()).await? {
+            return Ok(reply);
+        }
+        // Whoever held it when it was opened is gone, or another speaks for it by now, or it has ended.
+        let Some(present) = self.holder_of(&session, (&room, &peer)).await? else { return Ok(ErrandReply::Gone) };
+        if present != holder
+            && let Some(reply) = self.ask_holder(&present, errand.clone()).await?
+        {
+            return Ok(reply);
+        }
+        self.0.sockets.mailbox.ask(Request::AdoptPeer { room, peer }).await?;
+        let reply = self.ask_holder(self.0.resources.holder(), errand).await?;
+        Ok(reply.unwrap_or(ErrandReply::Gone))
+    }
+
+    /// Who speaks for a session by the record of its peer; `None` when it has ended.
+    async fn holder_of(
+        &self,
+        session: &SessionId,
+        (room, peer): (&RoomId, &PeerId),
+    ) -> Result<Option<CoordinatorId>, Failure> {
+        let show = Request::ShowPeer { room: room.clone(), peer: peer.clone() };
+        let Reply::Peer(_, record) = self.0.sockets.mailbox.ask(show).await? else { return Ok(None) };
+        let present = record.connection.filter(|connection| connection.session == *session);
+        Ok(present.map(|connection| connection.coordinator))
+    }
+
+    /// `None` when nobody is there, or it is not there.
+    async fn ask_holder(&self, holder: &CoordinatorId, errand: Vec<u8>) -> Result<Option<ErrandReply>, Failure> {
+        let subject = subject::coordinator_resources(holder);
         let answer = self.0.sockets.bus.request(&subject, errand.into(), ERRAND_PATIENCE).await;
         match answer.map(|bytes| decode::<ErrandReply>(&bytes)) {
-            Ok(Ok(reply)) => Ok(reply),
+            Ok(Ok(ErrandReply::Gone)) | Err(BusError::NoResponders { .. }) => Ok(None),
+            Ok(Ok(reply)) => Ok(Some(reply)),
             Ok(Err(error)) => {
                 tracing::warn!(%error, "the answer to an errand cannot be read");
                 Err(Failure::INTERNAL)
             }
-            Err(BusError::NoResponders { .. }) => Ok(ErrandReply::Gone),
             Err(BusError::TimedOut { .. }) => Err(Failure::HOLDER_SILENT),
             Err(BusError::TooLarge { .. }) => Err(Failure::too_large()),
             Err(BusError::Down(_)) => Err(Failure::BUS_DOWN),

@@ -159,6 +159,8 @@ impl Call<'_> {
                 self.own.taken(&track, worker);
                 Ok(())
             }
+            // Said to those who came with an offer.
+            Some(Outgoing::Adopted { .. }) => Ok(()),
             Some(Outgoing::Close(close)) => Err(End::Closed(close)),
             None => Err(End::Ours { code: INTERNAL, reason: "reads too slowly" }),
         }

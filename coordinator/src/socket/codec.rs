@@ -1,6 +1,7 @@
 //! Frames of the peer socket: protobuf outside, the words of `velella_model::wire` inside.
 
 use std::collections::BTreeMap;
+use std::time::SystemTime;
 
 use velella_coordinator_core::Said;
 use velella_model::wire::signal::{PeerEvent, ServerEvent, Voice};
@@ -11,6 +12,8 @@ use velella_proto::fishjam::media_events::peer::media_event as from_peer;
 use velella_proto::fishjam::media_events::server::{MediaEvent, media_event as to_peer};
 use velella_proto::fishjam::peer_message::{Authenticated, Content, RoomType as WireRoomType, SdkDeprecation};
 use velella_proto::fishjam::{PeerMessage, media_events};
+
+use crate::ice_servers::{IceServer, IceServers};
 
 /// The kind of endpoint that clients expect to read.
 const ENDPOINT_TYPE: &str = "exwebrtc";
@@ -142,8 +145,12 @@ pub(crate) fn encode_welcome(room_type: RoomType, sdk_deprecation: Option<SdkDep
 }
 
 /// The frame of a server event.
-pub(crate) fn encode(event: ServerEvent) -> Vec<u8> {
-    let event = MediaEvent { content: Some(content(event)) };
+pub(crate) fn encode(event: ServerEvent, ice_servers: &IceServers) -> Vec<u8> {
+    let mut content = content(event);
+    if let to_peer::Content::Connected(connected) = &mut content {
+        connected.ice_servers = wire_ice_servers(ice_servers, &connected.endpoint_id);
+    }
+    let event = MediaEvent { content: Some(content) };
     PeerMessage { content: Some(Content::ServerMediaEvent(event)) }.encode_to_vec()
 }
 
@@ -238,6 +245,14 @@ fn track_variant(endpoint_id: String, track: TrackId, variant: Variant) -> to_pe
     to_peer::TrackVariant { endpoint_id, track_id: track.into(), variant: wire_variant(variant).into() }
 }
 
+fn wire_ice_servers(ice_servers: &IceServers, client: &str) -> Vec<to_peer::IceServer> {
+    let wire = |server: IceServer| {
+        let (username, credential) = server.login.unwrap_or_default();
+        to_peer::IceServer { credential, urls: vec![server.url], username }
+    };
+    ice_servers.of_client(client, SystemTime::now()).into_iter().map(wire).collect()
+}
+
 fn wire_variant(variant: Variant) -> media_events::Variant {
     match variant {
         Variant::Low => WireVariant::Low,
@@ -282,8 +297,22 @@ mod tests {
         let peer = PeerId::parse("P1").unwrap();
         let own = Endpoint { metadata: Json::parse("{}").unwrap(), tracks: BTreeMap::new() };
         let event = ServerEvent::Connected { endpoint: peer.clone(), endpoints: [(peer, own)].into() };
-        let bytes = encode(event);
+        let bytes = encode(event, &IceServers::default());
         assert_eq!(bytes[..8], [0x32, bytes[1], 0x3a, bytes[3], 0x0a, 0x02, b'P', b'1']);
+    }
+
+    #[test]
+    fn connected_carries_the_ice_servers() {
+        let secret: velella_ops::Secret = "s".parse().unwrap();
+        let urls = ["stun:a", "turn:b"].map(String::from).into();
+        let servers = IceServers::new(urls, Some("u".into()), Some(secret), None).unwrap();
+        let event = ServerEvent::Connected { endpoint: PeerId::parse("p").unwrap(), endpoints: BTreeMap::new() };
+        let message = PeerMessage::decode(&encode(event, &servers)[..]).unwrap();
+        let Some(Content::ServerMediaEvent(MediaEvent { content: Some(content) })) = message.content else { panic!() };
+        let to_peer::Content::Connected(connected) = content else { panic!("connected") };
+        let told =
+            connected.ice_servers.iter().map(|s| (s.urls[0].as_str(), s.username.as_str(), s.credential.as_str()));
+        assert_eq!(told.collect::<Vec<_>>(), [("stun:a", "", ""), ("turn:b", "u", "s")]);
     }
 
     #[test]

@@ -159,7 +159,7 @@ fn record() -> RoomRecord {
         endpoints: Vec::new(),
         candidates: vec![Candidate { worker, verdict }],
     };
-    RoomRecord { spec: RoomSpec::default(), placement }
+    RoomRecord { spec: RoomSpec::default(), placement, streaming: None }
 }
 
 impl Answer {

@@ -59,7 +59,19 @@ async fn the_current_api_tells_more() {
     assert_eq!((&component["metadata"], &component["trouble"]), (&json!({"name": "Door"}), &Value::Null));
     assert_eq!(component["properties"]["onDemand"], true);
     let path = format!("{base}/component/{}", component["id"].as_str().unwrap());
-    let live = cluster.until_shown(&path, |component| component["state"] == "live").await;
+    let live = cluster.until_shown(&path, |component| component["flow"] != Value::Null).await;
+    assert_eq!(live["state"], "live");
+    let flow = json!({"bitrate": 4_000_000, "frameRate": 29.97, "keyFrameInterval": 5.0, "packetsLost": 3});
+    assert_eq!((&live["flow"], &live["warnings"]), (&flow, &json!(["key_frames_far_apart"])));
+    let sentence = "The camera cannot be reached.";
+    let past = json!({"code": "unreachable", "sentence": sentence, "atMs": 1_790_000_000_000_u64});
+    assert_eq!((&live["trouble"], &live["lastTrouble"]), (&Value::Null, &past));
+    let gateways = cluster.get("/cluster/gateways").await.json;
+    let ingest = json!({
+        "room": room, "component": component["id"], "type": "rtsp", "state": "live", "flow": flow,
+        "warnings": ["key_frames_far_apart"], "lastTrouble": past,
+    });
+    assert_eq!(gateways["gateways"][0]["ingests"], json!([ingest]));
     assert_eq!(cluster.get(&base).await.json["data"]["components"], json!([live]));
     assert_eq!(gateway.given.lock().unwrap().len(), 1);
     assert_eq!(cluster.get(&format!("{base}/component/x")).await.json["code"], "component_not_found");

@@ -12,6 +12,7 @@ use velella_model::component::{ComponentRecord, GatewayRecord, IngestRecord, Ing
 use velella_model::key::{self, Key};
 use velella_model::record::TrackRecord;
 use velella_model::wire::announce::{GatewayAnnounce, GatewayState};
+use velella_model::wire::ingest::{Flow, IngestReading, IngestReport, PastTrouble};
 use velella_model::wire::{decode, encode};
 use velella_model::{GatewayId, Generation, Incarnation, Json, MediaKind, TrackId, subject};
 use velella_store::memory::MemoryStore;
@@ -88,6 +89,8 @@ impl Script {
                         encode(&*announce)
                     };
                     self.bus.publish(subject::GATEWAY_ANNOUNCEMENTS, announce.into()).await.unwrap();
+                    let report = encode(&self.report()).into();
+                    self.bus.publish(subject::INGEST_REPORTS, report).await.unwrap();
                 }
                 Some(request) = life.next() => {
                     self.bus.publish(&request.reply.unwrap(), bytes::Bytes::new()).await.unwrap();
@@ -102,6 +105,24 @@ impl Script {
                 else => return,
             }
         }
+    }
+
+    /// All have a key frame every five seconds, and were unreachable once.
+    fn report(&self) -> IngestReport {
+        let trouble = Trouble { code: "unreachable".into(), sentence: "The camera cannot be reached.".into() };
+        let flow = Flow {
+            bitrate_bps: 4_000_000,
+            pictures_per_1000_s: 29_970,
+            key_frame_interval_ms: Some(5_000),
+            packets_lost: 3,
+        };
+        let reading = |key: &String| {
+            let Some(Key::Component(room, component)) = key::parse(key) else { panic!("a component") };
+            let last_trouble = Some(PastTrouble { trouble: trouble.clone(), at_ms: 1_790_000_000_000 });
+            IngestReading { room, component, flow: Some(flow), last_trouble }
+        };
+        let Job { gateway, incarnation } = self.job.clone();
+        IngestReport { gateway, incarnation, ingests: self.doing.keys().map(reading).collect() }
     }
 
     async fn stands(&mut self, key: &str, value: &[u8], revision: u64) {

@@ -1,10 +1,13 @@
 //! WHIP and WHEP with a plain HTTP client.
 
 use std::net::SocketAddr;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
+use velella_model::key;
 use velella_model::wire::command::{Client, OpenSession, Order, Rights};
 use velella_model::wire::signal::PeerEvent;
+use velella_store::Store;
 
 use crate::client::{Answer, Peer, send};
 use crate::cluster::Cluster;
@@ -173,6 +176,39 @@ async fn one_streams_at_a_time_and_comes_back_with_its_token() {
 }
 
 #[tokio::test]
+async fn of_two_that_come_to_two_coordinators_in_the_same_moment_one_is_let_in() {
+    let cluster = Cluster::start().await;
+    let replica = cluster.replica().await;
+    for _ in 0..20 {
+        let room = cluster.livestream(false).await;
+        let (one, two) = (cluster.token(&room, "streamer").await, cluster.token(&room, "streamer").await);
+        let (here, there, body) = (cluster.addr, replica.addr, offer(""));
+        let (one, two) = tokio::join!(post(here, WHIP, Some(&one), &body), post(there, WHIP, Some(&two), &body));
+        let mut verdicts = [one.verdict(), two.verdict()];
+        verdicts.sort_unstable();
+        assert_eq!(verdicts, [(201, ""), (409, "stream_taken")], "{} {}", one.text, two.text);
+    }
+}
+
+#[tokio::test]
+async fn ice_servers_are_told_with_a_login_of_ones_own() {
+    let servers = "stun:stun.example.com,turn:turn.example.com:3478?transport=tcp";
+    let cluster = Cluster::start_with(&["--ice-servers", servers, "--turn-secret", "north"]).await;
+    let _worker = cluster.worker("w1", 1).await;
+    let room = cluster.livestream(true).await;
+    let answer = post(cluster.addr, &format!("{WHEP}/{room}"), None, &offer("")).await;
+    let links: Vec<_> = answer.headers.get_all("link").iter().map(|link| link.to_str().unwrap()).collect();
+    let [stun, turn] = &links[..] else { panic!("{links:?}") };
+    assert_eq!(*stun, "<stun:stun.example.com>; rel=\"ice-server\"");
+    let login =
+        turn.strip_prefix("<turn:turn.example.com:3478?transport=tcp>; rel=\"ice-server\"; username=\"").unwrap();
+    let (ends, rest) = login.split_once(':').unwrap();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    assert!(ends.parse::<u64>().unwrap() > now + 3600);
+    assert!(rest.contains("; credential=\"") && rest.ends_with("; credential-type=\"password\""), "{turn}");
+}
+
+#[tokio::test]
 async fn anybody_may_watch_what_is_public() {
     let cluster = Cluster::start().await;
     let room = cluster.livestream(true).await;
@@ -241,6 +277,48 @@ async fn candidates_come_later_and_ice_begins_anew_at_any_replica() {
     let guessed = format!("{}x", resource);
     assert_eq!(patch(cluster.addr, &guessed, None, anew).await.verdict(), (404, "resource_not_found"));
     assert_eq!(send(replica.addr, "DELETE", resource, &[], String::new()).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_session_outlives_its_coordinator_and_another_speaks_for_it() {
+    let cluster = Cluster::start_with(&[]).await;
+    let worker = cluster.worker("w1", 1).await;
+    let replica = cluster.replica().await;
+    let room = cluster.livestream(true).await;
+    let answer = post(cluster.addr, &format!("{WHEP}/{room}"), None, &offer("")).await;
+    let (resource, etag) = (answer.header("location"), answer.header("etag"));
+    drop(cluster);
+    worker.until(|order| matches!(order, Order::AdoptSession { .. })).await;
+    assert_eq!(replica.members(&room).await, (0, 1));
+
+    let candidate = "a=ice-ufrag:theirs\r\na=ice-pwd:p\r\na=mid:0\r\na=candidate:7 1 udp 1 192.0.2.7 7 typ host\r\n";
+    assert_eq!(patch(replica.addr, resource, Some(etag), candidate).await.status, 204);
+    let anew = "a=ice-ufrag:later\r\na=ice-pwd:q\r\n";
+    assert_eq!(patch(replica.addr, resource, Some("*"), anew).await.status, 200);
+    assert_eq!(patch(replica.addr, resource, Some(etag), candidate).await.verdict(), (412, "stale_ice"));
+    assert_eq!(replica.metric("velella_coordinator_resources"), 1.0);
+    assert_eq!(send(replica.addr, "DELETE", resource, &[], String::new()).await.status, 200);
+    worker.until(|order| matches!(order, Order::CloseSession { .. })).await;
+    assert_eq!(send(replica.addr, "DELETE", resource, &[], String::new()).await.status, 404);
+}
+
+#[tokio::test]
+async fn who_is_asked_for_a_session_of_nobody_adopts_it_at_once() {
+    let cluster = Cluster::start_with(&[]).await;
+    let worker = cluster.worker("w1", 1).await;
+    let room = cluster.livestream(true).await;
+    let answer = post(cluster.addr, &format!("{WHEP}/{room}"), None, &offer("")).await;
+    let (bus, store) = (cluster.bus.clone(), cluster.store.clone());
+    drop(cluster);
+    while !store.list(key::COORDINATORS).await.unwrap().entries.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    // Whoever begins now knows nothing but the store.
+    let later = Cluster::join(bus, store, &[]).await;
+    let ended = send(later.addr, "DELETE", answer.header("location"), &[], String::new()).await;
+    assert_eq!(ended.status, 200, "{}", ended.text);
+    worker.until(|order| matches!(order, Order::CloseSession { .. })).await;
+    assert_eq!(worker.heard(|order| matches!(order, Order::AdoptSession { .. })), 1);
 }
 
 #[tokio::test]

@@ -108,7 +108,7 @@ async fn arrive(cluster: &Cluster, stream: &str, member: &str) {
     let stored = cluster.store.get(&key).await.unwrap().unwrap();
     let mut record: PeerRecord = decode(&stored.value).unwrap();
     let (coordinator, session) = (Id::parse("elsewhere").unwrap(), Id::parse("s").unwrap());
-    record.connection = Some(Connection { coordinator, session, joined: true });
+    record.connection = Some(Connection { coordinator, session, joined: true, offered: false });
     let track = TrackRecord { kind: MediaKind::Audio, metadata: Json::null() };
     record.tracks.insert(Id::parse("t").unwrap(), track);
     cluster.store.put(&key, encode(&record).into(), Expect::Any, None).await.unwrap();

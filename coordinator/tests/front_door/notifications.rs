@@ -243,7 +243,7 @@ impl Talk {
         // Or else the leader would clear the connection away.
         let alive = encode(&CoordinatorRecord {}).into();
         cluster.store.put(&key::coordinator(&coordinator), alive, Expect::Any, None).await.unwrap();
-        record.connection = Some(Connection { coordinator, session, joined: true });
+        record.connection = Some(Connection { coordinator, session, joined: true, offered: false });
         Self { key, record }
     }
 

@@ -30,6 +30,7 @@ struct Script {
     heard: Arc<Mutex<Vec<Order>>>,
     signals: Arc<Mutex<Vec<PeerEvent>>>,
     sessions: HashMap<SessionId, (Holder, u64)>,
+    offers: HashMap<SessionId, String>,
     tracks: HashSet<TrackId>,
     answers: u32,
 }
@@ -48,6 +49,7 @@ impl Worker {
             heard: Arc::clone(&heard),
             signals: Arc::clone(&said),
             sessions: HashMap::new(),
+            offers: HashMap::new(),
             tracks: HashSet::new(),
             answers: 0,
         };
@@ -110,6 +112,11 @@ impl Script {
 
     /// `connected` goes out before the command is answered: that order is the harder one.
     async fn obey(&mut self, order: &Order) {
+        if let Order::AdoptSession { session, holder } = order {
+            self.sessions.insert(session.clone(), (holder.clone(), 0));
+            let offer = self.offers[session].clone();
+            return self.report(session, SessionEvent::Adopted { offer }).await;
+        }
         let Order::OpenSession { session: OpenSession { session, peer, holder, metadata, .. } } = order else {
             return;
         };
@@ -125,6 +132,7 @@ impl Script {
             return self.take_track(&signal.session, track, metadata).await;
         }
         if let PeerEvent::SdpOffer { sdp, .. } = signal.event {
+            self.offers.insert(signal.session.clone(), sdp.clone());
             return self.answer(&signal.session, &sdp).await;
         }
         if signal.event == PeerEvent::RenegotiateTracks {

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use velella_media::MediaTime;
+use velella_model::wire::ingest::KEY_FRAME_INTERVAL_LONG_MS;
 
-/// A longer distance is worth a warning: people who join would wait that long for a picture.
-pub const GOP_LONG: Duration = Duration::from_secs(4);
+/// A longer distance is worth a warning.
+pub(crate) const GOP_LONG: Duration = Duration::from_millis(KEY_FRAME_INTERVAL_LONG_MS as u64);
 
 /// Measures the distance between key frames.
 #[derive(Clone, Copy, Debug, Default)]

@@ -61,6 +61,10 @@ pub enum Input<'a> {
     Described(Published),
     /// The source gave a picture, or a packet of Opus.
     Frame(Frame),
+    /// So many packets were lost on the way from the source.
+    Lost(u64),
+    /// The source sends something that no room can take, besides what it described.
+    Unsupported(String),
     /// The source ended.
     Ended {
         /// Why.
@@ -150,6 +154,7 @@ pub struct Ingest {
     clock: Clock,
     gop: Gop,
     trouble: Option<Trouble>,
+    last_trouble: Option<(Trouble, Instant)>,
     told: Option<Standing>,
     counts: Counts,
     outputs: VecDeque<Output>,
@@ -186,6 +191,8 @@ pub struct Counts {
     pub dropped: u64,
     /// Attempts to open the source after the first.
     pub reopened: u64,
+    /// Packets that were lost on the way from the source.
+    pub lost: u64,
 }
 
 impl Ingest {
@@ -214,6 +221,7 @@ impl Ingest {
             clock: Clock::default(),
             gop: Gop::default(),
             trouble: None,
+            last_trouble: None,
             told: None,
             counts: Counts::default(),
             outputs: VecDeque::new(),
@@ -227,6 +235,11 @@ impl Ingest {
             Input::Wanted(wanted) => self.wanted(wanted, now),
             Input::Described(published) => self.described(published, now),
             Input::Frame(frame) => return self.frame(frame, now),
+            Input::Lost(packets) => self.counts.lost += packets,
+            Input::Unsupported(what) => {
+                let sentence = format!("The source sends what no room can take: {what}.");
+                self.last_trouble = Some((Trouble { code: "codec_unsupported".into(), sentence }, now));
+            }
             Input::Ended { trouble, retry } => self.ended(trouble, retry, now),
             Input::Opened { session, done } => self.uplink.opened(&session, done, now, &mut self.outputs),
             Input::Said(message) => self.uplink.said(message, now, &mut self.outputs),
@@ -260,6 +273,11 @@ impl Ingest {
     /// Distance of key frames, as far as it is known.
     pub fn key_frame_interval(&self) -> Option<Duration> {
         self.gop.interval()
+    }
+
+    /// What went wrong last, whether or not it goes well since, and when.
+    pub fn last_trouble(&self) -> Option<&(Trouble, Instant)> {
+        self.last_trouble.as_ref()
     }
 
     /// Ends everything; what is left is in `poll_output`.
@@ -354,6 +372,7 @@ impl Ingest {
 
     fn fail(&mut self, trouble: Trouble, retry: bool, now: Instant) {
         tracing::info!(code = trouble.code, reason = trouble.sentence, retry, "the source ended");
+        self.last_trouble = Some((trouble.clone(), now));
         self.trouble = Some(trouble);
         self.outputs.push_back(Output::CloseSource);
         let Some(backoff) = self.backoff.as_mut() else {
@@ -427,6 +446,20 @@ mod tests {
         assert!(again > t0 && again <= t0 + REOPEN_FIRST);
         ingest.handle_input(Input::Timeout, again);
         assert!(matches!(outputs(&mut ingest)[..], [Output::OpenSource]), "it still counts as retrying");
+    }
+
+    #[test]
+    fn what_went_wrong_last_is_known_also_when_it_goes_well_again() {
+        let (mut ingest, t0) = (camera(), Instant::now());
+        ingest.handle_input(ended("unreachable", true), t0);
+        ingest.handle_input(Input::Timeout, ingest.poll_timeout().unwrap());
+        ingest.handle_input(Input::Described(VIDEO), t0);
+        ingest.handle_input(Input::Lost(3), t0);
+        assert_eq!((ingest.last_trouble().unwrap().0.code.as_str(), ingest.counts().lost), ("unreachable", 3));
+        let later = t0 + Duration::from_secs(1);
+        ingest.handle_input(Input::Unsupported("vp06 is not supported".into()), later);
+        let (trouble, at) = ingest.last_trouble().unwrap();
+        assert_eq!((trouble.code.as_str(), *at), ("codec_unsupported", later));
     }
 
     #[test]

@@ -24,7 +24,6 @@ mod uplink;
 pub use board::{Board, Change, Task};
 pub use ear::{Heard, HeardCodec};
 pub use errand::Errand;
-pub use gop::GOP_LONG;
 pub use ingest::{Counts, Ingest, Input, Name, Output, Progress};
 pub use leg::{Home, Packet, Published};
 pub use listener::{Listener, ListenerInput, ListenerOutput, Listening};

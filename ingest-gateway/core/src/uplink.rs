@@ -160,7 +160,8 @@ impl Uplink {
                 | SessionEvent::TrackMetadataUpdated { .. }
                 | SessionEvent::TrackRemoved { .. }
                 | SessionEvent::ChannelAdded { .. }
-                | SessionEvent::ChannelRemoved { .. } => Ok(()),
+                | SessionEvent::ChannelRemoved { .. }
+                | SessionEvent::Adopted { .. } => Ok(()),
             }
         });
     }

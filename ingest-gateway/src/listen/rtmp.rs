@@ -71,11 +71,13 @@ struct Connection {
     session: Session,
     door: Door,
     published: Option<(Introduction, oneshot::Sender<End>)>,
+    /// Why we ended it ourselves.
+    sent_away: Option<End>,
 }
 
 impl Connection {
     fn new(socket: TcpStream, door: Door) -> Self {
-        Self { socket, session: Session::new(Instant::now()), door, published: None }
+        Self { socket, session: Session::new(Instant::now()), door, published: None, sent_away: None }
     }
 
     async fn serve(mut self) {
@@ -133,7 +135,7 @@ impl Connection {
                     }
                 }
                 Output::Event(event) => self.noted(event).await?,
-                Output::Closed(reason) => return Err(ended(&reason)),
+                Output::Closed(reason) => return Err(self.sent_away.take().unwrap_or_else(|| ended(&reason))),
             }
         }
         Ok(())
@@ -158,9 +160,15 @@ impl Connection {
         match event {
             Event::Video(codec) => media.has_video(codec).await?,
             Event::Audio(_) => media.has_audio().await?,
-            Event::Unsupported(what) => tracing::warn!(what, "the encoder sends what no room can take"),
+            Event::Unsupported(what) => {
+                tracing::warn!(what, "the encoder sends what no room can take");
+                media.unsupported(what).await?;
+            }
             Event::ClockJumped { by_ms } => tracing::info!(by_ms, "the encoder's clock jumped"),
-            Event::Reordered(Reordering::Seen) => self.session.end(B_FRAMES),
+            Event::Reordered(Reordering::Seen) => {
+                self.sent_away = Some(End::for_good("b_frames", B_FRAMES));
+                self.session.end(B_FRAMES);
+            }
             // Some hardware says that it may and never does.
             Event::Metadata(_) | Event::Reordered(Reordering::Declared) => {}
         }

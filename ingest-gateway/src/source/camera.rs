@@ -37,11 +37,18 @@ pub(super) async fn watch(spec: RtspSpec, key: &str, means: Means, mut outlet: O
 }
 
 async fn pass_on(camera: &mut Camera, outlet: &mut Outlet) -> End {
+    let mut lost = 0;
     loop {
         let event = tokio::select! {
             event = camera.next() => event,
             () = outlet.closed() => return End::closed(),
         };
+        let before = std::mem::replace(&mut lost, camera.stats().lost);
+        if lost > before
+            && let Err(end) = outlet.lost(lost - before).await
+        {
+            return end;
+        }
         match event {
             Ok(Event::Frame(frame)) => {
                 if let Err(end) = outlet.give(frame).await {

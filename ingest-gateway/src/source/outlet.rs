@@ -41,6 +41,18 @@ impl Outlet {
         Ok(())
     }
 
+    /// So many packets did not come.
+    pub(crate) fn lost(&self, packets: u64) -> impl Future<Output = Result<(), End>> + use<> {
+        let events = self.events.clone();
+        async move { put(&events, Event::Lost(packets)).await }
+    }
+
+    /// There is something that no room can take.
+    pub(crate) fn unsupported(&self, what: String) -> impl Future<Output = Result<(), End>> + use<> {
+        let events = self.events.clone();
+        async move { put(&events, Event::Unsupported(what)).await }
+    }
+
     /// Nobody wants more. Borrows nothing, since encoders may not be shared between threads, not even to be looked at.
     pub(crate) fn closed(&self) -> impl Future<Output = ()> + use<> {
         let events = self.events.clone();

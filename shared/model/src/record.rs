@@ -20,6 +20,10 @@ pub struct RoomRecord {
     pub spec: RoomSpec,
     /// Where it lives.
     pub placement: Placement,
+    /// The session that may stream into it, as long as it is the connection of a peer. `None` after each move, which
+    /// ends all sessions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub streaming: Option<SessionId>,
 }
 
 /// A room as the management API describes it.
@@ -226,6 +230,9 @@ pub struct Connection {
     /// It said `connect`, so its metadata is known.
     #[serde(default)]
     pub joined: bool,
+    /// It came with an offer: its client needs no coordinator to go on, so it outlives this one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub offered: bool,
 }
 
 /// A published track.

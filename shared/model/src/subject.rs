@@ -18,6 +18,9 @@ pub const VOICES: &str = "velella.v1.voice";
 /// What each worker holds, for the leader to compare with the store.
 pub const HOLDINGS: &str = "velella.v1.holding";
 
+/// What comes through of ingests, from all gateways.
+pub const INGEST_REPORTS: &str = "velella.v1.ingest";
+
 /// Commands to a worker (request and reply).
 pub fn worker_commands(worker: &WorkerId) -> String {
     format!("velella.v1.worker.{}.command", token(worker.as_str()))

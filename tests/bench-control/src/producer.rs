@@ -36,12 +36,14 @@ impl Producer {
             candidates: Vec::new(),
         };
         let spec = RoomSpec::default();
-        store.put(&key::room(&room), encode(&RoomRecord { spec, placement }).into(), Expect::Any, None).await?;
+        store
+            .put(&key::room(&room), encode(&RoomRecord { spec, placement, streaming: None }).into(), Expect::Any, None)
+            .await?;
         let mut record = PeerRecord::new(PeerKind::Webrtc, Json::null(), SubscribeMode::Auto);
         let (coordinator, session) = (Id::parse("elsewhere")?, Id::parse("session")?);
         // It lives: the peers of a dead one would be disconnected.
         store.put(&key::coordinator(&coordinator), encode(&CoordinatorRecord {}).into(), Expect::Any, None).await?;
-        record.connection = Some(Connection { coordinator, session, joined: true });
+        record.connection = Some(Connection { coordinator, session, joined: true, offered: false });
         let mut producer = Self { store, room, peer, record };
         producer.change(0).await?;
         tokio::time::sleep(SETTLE).await;

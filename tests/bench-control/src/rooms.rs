@@ -75,7 +75,7 @@ async fn fill(store: &MemoryStore, n: u32, peers: u32) -> Result<()> {
         endpoints: vec!["192.0.2.1:10000".parse()?],
         candidates: Vec::new(),
     };
-    let record = RoomRecord { spec: RoomSpec::default(), placement };
+    let record = RoomRecord { spec: RoomSpec::default(), placement, streaming: None };
     store.put(&key::room(&room), encode(&record).into(), Expect::Any, None).await?;
     for peer in 0..peers {
         let metadata = Json::parse(r#"{"name":"somebody","role":"guest"}"#)?;

@@ -26,6 +26,9 @@ export interface Component {
   trouble?: { code: string; sentence: string } | null;
   properties: { urls?: string[]; streamKey?: string };
   gateway?: string | null;
+  /** Null while it is not live. */
+  flow?: { bitrate: number; frameRate: number; keyFrameInterval: number | null; packetsLost: number } | null;
+  lastTrouble?: { code: string; sentence: string; atMs: number } | null;
   tracks: { id: string; type: "audio" | "video" }[];
 }
 

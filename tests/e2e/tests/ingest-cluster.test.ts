@@ -21,6 +21,9 @@ scenario("files, cameras and encoders are seen through a cluster of processes", 
   stage.atEnd(() => studio.stop());
   const everything = [file, watched, publishes].map(({ id }) => ann.decodes(`${id}:video`, CLIP));
   await Promise.all([...everything, ann.hears(`${watched.id}:audio`), ann.hears(`${publishes.id}:audio`)]);
+  const told = async () =>
+    (await api.components(room)).every(({ flow }) => flow && flow.bitrate > 0 && flow.frameRate > 1);
+  await eventually("what comes through of each is told", told);
 });
 
 scenario("a camera is back soon after its gateway was killed, and after its worker was", async (stage) => {

@@ -283,6 +283,8 @@ impl Process {
                 self.tell_peer(&session, PeerMail::Connected(session.clone()), ctx);
             }
             Output::ToSocket { .. } | Output::TrackTaken { .. } => {}
+            // Nobody comes with an offer here.
+            Output::Adopt { .. } | Output::Adopted { .. } => {}
             Output::CloseSocket { session, close } => {
                 self.tell_peer(&session, PeerMail::Closed(session.clone(), Some(close)), ctx);
                 self.sockets.remove(&session);

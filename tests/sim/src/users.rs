@@ -239,6 +239,7 @@ fn shown(request: &Request) -> String {
         Request::ListRooms { .. }
         | Request::ShowRoom { .. }
         | Request::ShowPeer { .. }
+        | Request::AdoptPeer { .. }
         | Request::EditPeer { .. }
         | Request::DeletePeer { .. }
         | Request::AddComponent { .. }

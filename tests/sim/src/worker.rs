@@ -300,7 +300,7 @@ impl Process {
         let admits = match &command.order {
             Order::AssignRoom { assignment } => Some(assignment.clone()),
             Order::OpenSession { session } => Some(session.assignment.clone()),
-            Order::CloseRoom { .. } | Order::CloseSession { .. } | Order::Ping => None,
+            Order::CloseRoom { .. } | Order::CloseSession { .. } | Order::AdoptSession { .. } | Order::Ping => None,
         };
         let order = ctx.trace.is_some().then(|| short(&command.order));
         let reply = match self.ledger.handle_command(command, ctx.instant()) {
@@ -323,7 +323,8 @@ impl Process {
 
     fn carry_out(&mut self, routed: Routed, ctx: &mut Ctx) {
         match routed {
-            Routed::Nothing | Routed::AssignRoom(..) => {}
+            // Nobody comes with an offer here.
+            Routed::Nothing | Routed::AssignRoom(..) | Routed::AdoptSession(..) => {}
             Routed::OpenSession(_, session) => self.open(session, ctx),
             Routed::CloseSession(_, session) => self.close(&session, CloseReason::Asked, ctx),
             Routed::CloseRoom(_, room) => {
@@ -377,6 +378,7 @@ fn short(order: &Order) -> String {
         }
         Order::CloseRoom { room, generation } => format!("close {room} generation {}", generation.0),
         Order::CloseSession { session } => format!("close session {session}"),
+        Order::AdoptSession { session, .. } => format!("adopt session {session}"),
         Order::Ping => "ping".into(),
     }
 }

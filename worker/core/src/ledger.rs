@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use velella_model::wire::announce::{Capacity, WorkerState};
-use velella_model::wire::command::{Assignment, Command, OpenSession, Order, Refusal};
+use velella_model::wire::command::{Assignment, Command, Holder, OpenSession, Order, Refusal};
 use velella_model::{Generation, Incarnation, RoomId, SessionId};
 
 /// Closed rooms whose generations are remembered; the oldest goes for a new one. A message of a closed
@@ -24,6 +24,8 @@ pub enum Routed {
     AssignRoom(ShardIndex, Assignment),
     /// Open the session on this shard.
     OpenSession(ShardIndex, OpenSession),
+    /// Let somebody else speak for the session.
+    AdoptSession(ShardIndex, SessionId, Holder),
     /// Close the session.
     CloseSession(ShardIndex, SessionId),
     /// Close the room.
@@ -118,6 +120,10 @@ impl Ledger {
                 Some((shard, _)) => Routed::CloseSession(*shard, session),
                 None => Routed::Nothing,
             }),
+            Order::AdoptSession { session, holder } => match self.sessions.get(&session) {
+                Some((shard, _)) => Ok(Routed::AdoptSession(*shard, session, holder)),
+                None => Err(Refusal::NoSession),
+            },
             Order::CloseRoom { room, generation } => self.close_room(room, generation),
             Order::Ping => Ok(Routed::Nothing),
         }

@@ -58,6 +58,8 @@ pub(crate) struct Session {
     pub(crate) metadata: Json,
     connection: Connection,
     client: Client,
+    /// Its last, if it offers once: whoever comes to speak for it needs that when ICE begins anew.
+    offer: Option<String>,
     pub(crate) negotiation: Negotiation<TrackKey>,
     /// Encodings asked for. Clients ask as soon as they hear of a track, before it has a line.
     targets: BTreeMap<TrackKey, Variant>,
@@ -104,6 +106,7 @@ impl Session {
             metadata: open.metadata,
             connection,
             client: open.client,
+            offer: None,
             negotiation: if one_offer { Negotiation::of_one_offer() } else { Negotiation::new() },
             targets: BTreeMap::new(),
             forwarders: Vec::new(),
@@ -167,6 +170,19 @@ impl Session {
     /// Who holds its socket.
     pub(crate) fn holder(&self) -> &Holder {
         &self.holder
+    }
+
+    /// Keeps what was offered, as long as somebody may ask for it.
+    pub(crate) fn keep_offer(&mut self, offer: String) {
+        self.offer = self.one_offer.then_some(offer);
+    }
+
+    /// Somebody else speaks for it, and both count anew; its last offer, without which nobody could.
+    pub(crate) fn adopt(&mut self, holder: Holder) -> Option<String> {
+        let offer = self.offer.clone()?;
+        self.holder = holder;
+        (self.next_up, self.next_down) = (0, 0);
+        Some(offer)
     }
 
     /// Whether a signal with this number is the next one; a gap means that one was lost.

@@ -5,9 +5,10 @@
 
 mod world;
 
-use velella_model::wire::command::Rights;
+use velella_model::wire::command::{Holder, Rights};
 use velella_model::wire::signal::{CloseReason, PeerEvent, ServerEvent, SessionEvent};
-use velella_model::{Json, TrackId, VideoCodec};
+use velella_model::{CoordinatorId, Json, TrackId, VideoCodec};
+use velella_worker_core::{Input, Output};
 use world::{Client, NewTrack, World, closed, ms};
 
 const KEYFRAME: [u8; 6] = [0x10, 0x00, 0x9d, 0x01, 0x2a, 0];
@@ -73,6 +74,24 @@ fn a_viewer_who_is_early_sees_the_streamer_come_go_and_come_back_on_the_same_lin
     assert_eq!(answers(&world.clients["v"]).len(), 1);
     let pictures = world.clients["v"].received.iter().filter(|r| r.track == id("video"));
     assert!(pictures.map(|r| r.sequence).is_sorted(), "the stream of the line goes on");
+}
+
+#[test]
+fn another_holder_learns_the_offer_and_the_tracks_and_both_count_anew() {
+    let mut world = World::new(VideoCodec::Vp8);
+    world.join_once("s", "r", &SOUND_AND_PICTURE, (0, 0));
+    world.wait(ms(500));
+    let (session, now) = (world.clients["s"].session.clone(), world.now);
+    let holder: Holder = CoordinatorId::parse("c2").unwrap().into();
+    world.shard.handle_input(Input::AdoptSession(session, holder.clone()), now);
+    let signal =
+        |output| if let Output::Signal(to, message) = output { (to, message.seq, message.event) } else { panic!() };
+    let told: Vec<_> = std::iter::from_fn(|| world.shard.poll_output()).map(signal).collect();
+    let [(to, 0, SessionEvent::Adopted { offer }), (_, 1, first), (_, 2, second)] = &told[..] else {
+        panic!("{told:?}")
+    };
+    assert!(*to == holder && offer.starts_with("v=0") && offer.contains("a=ice-ufrag:"), "{offer}");
+    assert!([first, second].iter().all(|event| matches!(event, SessionEvent::TrackAdded { .. })));
 }
 
 #[test]

@@ -227,7 +227,7 @@ fn connection(world: &mut World) -> Option<Connection> {
 }
 
 fn connected(coordinator: &str, at: &str) -> PeerRecord {
-    let connection = Connection { coordinator: id(coordinator), session: session(at), joined: true };
+    let connection = Connection { coordinator: id(coordinator), session: session(at), joined: true, offered: false };
     PeerRecord { connection: Some(connection), ..peer_record() }
 }
 

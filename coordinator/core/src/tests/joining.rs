@@ -83,7 +83,8 @@ fn a_takeover_at_another_replica_closes_the_socket_here() {
     let (r, p) = room_p();
     let mut record = world.core.records.peer(&r, &p).unwrap().clone();
     let elsewhere = CoordinatorId::parse("c2").unwrap();
-    record.connection = Some(Connection { coordinator: elsewhere, session: session("s9"), joined: true });
+    record.connection =
+        Some(Connection { coordinator: elsewhere, session: session("s9"), joined: true, offered: false });
     world.written_by_another(Fact::Peer(r, p, Some(record)));
     assert_eq!(world.take()[0], Seen::Closed(session("s1"), Close::TakenOver));
     assert_eq!(present(&world), Some(session("s9")), "leaving does not touch the newer connection");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use velella_model::record::{Connection, PeerKind, PeerRecord, RoomSpec, Scopes};
+use velella_model::record::{Connection, PeerKind, PeerRecord, RoomRecord, RoomSpec, Scopes};
 use velella_model::wire::command::{Client, Order, Rights, SubscribeMode};
 use velella_model::wire::signal::{CloseReason, PeerEvent, ServerEvent, SessionEvent};
 use velella_model::{CoordinatorId, Json, RoomType};
@@ -93,10 +93,35 @@ fn a_streamer_at_another_replica_keeps_others_out_here() {
     let mut world = with_stream();
     let mut elsewhere = PeerRecord::new(PeerKind::Streamer, Json::null(), SubscribeMode::Auto);
     let coordinator = CoordinatorId::parse("c2").unwrap();
-    elsewhere.connection = Some(Connection { coordinator, session: session("s9"), joined: true });
+    elsewhere.connection = Some(Connection { coordinator, session: session("s9"), joined: true, offered: false });
     world.written_by_another(Fact::Peer(room("r"), peer("p"), Some(elsewhere)));
     come(&mut world, "s2", "q", PeerKind::Streamer);
     assert_eq!(world.take(), [Seen::Closed(session("s2"), Close::StreamTaken)]);
+}
+
+#[test]
+fn of_two_that_come_to_two_replicas_in_the_same_moment_one_is_let_in() {
+    let mut world = with_stream();
+    let known = PeerRecord::new(PeerKind::Streamer, Json::null(), SubscribeMode::Auto);
+    world.written_by_another(Fact::Peer(room("r"), peer("p"), Some(known.clone())));
+    // What the other replica has written; nothing of it is known here.
+    let mut other = known;
+    let coordinator = CoordinatorId::parse("c2").unwrap();
+    other.connection = Some(Connection { coordinator, session: session("s9"), joined: true, offered: false });
+    world.put(Fact::Peer(room("r"), peer("q"), Some(other.clone())));
+    let claimed = world.core.records.room(&room("r")).unwrap().clone();
+    let claimed = RoomRecord { streaming: Some(session("s9")), ..claimed };
+    world.put(Fact::Room(room("r"), Some(claimed)));
+    come(&mut world, "s1", "p", PeerKind::Streamer);
+    let seen = [Seen::Welcome(session("s1"), RoomType::Livestream), Seen::Closed(session("s1"), Close::StreamTaken)];
+    assert_eq!(world.take(), seen);
+    assert_eq!(record(&world, "p").unwrap().connection, None);
+
+    let gone = PeerRecord { connection: None, ..other };
+    world.written_by_another(Fact::Peer(room("r"), peer("q"), Some(gone)));
+    come(&mut world, "s2", "p", PeerKind::Streamer);
+    assert!(matches!(world.command(), (_, _, _, Order::OpenSession { .. })), "a claim of nobody's connection is over");
+    assert_eq!(world.core.records.room(&room("r")).unwrap().streaming, Some(session("s2")));
 }
 
 #[test]
@@ -136,7 +161,7 @@ fn a_purge_does_not_reach_who_came_back_at_another_replica_meanwhile() {
     world.input(Input::SocketClosed { session: session("s1") });
     let mut back = record(&world, "v").unwrap();
     let coordinator = CoordinatorId::parse("c2").unwrap();
-    back.connection = Some(Connection { coordinator, session: session("s9"), joined: true });
+    back.connection = Some(Connection { coordinator, session: session("s9"), joined: true, offered: false });
     let unseen = world.put(Fact::Peer(room("r"), peer("v"), Some(back)));
     world.pass(Duration::from_secs(PASSING_PURGE_S.into()));
     world.input(Input::Changed(unseen));

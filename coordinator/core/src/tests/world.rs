@@ -22,6 +22,8 @@ pub(crate) enum Seen {
     Welcome(SessionId, RoomType),
     ToSocket(SessionId, ServerEvent),
     TrackTaken(SessionId, TrackId, WorkerId),
+    Adopt(SessionId),
+    Adopted(SessionId, String),
     Closed(SessionId, Close),
     Reply(Ticket, Reply),
 }
@@ -253,6 +255,8 @@ impl World {
             Output::Welcome { session, room_type } => Seen::Welcome(session, room_type),
             Output::ToSocket { session, event } => Seen::ToSocket(session, event),
             Output::TrackTaken { session, track, worker } => Seen::TrackTaken(session, track, worker),
+            Output::Adopt { session } => Seen::Adopt(session),
+            Output::Adopted { session, offer } => Seen::Adopted(session, offer),
             Output::CloseSocket { session, close } => Seen::Closed(session, close),
             Output::Reply { ticket, reply } => Seen::Reply(ticket, reply),
         };

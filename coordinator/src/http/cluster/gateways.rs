@@ -1,13 +1,17 @@
 //! `GET /cluster/gateways` → `{"gateways":[{"gateway","incarnation","state","alive","region","version","suspect",
 //! "silent_ms","offers","listens","capacity_permille","load_permille","effective_load_permille","jobs",
-//! "jobs_given"}]}`; `offers` tells what a job of each kind is expected to cost, in permille of a core.
+//! "jobs_given","ingests"}]}`; `offers` tells what a job of each kind is expected to cost, in permille of a core, and
+//! `ingests` how each goes: `[{"room","component","type","state","flow","warnings","lastTrouble"}]`, the last three as
+//! `…/component/{id}` tells them.
 
 use axum::Json;
 use axum::extract::State;
 use serde_json::{Value, json};
-use velella_coordinator_core::{GatewayView, Reply, Request};
+use velella_coordinator_core::{ComponentView, GatewayView, Reply, Request};
+use velella_model::RoomId;
 
 use crate::http::Api;
+use crate::http::component_view;
 use crate::http::failure::{Failure, Failures};
 
 /// List gateways with their load
@@ -36,5 +40,18 @@ fn gateway(view: &GatewayView) -> Value {
         "effective_load_permille": view.effective_load_permille,
         "jobs": announce.jobs,
         "jobs_given": view.jobs_given,
+        "ingests": view.ingests.iter().map(|(room, view)| ingest(room, view)).collect::<Vec<Value>>(),
+    })
+}
+
+fn ingest(room: &RoomId, view: &ComponentView) -> Value {
+    json!({
+        "room": room,
+        "component": view.component,
+        "type": view.record.spec.kind().name(),
+        "state": view.state().name(),
+        "flow": view.flow.as_ref().map(component_view::flow),
+        "warnings": component_view::warnings(view),
+        "lastTrouble": view.last_trouble.as_ref().map(component_view::past),
     })
 }

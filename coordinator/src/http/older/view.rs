@@ -91,7 +91,7 @@ mod tests {
         let spec = RoomSpec { video_codec_by_default: true, ..RoomSpec::default() };
         let view = RoomView {
             room: RoomId::parse("r").unwrap(),
-            record: RoomRecord { spec, placement }.into(),
+            record: RoomRecord { spec, placement, streaming: None }.into(),
             peers: vec![(PeerId::parse("p").unwrap(), record.into())],
             components: Vec::new(),
         };

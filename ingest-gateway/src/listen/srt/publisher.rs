@@ -93,7 +93,7 @@ impl Publisher {
             Refusal::UnknownKey => ServerRejectReason::Unauthorized,
             Refusal::InUse => ServerRejectReason::Conflict,
             Refusal::Away => ServerRejectReason::FailedDepend,
-            Refusal::Busy => ServerRejectReason::Overload,
+            Refusal::Busy | Refusal::Full => ServerRejectReason::Overload,
         })?;
         Ok((outlet, ending, keys))
     }
@@ -125,6 +125,8 @@ struct Stream {
     heard: Instant,
     fed: Instant,
     has_left: bool,
+    /// Packets, as far as was told.
+    lost: u64,
 }
 
 impl Stream {
@@ -136,7 +138,7 @@ impl Stream {
         media: Introduction,
     ) -> Self {
         let (heard, fed, demuxer) = (Instant::now(), Instant::now(), Demuxer::new());
-        Self { publisher, to, welcome, connection, demuxer, media, heard, fed, has_left: false }
+        Self { publisher, to, welcome, connection, demuxer, media, heard, fed, has_left: false, lost: 0 }
     }
 
     async fn run(mut self) -> End {
@@ -202,6 +204,10 @@ impl Stream {
         while let Some((packet, to)) = self.connection.next_packet(std::time::Instant::now()) {
             super::send(&self.publisher.socket, &packet, to);
         }
+        let lost = self.connection.statistics().rx_dropped_data;
+        if lost > self.lost {
+            self.media.lost(lost - std::mem::replace(&mut self.lost, lost)).await?;
+        }
         while let Some((_, message)) = self.connection.next_data(std::time::Instant::now()) {
             self.fed = Instant::now();
             self.demuxer.handle_bytes(&message);
@@ -219,7 +225,10 @@ impl Stream {
         match event {
             Event::Video(codec) => self.media.has_video(codec).await?,
             Event::Audio(_) => self.media.has_audio().await?,
-            Event::Unsupported(what) => tracing::warn!(what, "the encoder sends what no room can take"),
+            Event::Unsupported(what) => {
+                tracing::warn!(what, "the encoder sends what no room can take");
+                self.media.unsupported(what).await?;
+            }
             Event::ClockJumped { by_ms } => tracing::info!(by_ms, "the encoder's clock jumped"),
             Event::Lost(medium) => tracing::debug!(?medium, "a part was lost on the way from the encoder"),
         }

@@ -43,6 +43,14 @@ pub enum Order {
         /// The session.
         session: SessionId,
     },
+    /// Tell another holder what becomes of a session that came with an offer; both count their signals anew, beginning
+    /// with [`SessionEvent::Adopted`](super::signal::SessionEvent::Adopted).
+    AdoptSession {
+        /// The session.
+        session: SessionId,
+        /// Who speaks for it from now on.
+        holder: Holder,
+    },
     /// Nothing: the answer tells that this boot lives.
     Ping,
 }
@@ -196,6 +204,9 @@ pub enum Refusal {
     /// At its admission limit.
     #[error("the worker is full")]
     Full,
+    /// There is nothing to adopt.
+    #[error("there is no such session")]
+    NoSession,
     /// Not understood.
     #[error("the worker did not understand the command")]
     Malformed,

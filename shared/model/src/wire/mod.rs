@@ -7,6 +7,7 @@ pub mod agent;
 pub mod announce;
 pub mod command;
 pub mod holding;
+pub mod ingest;
 pub mod resource;
 pub mod signal;
 

@@ -171,6 +171,11 @@ pub enum SessionEvent {
         /// Its label.
         channel: String,
     },
+    /// Another holder speaks for the session, and signals are counted anew from this one. Its tracks follow.
+    Adopted {
+        /// What its client offered last.
+        offer: String,
+    },
     /// The session is gone; nothing follows.
     Closed {
         /// Why.

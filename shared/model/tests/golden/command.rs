@@ -24,6 +24,10 @@ fn commands_keep_their_form() {
         Order::OpenSession { session: OpenSession { client: Client::OneOffer, ..browser() } },
         Order::OpenSession { session: OpenSession { client: LISTENER, ..camera() } },
         Order::CloseSession { session: SessionId::parse("s1").unwrap() },
+        Order::AdoptSession {
+            session: SessionId::parse("s1").unwrap(),
+            holder: CoordinatorId::parse("c2").unwrap().into(),
+        },
         Order::Ping,
     ];
     let examples = orders.map(|order| (name(&order), Command { incarnation: Incarnation(1), order }));
@@ -38,6 +42,7 @@ fn answers_keep_their_form() {
         Refusal::Draining,
         Refusal::Fenced,
         Refusal::Full,
+        Refusal::NoSession,
         Refusal::Malformed,
     ];
     let refused = reasons.map(|reason| (reason_name(reason), CommandReply::Refused { reason }));
@@ -58,6 +63,7 @@ fn name(order: &Order) -> &'static str {
             (Client::Listener { .. }, _) => "open_session of a listener",
         },
         Order::CloseSession { .. } => "close_session",
+        Order::AdoptSession { .. } => "adopt_session",
         Order::Ping => "ping",
     }
 }
@@ -70,6 +76,7 @@ fn reason_name(reason: Refusal) -> &'static str {
         Refusal::Draining => "refused: draining",
         Refusal::Fenced => "refused: fenced",
         Refusal::Full => "refused: full",
+        Refusal::NoSession => "refused: no session",
         Refusal::Malformed => "refused: malformed",
     }
 }

@@ -12,6 +12,7 @@ mod announce;
 mod command;
 mod component;
 mod holding;
+mod ingest;
 mod record;
 mod resource;
 mod signal;

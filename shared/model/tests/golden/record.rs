@@ -28,7 +28,7 @@ fn rooms_keep_their_form() {
             Candidate { worker: worker("w2"), verdict: Verdict::Excluded { reason: "draining".into() } },
         ],
     };
-    let plain = RoomRecord { spec: RoomSpec::default(), placement: placement.clone() };
+    let plain = RoomRecord { spec: RoomSpec::default(), placement: placement.clone(), streaming: None };
     let spec = RoomSpec {
         peers_max: Some(25),
         room_type: RoomType::Livestream,
@@ -40,7 +40,9 @@ fn rooms_keep_their_form() {
         peerless_purge_s: Some(60),
         peer_purge_s: Some(30),
     };
-    crate::holds("room_record", &[("plain", plain), ("with everything", RoomRecord { spec, placement })]);
+    let full = RoomRecord { spec, placement, streaming: None };
+    let streamed = RoomRecord { streaming: Some(SessionId::parse("s1").unwrap()), ..full.clone() };
+    crate::holds("room_record", &[("plain", plain), ("with everything", full), ("streamed into", streamed)]);
 }
 
 #[test]
@@ -48,7 +50,9 @@ fn peers_keep_their_form() {
     let kinds = [PeerKind::Webrtc, PeerKind::Agent, PeerKind::Streamer, PeerKind::Viewer];
     let new = kinds.map(|kind| (name(kind), PeerRecord::new(kind, Json::null(), SubscribeMode::Auto)));
     let passing = PeerRecord { passing: true, ..PeerRecord::new(PeerKind::Viewer, Json::null(), SubscribeMode::Auto) };
-    let more = [("with everything", with_everything()), ("passing viewer", passing)];
+    let mut offered = with_everything();
+    offered.connection.iter_mut().for_each(|connection| connection.offered = true);
+    let more = [("with everything", with_everything()), ("passing viewer", passing), ("with an offer", offered)];
     let examples: Vec<_> = new.into_iter().chain(more).collect();
     crate::holds("peer_record", &examples);
 }
@@ -97,6 +101,7 @@ fn with_everything() -> PeerRecord {
             coordinator: CoordinatorId::parse("c1").unwrap(),
             session: SessionId::parse("s1").unwrap(),
             joined: true,
+            offered: false,
         }),
         tracks: BTreeMap::from([(
             TrackId::parse("p1:t1").unwrap(),

@@ -77,6 +77,7 @@ fn what_happens_to_sessions_keeps_its_form() {
         SessionEvent::TrackRemoved { track: track(), kind: video, metadata: json() },
         SessionEvent::ChannelAdded { channel: "chat".into() },
         SessionEvent::ChannelRemoved { channel: "chat".into() },
+        SessionEvent::Adopted { offer: "v=0\r\n".into() },
     ];
     let to_peer = said_to_peer().into_iter().map(|event| SessionEvent::ToPeer { event });
     let closed = reasons.into_iter().map(|reason| SessionEvent::Closed { reason });
@@ -97,6 +98,7 @@ fn happened(event: &SessionEvent) -> &'static str {
         SessionEvent::TrackRemoved { .. } => "track_removed",
         SessionEvent::ChannelAdded { .. } => "channel_added",
         SessionEvent::ChannelRemoved { .. } => "channel_removed",
+        SessionEvent::Adopted { .. } => "adopted",
         SessionEvent::Closed { reason } => match reason {
             CloseReason::Asked => "closed: asked",
             CloseReason::TakenOver => "closed: taken over",

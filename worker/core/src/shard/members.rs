@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use velella_model::RoomId;
-use velella_model::wire::command::Assignment;
+use velella_model::wire::command::{Assignment, Holder};
 use velella_model::wire::signal::{CloseReason, Endpoint, ServerEvent, SessionEvent};
+use velella_model::{RoomId, SessionId};
 
 use super::{Admission, Entrance, Output, Shard};
 use crate::agent::AgentNews;
-use crate::room::{Room, RoomKey, TrackKey};
+use crate::room::{Room, RoomKey, Track, TrackKey};
 use crate::session::{Connection, Session, SessionKey};
 use crate::transport::Transport;
 
@@ -63,6 +63,24 @@ impl Shard {
             room.members.insert(peer, key);
         }
         self.welcome(key, now);
+    }
+
+    /// Somebody else speaks for a session that came with an offer. Who spoke for it before may not have heard of its
+    /// tracks.
+    pub(super) fn adopt_session(&mut self, id: &SessionId, holder: Holder) {
+        let Some(key) = self.sessions_by_id.get(id).copied() else { return };
+        let Some(session) = self.sessions.get_mut(key.0) else { return };
+        let room_key = session.room;
+        let Some(offer) = session.adopt(holder) else { return };
+        self.emit(key, SessionEvent::Adopted { offer });
+        let Some(room) = self.rooms.get(room_key.0) else { return };
+        let own = room.tracks_of(key).into_iter().filter_map(|track| room.track(track));
+        let told = |track: &Track| {
+            let (id, kind, metadata) = (track.id.clone(), track.kind, track.metadata.clone());
+            SessionEvent::TrackAdded { track: id, kind, metadata }
+        };
+        let tracks: Vec<SessionEvent> = own.map(told).collect();
+        tracks.into_iter().for_each(|event| self.emit(key, event));
     }
 
     fn welcome(&mut self, key: SessionKey, now: Instant) {

@@ -52,6 +52,8 @@ pub enum Input {
     CloseRoom(RoomId),
     /// A peer connects.
     OpenSession(Box<Admission>),
+    /// Somebody else speaks for a session.
+    AdoptSession(SessionId, Holder),
     /// A peer is gone.
     CloseSession(SessionId),
     /// A peer said something.
@@ -160,6 +162,7 @@ impl Shard {
             }
             Input::CloseRoom(room) => shard.close_room(&room, now),
             Input::OpenSession(admission) => shard.open_session(*admission, now),
+            Input::AdoptSession(id, holder) => shard.adopt_session(&id, holder),
             Input::CloseSession(id) => {
                 if let Some(key) = shard.sessions_by_id.get(&id).copied() {
                     shard.close_session(key, CloseReason::Asked, now);

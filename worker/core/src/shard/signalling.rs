@@ -142,6 +142,9 @@ impl Shard {
             _ => offer.name_muted_line(&answer),
         }
         let added = self.apply_publications(key, &answer, &offer);
+        if let Some(session) = self.sessions.get_mut(key.0) {
+            session.keep_offer(offer.sdp);
+        }
         self.answer(key, &answer);
         for track in added {
             self.announce(key, track);
