@@ -15,6 +15,7 @@ mod metrics;
 mod report;
 mod service;
 mod source;
+mod transcoder;
 mod uplink_socket;
 
 pub use config::{Config, source_secret};

@@ -1,5 +1,7 @@
 //! The only file that knows Prometheus here.
 
+use std::sync::Arc;
+
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{IntCounter, IntGauge, Registry};
@@ -7,6 +9,7 @@ use tokio::sync::watch;
 use velella_gateway_core::Counts;
 
 use crate::announce::Standing;
+use crate::transcoder::Workload;
 
 /// What all ingests of this gateway count together.
 pub(crate) struct Metrics {
@@ -15,21 +18,29 @@ pub(crate) struct Metrics {
     bytes: IntCounter,
     dropped: IntCounter,
     reopened: IntCounter,
+    transcoders_failed: IntCounter,
     /// Publishers that were sent away.
     pub(crate) publishers_refused: IntCounter,
 }
 
-/// Reads what the driver says of itself whenever it is asked.
-struct Jobs {
+/// Reads what runs whenever it is asked.
+struct Running {
     standing: watch::Receiver<Standing>,
+    workload: Arc<Workload>,
     jobs: IntGauge,
+    transcoders: IntGauge,
 }
 
 impl Metrics {
     /// Registers what a gateway counts.
-    pub(crate) fn register(registry: &Registry, standing: watch::Receiver<Standing>) -> prometheus::Result<Self> {
+    pub(crate) fn register(
+        registry: &Registry,
+        standing: watch::Receiver<Standing>,
+        workload: Arc<Workload>,
+    ) -> prometheus::Result<Self> {
         let jobs = IntGauge::new("velella_gateway_jobs", "Ingests that this gateway runs")?;
-        registry.register(Box::new(Jobs { standing, jobs }))?;
+        let transcoders = IntGauge::new("velella_gateway_transcoders", "Transcoders that this gateway runs")?;
+        registry.register(Box::new(Running { standing, workload, jobs, transcoders }))?;
         let count = |name: &str, help: &str| {
             let counter = IntCounter::new(format!("velella_gateway_{name}_total"), help)?;
             registry.register(Box::new(counter.clone()))?;
@@ -41,6 +52,7 @@ impl Metrics {
             bytes: count("bytes", "Bytes of pictures and sound that sources gave")?,
             dropped: count("dropped", "Pictures and packets of sound that found no way into their room")?,
             reopened: count("reopened", "Attempts to open a source again")?,
+            transcoders_failed: count("transcoders_failed", "Transcoders that failed, and were started again")?,
             publishers_refused: count("publishers_refused", "Publishers that were sent away")?,
         })
     }
@@ -52,6 +64,7 @@ impl Metrics {
         self.bytes.inc_by(now.bytes - before.bytes);
         self.dropped.inc_by(now.dropped - before.dropped);
         self.reopened.inc_by(now.reopened - before.reopened);
+        self.transcoders_failed.inc_by(now.transcoders_failed - before.transcoders_failed);
     }
 }
 
@@ -74,13 +87,14 @@ impl Dropped {
     }
 }
 
-impl Collector for Jobs {
+impl Collector for Running {
     fn desc(&self) -> Vec<&Desc> {
-        self.jobs.desc()
+        [self.jobs.desc(), self.transcoders.desc()].concat()
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
         self.jobs.set(self.standing.borrow().jobs.into());
-        self.jobs.collect()
+        self.transcoders.set(i64::try_from(self.workload.running()).unwrap_or(i64::MAX));
+        [self.jobs.collect(), self.transcoders.collect()].concat()
     }
 }

@@ -13,7 +13,7 @@ use tracing::Instrument;
 use velella_model::component::JobKind;
 use velella_rtmp::{CloseReason, Event, Output, PublishRequest, Reordering, Session};
 
-use super::{Door, Introduction, PUBLISHERS_MAX};
+use super::{Door, Introduction, PUBLISHERS_MAX, Terms};
 use crate::source::End;
 
 /// Bytes that are read at once: their frames are held until they are passed on.
@@ -27,7 +27,7 @@ const HANG_UP_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Why a stream with pictures out of order is sent away.
 const B_FRAMES: &str = "The stream holds B-frames, which browsers cannot show: set the encoder to none \
-    (tune zerolatency, profile baseline, or bframes=0).";
+    (tune zerolatency, profile baseline, or bframes=0), or ask for transcode.";
 
 /// Wait after a connection could not be accepted: no more open files, usually.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
@@ -71,11 +71,12 @@ struct Connection {
     session: Session,
     door: Door,
     published: Option<(Introduction, oneshot::Sender<End>)>,
+    terms: Terms,
 }
 
 impl Connection {
     fn new(socket: TcpStream, door: Door) -> Self {
-        Self { socket, session: Session::new(Instant::now()), door, published: None }
+        Self { socket, session: Session::new(Instant::now()), door, published: None, terms: Terms::default() }
     }
 
     async fn serve(mut self) {
@@ -141,7 +142,8 @@ impl Connection {
 
     async fn asked(&mut self, request: &PublishRequest) {
         match self.door.ask(JobKind::Rtmp, &request.key).await {
-            Ok((outlet, ending)) => {
+            Ok((outlet, ending, terms)) => {
+                self.terms = terms;
                 tracing::info!(encoder = request.encoder, "an encoder publishes");
                 self.published = Some((Introduction::new(outlet), ending));
                 self.session.accept(Instant::now());
@@ -160,9 +162,9 @@ impl Connection {
             Event::Audio(_) => media.has_audio().await?,
             Event::Unsupported(what) => tracing::warn!(what, "the encoder sends what no room can take"),
             Event::ClockJumped { by_ms } => tracing::info!(by_ms, "the encoder's clock jumped"),
-            Event::Reordered(Reordering::Seen) => self.session.end(B_FRAMES),
+            Event::Reordered(Reordering::Seen) if !self.terms.transcodes => self.session.end(B_FRAMES),
             // Some hardware says that it may and never does.
-            Event::Metadata(_) | Event::Reordered(Reordering::Declared) => {}
+            Event::Metadata(_) | Event::Reordered(Reordering::Declared | Reordering::Seen) => {}
         }
         Ok(())
     }
