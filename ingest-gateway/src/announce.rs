@@ -9,9 +9,11 @@ use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::watch;
 use velella_bus::Bus;
 use velella_model::component::JobKind;
-use velella_model::wire::announce::{ANNOUNCE_INTERVAL_MS, GatewayAnnounce, GatewayState};
+use velella_model::wire::announce::{ANNOUNCE_INTERVAL_MS, GatewayAnnounce, GatewayState, Transcoder};
 use velella_model::wire::encode;
 use velella_model::{GatewayId, Incarnation, subject};
+
+use crate::transcoder::Workload;
 
 /// What does not change during a boot.
 #[derive(Clone, Debug)]
@@ -22,6 +24,7 @@ pub(crate) struct Identity {
     pub(crate) probe: Option<SocketAddr>,
     pub(crate) offers: BTreeMap<JobKind, u32>,
     pub(crate) listens: BTreeMap<JobKind, String>,
+    pub(crate) transcoder: Option<Transcoder>,
     pub(crate) capacity_permille: u32,
 }
 
@@ -39,6 +42,7 @@ pub(crate) async fn run(
     identity: Identity,
     mut standing: watch::Receiver<Standing>,
     load: watch::Sender<u32>,
+    workload: &Workload,
 ) -> anyhow::Result<()> {
     let mut interval = tokio::time::interval(Duration::from_millis(ANNOUNCE_INTERVAL_MS));
     let (mut seq, mut meter, mut announced) = (0, Meter::new(), None);
@@ -56,9 +60,10 @@ pub(crate) async fn run(
         let Standing { state, jobs } = *standing.borrow_and_update();
         let Some(state) = state else { continue };
         announced = Some(state);
-        let load_permille = meter.permille(Instant::now());
+        let load_permille = meter.permille(Instant::now(), workload.spent());
         load.send_replace(load_permille);
-        let Identity { gateway, incarnation, region, probe, offers, listens, capacity_permille } = identity.clone();
+        let Identity { gateway, incarnation, region, probe, offers, listens, transcoder, capacity_permille } =
+            identity.clone();
         let version = env!("CARGO_PKG_VERSION").into();
         let announce = GatewayAnnounce {
             gateway,
@@ -70,6 +75,7 @@ pub(crate) async fn run(
             probe,
             offers,
             listens,
+            transcoder,
             capacity_permille,
             load_permille,
             jobs,
@@ -81,7 +87,8 @@ pub(crate) async fn run(
     }
 }
 
-/// What the process costs. In one process with others it counts their work too, which errs to the safe side.
+/// What the process costs, and its transcoders. In one process with others it counts their work too, which errs to the
+/// safe side.
 struct Meter {
     last: Option<(Instant, Duration)>,
 }
@@ -91,9 +98,10 @@ impl Meter {
         Self { last: None }
     }
 
-    fn permille(&mut self, now: Instant) -> u32 {
+    fn permille(&mut self, now: Instant, transcoders: Duration) -> u32 {
         let spent = clock_gettime(ClockId::ProcessCPUTime);
         let spent = Duration::new(spent.tv_sec.unsigned_abs(), u32::try_from(spent.tv_nsec).unwrap_or(0));
+        let spent = spent + transcoders;
         let before = self.last.replace((now, spent));
         let Some((at, spent_before)) = before else { return 0 };
         let (elapsed, cost) = (now.saturating_duration_since(at), spent.saturating_sub(spent_before));

@@ -11,6 +11,7 @@ use velella_ops::config::duration;
 use velella_ops::{Seal, Secret, tls_client};
 
 use crate::source::Means;
+use crate::transcoder::Engine;
 
 /// Settings of a gateway.
 #[derive(Clone, Debug, clap::Args)]
@@ -65,6 +66,11 @@ pub struct Config {
     #[arg(long, env = "VELELLA_ALLOW_SOURCES", value_delimiter = ',')]
     pub allow_sources: Vec<Cidr>,
 
+    /// The ffmpeg (5.1 or newer, with libx264) that transcodes what browsers cannot show, for components that ask for it;
+    /// the one in the search path, if there is one, if absent
+    #[arg(long, env = "VELELLA_TRANSCODER")]
+    pub transcoder: Option<PathBuf>,
+
     /// All jobs together may cost this much, in permille of a core; 0 takes four fifths of all cores
     #[arg(long, env = "VELELLA_JOBS_PERMILLE_MAX", default_value_t = 0)]
     pub jobs_permille_max: u32,
@@ -82,13 +88,15 @@ pub fn source_secret(argument: clap::Arg) -> clap::Arg {
 
 impl Config {
     /// What the jobs of this gateway share.
-    pub(crate) fn means(&self) -> Means {
-        Means {
+    pub(crate) async fn means(&self) -> anyhow::Result<Means> {
+        Ok(Means {
             files: self.files.clone().map(Arc::new),
             guard: Guard::new(Policy { allow: self.allow_sources.clone() }),
             seal: self.gateway_source_secret.as_ref().map(|secret| Arc::new(Seal::new(secret))),
             tls: Some(Arc::new(tls_client("cameras at rtsps://"))),
-        }
+            engine: Engine::find(self.transcoder.as_deref()).await?,
+            workload: Arc::default(),
+        })
     }
 
     /// Where coordinators can see that the process is gone. Nowhere rather than at an address that means another

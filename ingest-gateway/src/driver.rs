@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::Instrument;
 use velella_bus::{Bus, Subscription};
-use velella_gateway_core::{Board, Change, Counts, Ingest, Name, Progress, Task};
+use velella_gateway_core::{Board, Change, Counts, Ingest, Name, Progress, Task, Transcoding};
 use velella_model::component::{
     ComponentSpec, IngestRecord, IngestState, Job as Assigned, JobKind, PublishSpec, Trouble,
 };
@@ -28,7 +28,7 @@ use velella_store::{Change as Stored, Follower, LeaseId, Step, Store};
 use crate::allowance::{Allowance, Carried};
 use crate::announce::Standing;
 use crate::job::{Job, Letter, Lodging, MAIL_MAX};
-use crate::listen::{Ask, Refusal};
+use crate::listen::{Ask, Refusal, Terms};
 use crate::metrics::Metrics;
 use crate::readings::{Gauge, Place, Reading, Troubles};
 use crate::report::{Failure, Report, Right};
@@ -234,12 +234,16 @@ impl Driver {
         let Wiring { gateway, incarnation, bus, means, lease, .. } = &self.wiring;
         let name = Name::new(gateway.clone(), *incarnation, number, room.clone(), &component);
         let (now, on_demand, metadata) = (Instant::now(), is_on_demand(&spec), metadata(task));
+        let transcoding = means.transcoding(task.record.transcode);
         let (ingest, right, source) = match beginning {
             Beginning::Assigned => {
                 let wanted = !on_demand || self.board.is_peopled(&room);
-                (Ingest::fetched(name, metadata, wait_max(&spec), wanted, now), Right::Assigned, None)
+                let ingest = Ingest::fetched(name, metadata, wait_max(&spec), wanted, transcoding, now);
+                (ingest, Right::Assigned, None)
             }
-            Beginning::Published(source) => (Ingest::published(name, metadata, now), Right::Published, Some(source)),
+            Beginning::Published(source) => {
+                (Ingest::published(name, metadata, transcoding, now), Right::Published, Some(source))
+            }
         };
         let (mail, letters) = mpsc::channel(MAIL_MAX);
         let (progress, seen) = watch::channel(None);
@@ -259,6 +263,7 @@ impl Driver {
             progress,
             reading,
             source,
+            transcoder: None,
             socket: None,
             asking: JoinSet::new(),
         };
@@ -335,8 +340,9 @@ impl Driver {
         let Ask { source, answer, .. } = ask;
         let stands = self.board.task(&place.0, &place.1).is_some_and(|standing| standing.record == task.record);
         let refused = refused.or_else(|| (!stands).then_some(Refusal::UnknownKey));
+        let transcodes = self.wiring.means.transcoding(task.record.transcode) == Transcoding::Able;
         // A publisher that left meanwhile shows in its source.
-        let _ = answer.send(refused.map_or(Ok(()), Err));
+        let _ = answer.send(refused.map_or(Ok(Terms { transcodes }), Err));
         match refused {
             Some(refusal) => self.refused(Some(&place), refusal),
             None => self.start(place, &task, Beginning::Published(source)).await,

@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use velella_bus::Bus;
 use velella_gateway_core::{Counts, Home, Ingest, Input, Output, Packet, Progress};
+use velella_media::Picture;
 use velella_model::component::ComponentSpec;
 use velella_model::wire::command::{Assignment, Command, CommandReply, OpenSession, Order};
 use velella_model::wire::signal::ToHolder;
@@ -20,6 +21,7 @@ use velella_model::{Incarnation, SessionId, WorkerId, subject};
 use crate::metrics::Metrics;
 use crate::readings::Reading;
 use crate::source::{End, Event, Means, Source};
+use crate::transcoder::Transcoder;
 use crate::uplink_socket::{self, DATAGRAM_BYTES_MAX};
 
 /// Letters to one ingest; signals of its worker, mostly.
@@ -65,6 +67,7 @@ pub(crate) struct Job {
     /// For whoever wants to know how much comes through.
     pub(crate) reading: watch::Sender<Reading>,
     pub(crate) source: Option<Source>,
+    pub(crate) transcoder: Option<Transcoder>,
     pub(crate) socket: Option<UdpSocket>,
     /// Commands under way.
     pub(crate) asking: JoinSet<(SessionId, bool)>,
@@ -74,6 +77,7 @@ pub(crate) struct Job {
 enum Woken {
     Mail(Option<Letter>),
     Source(Result<Event, End>),
+    Transcoder(Result<Picture, String>),
     Datagram(io::Result<(usize, SocketAddr)>),
     Asked(SessionId, bool),
     Timeout,
@@ -92,6 +96,7 @@ impl Job {
                 Some(Ok((session, done))) = self.asking.join_next() => Woken::Asked(session, done),
                 received = receive(self.socket.as_ref(), &mut datagram) => Woken::Datagram(received),
                 event = next(self.source.as_mut()) => Woken::Source(event),
+                picture = transcoded(self.transcoder.as_mut()) => Woken::Transcoder(picture),
                 () = sleep_until(timeout) => Woken::Timeout,
             };
             let now = Instant::now();
@@ -109,6 +114,11 @@ impl Job {
                 Woken::Source(Err(End { trouble, retry })) => {
                     self.source = None;
                     self.ingest.handle_input(Input::Ended { trouble, retry }, now);
+                }
+                Woken::Transcoder(Ok(picture)) => self.ingest.handle_input(Input::Transcoded(picture), now),
+                Woken::Transcoder(Err(why)) => {
+                    self.transcoder = None;
+                    self.ingest.handle_input(Input::TranscoderEnded(&why), now);
                 }
                 Woken::Datagram(Ok((length, source))) => {
                     let contents = datagram.get(..length).unwrap_or_default();
@@ -159,6 +169,13 @@ impl Job {
             match output {
                 Output::OpenSource => self.source = Some(Source::open(&self.spec, &self.key, &self.means)),
                 Output::CloseSource => self.source = None,
+                Output::StartTranscoder(encoding) => self.transcoder = self.means.transcoder(encoding),
+                Output::Transcode(coded) => {
+                    if let Some(transcoder) = &self.transcoder {
+                        transcoder.give(coded);
+                    }
+                }
+                Output::StopTranscoder => self.transcoder = None,
                 Output::Open { session, worker, incarnation, order } => self.ask(session, worker, incarnation, order),
                 Output::Close { worker, incarnation, order } => self.tell(&worker, incarnation, order).await,
                 Output::Signal { worker, message } => {
@@ -222,6 +239,13 @@ async fn receive(socket: Option<&UdpSocket>, datagram: &mut [u8]) -> io::Result<
 async fn next(source: Option<&mut Source>) -> Result<Event, End> {
     match source {
         Some(source) => source.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn transcoded(transcoder: Option<&mut Transcoder>) -> Result<Picture, String> {
+    match transcoder {
+        Some(transcoder) => transcoder.next().await,
         None => std::future::pending().await,
     }
 }

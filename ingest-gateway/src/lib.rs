@@ -17,6 +17,7 @@ mod readings;
 mod report;
 mod service;
 mod source;
+mod transcoder;
 mod uplink_socket;
 
 pub use config::{Config, source_secret};

@@ -89,7 +89,14 @@ pub(crate) struct Ask {
     pub(crate) key_digest: String,
     /// What it will give.
     pub(crate) source: Source,
-    pub(crate) answer: oneshot::Sender<Result<(), Refusal>>,
+    pub(crate) answer: oneshot::Sender<Result<Terms, Refusal>>,
+}
+
+/// On what terms a publisher is let in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Terms {
+    /// What browsers cannot show is made into what they can.
+    pub(crate) transcodes: bool,
 }
 
 /// Why a publisher is not let in; each is shown to whoever runs the encoder.
@@ -135,14 +142,14 @@ pub(crate) fn key_digest(key: &str) -> String {
 pub(crate) struct Door(pub(crate) mpsc::Sender<Ask>);
 
 impl Door {
-    /// Asks for a publisher; where its media goes, and how its end is told.
-    pub(crate) async fn ask(&self, kind: JobKind, key: &str) -> Result<(Outlet, oneshot::Sender<End>), Refusal> {
+    /// Asks for a publisher; where its media goes, how its end is told, and the terms.
+    pub(crate) async fn ask(&self, kind: JobKind, key: &str) -> Result<(Outlet, oneshot::Sender<End>, Terms), Refusal> {
         let (outlet, ending, source) = Source::pair();
         let (answer, answered) = oneshot::channel();
         let ask = Ask { kind, key_digest: key_digest(key), source, answer };
         self.0.send(ask).await.map_err(|_| Refusal::Busy)?;
-        answered.await.map_err(|_| Refusal::Busy)??;
-        Ok((outlet, ending))
+        let terms = answered.await.map_err(|_| Refusal::Busy)??;
+        Ok((outlet, ending, terms))
     }
 }
 

@@ -1,5 +1,7 @@
 //! The only file that knows Prometheus here.
 
+use std::sync::Arc;
+
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
@@ -7,6 +9,7 @@ use tokio::sync::watch;
 use velella_gateway_core::Counts;
 
 use crate::announce::Standing;
+use crate::transcoder::Workload;
 
 /// What all ingests of this gateway count together.
 pub(crate) struct Metrics {
@@ -16,21 +19,29 @@ pub(crate) struct Metrics {
     dropped: IntCounter,
     reopened: IntCounter,
     lost: IntCounter,
+    transcoders_failed: IntCounter,
     /// Publishers that were sent away, by the code of the reason.
     pub(crate) publishers_refused: IntCounterVec,
 }
 
-/// Reads what the driver says of itself whenever it is asked.
-struct Jobs {
+/// Reads what runs whenever it is asked.
+struct Running {
     standing: watch::Receiver<Standing>,
+    workload: Arc<Workload>,
     jobs: IntGauge,
+    transcoders: IntGauge,
 }
 
 impl Metrics {
     /// Registers what a gateway counts.
-    pub(crate) fn register(registry: &Registry, standing: watch::Receiver<Standing>) -> prometheus::Result<Self> {
+    pub(crate) fn register(
+        registry: &Registry,
+        standing: watch::Receiver<Standing>,
+        workload: Arc<Workload>,
+    ) -> prometheus::Result<Self> {
         let jobs = IntGauge::new("velella_gateway_jobs", "Ingests that this gateway runs")?;
-        registry.register(Box::new(Jobs { standing, jobs }))?;
+        let transcoders = IntGauge::new("velella_gateway_transcoders", "Transcoders that this gateway runs")?;
+        registry.register(Box::new(Running { standing, workload, jobs, transcoders }))?;
         let refused = Opts::new("velella_gateway_publishers_refused_total", "Publishers that were sent away");
         let publishers_refused = IntCounterVec::new(refused, &["reason"])?;
         registry.register(Box::new(publishers_refused.clone()))?;
@@ -46,6 +57,7 @@ impl Metrics {
             dropped: count("dropped", "Pictures and packets of sound that found no way into their room")?,
             reopened: count("reopened", "Attempts to open a source again")?,
             lost: count("packets_lost", "Packets that were lost on the way from sources")?,
+            transcoders_failed: count("transcoders_failed", "Transcoders that failed, and were started again")?,
             publishers_refused,
         })
     }
@@ -58,6 +70,7 @@ impl Metrics {
         self.dropped.inc_by(now.dropped - before.dropped);
         self.reopened.inc_by(now.reopened - before.reopened);
         self.lost.inc_by(now.lost - before.lost);
+        self.transcoders_failed.inc_by(now.transcoders_failed - before.transcoders_failed);
     }
 }
 
@@ -80,13 +93,14 @@ impl Dropped {
     }
 }
 
-impl Collector for Jobs {
+impl Collector for Running {
     fn desc(&self) -> Vec<&Desc> {
-        self.jobs.desc()
+        [self.jobs.desc(), self.transcoders.desc()].concat()
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
         self.jobs.set(self.standing.borrow().jobs.into());
-        self.jobs.collect()
+        self.transcoders.set(i64::try_from(self.workload.running()).unwrap_or(i64::MAX));
+        [self.jobs.collect(), self.transcoders.collect()].concat()
     }
 }

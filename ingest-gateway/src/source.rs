@@ -9,11 +9,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
-use velella_gateway_core::Published;
+use velella_gateway_core::{Encoding, Published, Transcoding};
 use velella_guard::Guard;
 use velella_media::Frame;
 use velella_model::component::{ComponentSpec, Trouble};
 use velella_ops::Seal;
+
+use crate::transcoder::{Engine, Transcoder, Workload};
 
 pub(crate) use outlet::Outlet;
 
@@ -31,6 +33,26 @@ pub(crate) struct Means {
     pub(crate) seal: Option<Arc<Seal>>,
     /// Whom to trust at encrypted sources.
     pub(crate) tls: Option<Arc<rustls::ClientConfig>>,
+    /// What transcodes, if something can.
+    pub(crate) engine: Option<Engine>,
+    /// What that costs.
+    pub(crate) workload: Arc<Workload>,
+}
+
+impl Means {
+    /// Starts a transcoder, if there can be one.
+    pub(crate) fn transcoder(&self, encoding: Encoding) -> Option<Transcoder> {
+        self.engine.as_ref().map(|engine| Transcoder::start(engine, encoding, &self.workload))
+    }
+
+    /// Whether pictures may be transcoded where that was `asked` for.
+    pub(crate) fn transcoding(&self, asked: bool) -> Transcoding {
+        match (asked, &self.engine) {
+            (false, _) => Transcoding::Unwanted,
+            (true, None) => Transcoding::Missing,
+            (true, Some(_)) => Transcoding::Able,
+        }
+    }
 }
 
 /// What a source tells.

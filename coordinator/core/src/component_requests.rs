@@ -2,12 +2,12 @@
 
 use std::time::Instant;
 
-use velella_model::component::{ComponentRecord, ComponentSpec, JobKind};
-use velella_model::{ComponentId, Json, RoomId};
+use velella_model::component::{ComponentRecord, Job};
+use velella_model::{ComponentId, RoomId};
 
 use crate::components::Key;
 use crate::input::{Fact, Ticket, WriteOutcome};
-use crate::jobs::{self, Errand};
+use crate::jobs::{self, Errand, WITHOUT_TRANSCODER, Work};
 use crate::output::{Denial, Expect, Output, Reply};
 use crate::{Coordinator, WriteStep};
 
@@ -22,7 +22,7 @@ impl Coordinator {
         &mut self,
         ticket: Ticket,
         (room, component): Key,
-        (spec, metadata): (ComponentSpec, Json),
+        record: ComponentRecord,
         now: Instant,
     ) {
         if self.records.room(&room).is_none() {
@@ -32,25 +32,36 @@ impl Coordinator {
         if self.records.components.of_room(&room).count() + adding >= COMPONENTS_MAX {
             return self.deny(ticket, Denial::ComponentsLimit);
         }
-        let kind = spec.kind();
-        let errand = Errand { component: &component, kind, region: &self.region };
-        let job = match jobs::choose(errand, &self.offers(now)) {
-            Ok(job) => kind.is_pulled().then_some(job),
-            Err(reasons) => {
+        let work = Work::of(&record);
+        let job = match self.choose_first_gateway(&component, work, now) {
+            Ok(job) => work.kind.is_pulled().then_some(job),
+            Err(denial) => {
                 self.stats.no_gateway += 1;
-                return self.deny(ticket, Denial::NoGateway(kind, reasons));
+                return self.deny(ticket, denial);
             }
         };
         let key = (room.clone(), component.clone());
-        self.begin_giving(&key, job.as_ref(), kind);
+        self.begin_giving(&key, job.as_ref(), work);
         *self.adding_components.entry(room.clone()).or_default() += 1;
-        let fact = Fact::Component(room, component, Some(ComponentRecord { spec, metadata, job }));
+        let fact = Fact::Component(room, component, Some(ComponentRecord { job, ..record }));
         self.write(WriteStep::ComponentAdded(ticket, Box::new(fact.clone())), fact, Expect::Absent);
+    }
+
+    /// Somebody has to do something before a cluster without a transcoder has one; everything else may pass.
+    fn choose_first_gateway(&self, component: &ComponentId, work: Work, now: Instant) -> Result<Job, Denial> {
+        let offers = self.offers(now);
+        jobs::choose(Errand { component, work, region: &self.region }, &offers).map_err(|reasons| {
+            let has_one = offers.iter().any(|offer| offer.announce.transcoder.is_some());
+            if reasons.contains(&WITHOUT_TRANSCODER) && !has_one {
+                return Denial::NoTranscoder;
+            }
+            Denial::NoGateway(work.kind, reasons)
+        })
     }
 
     pub(crate) fn component_added(&mut self, ticket: Ticket, fact: Fact, outcome: &WriteOutcome, now: Instant) {
         let Fact::Component(room, component, Some(record)) = &fact else { return };
-        let (key, kind) = ((room.clone(), component.clone()), record.spec.kind());
+        let (key, work) = ((room.clone(), component.clone()), Work::of(record));
         self.giving.remove(&key);
         if let Some(adding) = self.adding_components.get_mut(room) {
             *adding -= 1;
@@ -67,7 +78,7 @@ impl Coordinator {
             return self.deny(ticket, Denial::RoomNotFound);
         }
         self.answered(fact, *revision, now);
-        let listens = self.listens(&key.1, kind, now);
+        let listens = self.listens(&key.1, work, now);
         let reply = match self.records.components.view(&key) {
             Some(view) => Reply::Component { view, listens },
             None => Reply::Denied(Denial::ComponentNotFound),
@@ -75,11 +86,11 @@ impl Coordinator {
         self.emit(Output::Reply { ticket, reply });
     }
 
-    fn listens(&self, component: &ComponentId, kind: JobKind, now: Instant) -> Vec<String> {
+    fn listens(&self, component: &ComponentId, work: Work, now: Instant) -> Vec<String> {
         let offers = self.offers(now);
-        let fitting = jobs::fitting(Errand { component, kind, region: &self.region }, &offers);
+        let fitting = jobs::fitting(Errand { component, work, region: &self.region }, &offers);
         let mut listens: Vec<String> = Vec::new();
-        for listen in fitting.iter().filter_map(|offer| offer.announce.listens.get(&kind)) {
+        for listen in fitting.iter().filter_map(|offer| offer.announce.listens.get(&work.kind)) {
             // Behind a load balancer they all name the same.
             if listens.len() < LISTENS_MAX && !listens.contains(listen) {
                 listens.push(listen.clone());

@@ -9,7 +9,7 @@ use velella_model::wire::ingest::{Flow, IngestReport, PastTrouble};
 use velella_model::{ComponentId, GatewayId, RoomId, Shared};
 
 use crate::input::{Entry, Fact, Noun, Revision};
-use crate::jobs::Given;
+use crate::jobs::{Given, Work};
 use crate::readings::Readings;
 use crate::shelf::Shelf;
 
@@ -68,7 +68,7 @@ pub(crate) struct Components {
 }
 
 /// What a component is to its gateway.
-type Load = (Job, JobKind, bool);
+type Load = (Job, Work, bool);
 
 impl Components {
     pub(crate) fn new() -> Self {
@@ -128,9 +128,10 @@ impl Components {
     }
 
     /// Those that a gateway goes and fetches, with who does it.
-    pub(crate) fn pulled(&self) -> impl Iterator<Item = (&Key, JobKind, Option<&Job>)> {
+    pub(crate) fn pulled(&self) -> impl Iterator<Item = (&Key, Work, Option<&Job>)> {
         let all = self.records.range(Bound::Unbounded);
-        all.map(|(key, record)| (key, record.spec.kind(), record.job.as_ref())).filter(|(_, kind, _)| kind.is_pulled())
+        all.map(|(key, record)| (key, Work::of(record), record.job.as_ref()))
+            .filter(|(_, work, _)| work.kind.is_pulled())
     }
 
     /// How many there are of each kind and state.
@@ -153,7 +154,7 @@ impl Components {
         let record = self.records.get(key)?;
         let job = record.job.as_ref()?;
         let live = self.ingests.get(key).is_some_and(|told| told.job == *job && told.state == IngestState::Live);
-        Some((job.clone(), record.spec.kind(), live))
+        Some((job.clone(), Work::of(record), live))
     }
 
     /// Takes a step of the watch; whether it told news.
@@ -217,8 +218,8 @@ impl Components {
         if let Some(before) = before {
             lift(&mut self.given, &before);
         }
-        if let Some((job, kind, live)) = self.load(key) {
-            self.given.entry(job).or_default().add(kind, live);
+        if let Some((job, work, live)) = self.load(key) {
+            self.given.entry(job).or_default().add(work, live);
         }
         let (room, id) = key;
         if self.records.get(key).is_some() {
@@ -235,9 +236,9 @@ impl Components {
     }
 }
 
-fn lift(given: &mut BTreeMap<Job, Given>, (job, kind, live): &Load) {
+fn lift(given: &mut BTreeMap<Job, Given>, (job, work, live): &Load) {
     let Some(load) = given.get_mut(job) else { return };
-    load.remove(*kind, *live);
+    load.remove(*work, *live);
     if load.is_empty() {
         given.remove(job);
     }
@@ -309,7 +310,7 @@ mod tests {
         let given = |components: &Components| components.given::<()>(&BTreeMap::new());
         let of = |live: bool| {
             let mut given = Given::default();
-            given.add(JobKind::Rtsp, live);
+            given.add(Work { kind: JobKind::Rtsp, transcode: false }, live);
             given
         };
         put(&mut components, 1, Fact::Component(room("r"), component("c"), Some(camera(Some(job("g1", 1))))));

@@ -4,22 +4,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-use velella_model::component::{ComponentRecord, Job, JobKind};
+use velella_model::component::{ComponentRecord, Job};
 
 use crate::components::Key;
 use crate::evacuation::{EVACUATE_EVERY, EVACUATE_ROOMS, NOBODY_RETRY};
 use crate::fleet::Life;
 use crate::gateways::Told;
 use crate::input::{Entry, Fact, WriteOutcome};
-use crate::jobs::{self, Errand, Given, Offer};
+use crate::jobs::{self, Errand, Given, Offer, Work};
 use crate::output::{Expect, GatewayView, Output, Suspect};
 use crate::{Coordinator, WriteStep};
 
 /// Jobs that are being given at once.
 pub(crate) const GIVING_MAX: usize = 64;
 
-/// Jobs on their way into a record, by component: to whom, and of which kind. `None` strikes one out.
-pub(crate) type Giving = BTreeMap<Key, Option<(Job, JobKind)>>;
+/// Jobs on their way into a record, by component: to whom, and which work. `None` strikes one out.
+pub(crate) type Giving = BTreeMap<Key, Option<(Job, Work)>>;
 
 /// Why a component needs another gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,8 +59,8 @@ impl Coordinator {
 
     fn given(&self) -> BTreeMap<Job, Given> {
         let mut given = self.records.components.given(&self.giving);
-        for (job, kind) in self.giving.values().flatten() {
-            given.entry(job.clone()).or_default().add(*kind, false);
+        for (job, work) in self.giving.values().flatten() {
+            given.entry(job.clone()).or_default().add(*work, false);
         }
         given
     }
@@ -72,14 +72,14 @@ impl Coordinator {
         }
         let mut free = EVACUATE_ROOMS.min(GIVING_MAX.saturating_sub(self.giving.len()));
         let mut in_vain = BTreeSet::new();
-        for (key, kind, why) in self.adrift(now) {
+        for (key, work, why) in self.adrift(now) {
             if free == 0 {
                 self.handover.rest_until(now + EVACUATE_EVERY);
                 return self.handover.wake(now);
             }
-            let job = if in_vain.contains(&kind) { None } else { self.choose_gateway(&key, kind, now) };
+            let job = if in_vain.contains(&work) { None } else { self.choose_gateway(&key, work, now) };
             if job.is_none() {
-                in_vain.insert(kind);
+                in_vain.insert(work);
                 self.handover.wake(now + NOBODY_RETRY);
             }
             // Who drains keeps it while nobody takes it; one that died is struck out.
@@ -90,14 +90,14 @@ impl Coordinator {
         }
     }
 
-    fn choose_gateway(&self, key: &Key, kind: JobKind, now: Instant) -> Option<Job> {
-        jobs::choose(Errand { component: &key.1, kind, region: &self.region }, &self.offers(now)).ok()
+    fn choose_gateway(&self, key: &Key, work: Work, now: Instant) -> Option<Job> {
+        jobs::choose(Errand { component: &key.1, work, region: &self.region }, &self.offers(now)).ok()
     }
 
     /// Components that need another gateway and are not on their way to one.
-    fn adrift(&mut self, now: Instant) -> Vec<(Key, JobKind, Why)> {
+    fn adrift(&mut self, now: Instant) -> Vec<(Key, Work, Why)> {
         let mut adrift = Vec::new();
-        for (key, kind, job) in self.records.components.pulled() {
+        for (key, work, job) in self.records.components.pulled() {
             let life = job.map(|job| self.gateways.life(job, now));
             let why = match life {
                 None => Why::Without,
@@ -110,7 +110,7 @@ impl Coordinator {
                 Some(Life::Lives) => continue,
             };
             if !self.giving.contains_key(key) {
-                adrift.push((key.clone(), kind, why));
+                adrift.push((key.clone(), work, why));
             }
         }
         adrift
@@ -122,14 +122,14 @@ impl Coordinator {
             return;
         };
         let record = ComponentRecord { job, ..record.clone() };
-        self.begin_giving(key, record.job.as_ref(), record.spec.kind());
+        self.begin_giving(key, record.job.as_ref(), Work::of(&record));
         let fact = Fact::Component(key.0.clone(), key.1.clone(), Some(record.clone()));
         self.write(WriteStep::JobGiven(key.clone(), Box::new(record)), fact, Expect::Revision(revision));
     }
 
     /// It counts at its gateway from now on.
-    pub(crate) fn begin_giving(&mut self, key: &Key, job: Option<&Job>, kind: JobKind) {
-        self.giving.insert(key.clone(), job.map(|job| (job.clone(), kind)));
+    pub(crate) fn begin_giving(&mut self, key: &Key, job: Option<&Job>, work: Work) {
+        self.giving.insert(key.clone(), job.map(|job| (job.clone(), work)));
     }
 
     pub(crate) fn job_given(&mut self, key: Key, record: ComponentRecord, outcome: WriteOutcome, now: Instant) {

@@ -333,6 +333,8 @@ pub enum Request {
         spec: ComponentSpec,
         /// What the server attaches to it.
         metadata: Json,
+        /// Whether it may be transcoded.
+        transcode: bool,
     },
     /// One component.
     ShowComponent {

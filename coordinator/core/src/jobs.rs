@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use velella_model::component::{Job, JobKind};
+use velella_model::component::{ComponentRecord, Job, JobKind};
 use velella_model::wire::announce::{GatewayAnnounce, GatewayState};
 use velella_model::{ComponentId, GatewayId};
 
@@ -13,6 +13,9 @@ use crate::placement::lot;
 
 /// Loads that differ less than this count as equal, in permille of what a gateway can carry.
 const LOAD_STEP_PERMILLE: u64 = 10;
+
+/// Why a gateway may not take what may have to be transcoded.
+pub(crate) const WITHOUT_TRANSCODER: &str = "without a transcoder";
 
 /// A gateway in the choice.
 #[derive(Clone, Debug)]
@@ -26,24 +29,49 @@ pub(crate) struct Offer<'a> {
     pub(crate) given: Given,
 }
 
-/// How many jobs of each kind a gateway was given, and how many of them it does not measure yet.
+/// What a component asks of its gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Work {
+    pub(crate) kind: JobKind,
+    /// It may have to be transcoded.
+    pub(crate) transcode: bool,
+}
+
+/// How many jobs of each kind of work a gateway was given, and how many of them it does not measure yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Given(BTreeMap<JobKind, [u32; 2]>);
+pub(crate) struct Given(BTreeMap<Work, [u32; 2]>);
+
+impl Work {
+    pub(crate) fn of(record: &ComponentRecord) -> Self {
+        Self { kind: record.spec.kind(), transcode: record.transcode }
+    }
+
+    /// As its gateway declares it, in permille of a core; why it cannot do it otherwise. Whether a stream has to be
+    /// transcoded shows when it comes, so it counts as if it had to.
+    fn cost_permille(self, announce: &GatewayAnnounce) -> Result<u32, &'static str> {
+        let cost = *announce.offers.get(&self.kind).ok_or("without this kind")?;
+        match (self.transcode, &announce.transcoder) {
+            (false, _) => Ok(cost),
+            (true, Some(transcoder)) => Ok(cost.saturating_add(transcoder.cost_permille)),
+            (true, None) => Err(WITHOUT_TRANSCODER),
+        }
+    }
+}
 
 impl Given {
-    pub(crate) fn add(&mut self, kind: JobKind, live: bool) {
-        let [all, coming] = self.0.entry(kind).or_default();
+    pub(crate) fn add(&mut self, work: Work, live: bool) {
+        let [all, coming] = self.0.entry(work).or_default();
         *all += 1;
         *coming += u32::from(!live);
     }
 
     /// Takes back what was added.
-    pub(crate) fn remove(&mut self, kind: JobKind, live: bool) {
-        let Some([all, coming]) = self.0.get_mut(&kind) else { return };
+    pub(crate) fn remove(&mut self, work: Work, live: bool) {
+        let Some([all, coming]) = self.0.get_mut(&work) else { return };
         *all -= 1;
         *coming -= u32::from(!live);
         if *all == 0 {
-            self.0.remove(&kind);
+            self.0.remove(&work);
         }
     }
 
@@ -56,9 +84,10 @@ impl Given {
     }
 
     /// What they cost as declared: all of them, and those that are not live.
-    fn costs(&self, offers: &BTreeMap<JobKind, u32>) -> [u32; 2] {
+    fn costs(&self, announce: &GatewayAnnounce) -> [u32; 2] {
         let cost = |which: fn(&[u32; 2]) -> u32| {
-            let costs = self.0.iter().map(|(kind, n)| which(n).saturating_mul(offers.get(kind).copied().unwrap_or(0)));
+            let costs =
+                self.0.iter().map(|(work, n)| which(n).saturating_mul(work.cost_permille(announce).unwrap_or(0)));
             costs.fold(0, u32::saturating_add)
         };
         [cost(|n| n[0]), cost(|n| n[1])]
@@ -69,7 +98,7 @@ impl Given {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Errand<'a> {
     pub(crate) component: &'a ComponentId,
-    pub(crate) kind: JobKind,
+    pub(crate) work: Work,
     /// Preferred; empty for none.
     pub(crate) region: &'a str,
 }
@@ -104,7 +133,7 @@ pub(crate) fn fitting<'a, 'b>(errand: Errand<'_>, offers: &'b [Offer<'a>]) -> Ve
 impl Offer<'_> {
     /// What it measures and what is still to come, and never less than what it was given.
     pub(crate) fn load_permille(&self) -> u32 {
-        let [declared, coming] = self.given.costs(&self.announce.offers);
+        let [declared, coming] = self.given.costs(self.announce);
         declared.max(self.announce.load_permille.saturating_add(coming))
     }
 }
@@ -132,15 +161,22 @@ fn exclusion(errand: Errand<'_>, offer: &Offer<'_>) -> Option<&'static str> {
     if !offer.lives {
         return Some("dead");
     }
-    let Some(cost) = offer.announce.offers.get(&errand.kind) else { return Some("without this kind") };
-    let full = offer.load_permille().saturating_add(*cost) > offer.announce.capacity_permille;
-    (full && errand.kind.is_pulled()).then_some("full")
+    let cost = match errand.work.cost_permille(offer.announce) {
+        Ok(cost) => cost,
+        Err(reason) => return Some(reason),
+    };
+    let full = offer.load_permille().saturating_add(cost) > offer.announce.capacity_permille;
+    (full && errand.work.kind.is_pulled()).then_some("full")
 }
 
 #[cfg(test)]
 mod tests {
+    use velella_model::wire::announce::Transcoder;
+
     use super::*;
     use crate::testing::{component, gateway_announce};
+
+    const CAMERA: Work = Work { kind: JobKind::Rtsp, transcode: false };
 
     #[test]
     fn the_least_loaded_gateway_takes_it_and_equals_are_drawn_by_lot() {
@@ -155,11 +191,11 @@ mod tests {
         let mut announce = loaded("a", 100);
         announce.offers.insert(JobKind::Rtsp, 50);
         let mut offer = offer(&announce);
-        offer.given.add(JobKind::Rtsp, true);
+        offer.given.add(CAMERA, true);
         assert_eq!(offer.load_permille(), 100, "it is measured");
-        offer.given.add(JobKind::Rtsp, false);
+        offer.given.add(CAMERA, false);
         assert_eq!(offer.load_permille(), 150);
-        (0..8).for_each(|_| offer.given.add(JobKind::Rtsp, true));
+        (0..8).for_each(|_| offer.given.add(CAMERA, true));
         assert_eq!(offer.load_permille(), 500);
         assert_eq!(offer.given.len(), 10);
     }
@@ -169,7 +205,7 @@ mod tests {
         let far = GatewayAnnounce { region: "far".into(), ..loaded("a", 0) };
         let near = GatewayAnnounce { region: "near".into(), ..loaded("b", 500) };
         let component = component("c");
-        let errand = Errand { component: &component, kind: JobKind::Rtsp, region: "near" };
+        let errand = Errand { component: &component, work: CAMERA, region: "near" };
         let choose = |offers: &[Offer<'_>]| choose(errand, offers).unwrap().gateway.to_string();
         assert_eq!(choose(&[offer(&far), offer(&near)]), "b");
         assert_eq!(choose(&[offer(&far)]), "a");
@@ -189,22 +225,42 @@ mod tests {
         }
         let announce = loaded("a", 0);
         let component = component("c");
-        let errand = Errand { component: &component, kind: JobKind::Rtsp, region: "" };
+        let errand = Errand { component: &component, work: CAMERA, region: "" };
         assert_eq!(choose(errand, &[Offer { lives: false, ..offer(&announce) }]), Err(vec!["dead"]));
         assert_eq!(choose(errand, &[Offer { silent: true, ..offer(&announce) }]), Err(vec!["silent"]));
         assert_eq!(choose(errand, &[]), Err(vec![]));
     }
 
     #[test]
+    fn what_may_have_to_be_transcoded_goes_where_that_can_be_done_and_paid() {
+        let transcoder = |cost_permille| Some(Transcoder { version: "5.1".into(), cost_permille });
+        let component = component("c");
+        let work = Work { transcode: true, ..CAMERA };
+        let errand = Errand { component: &component, work, region: "" };
+        let chosen = |announces: &[GatewayAnnounce]| {
+            let offers: Vec<Offer<'_>> = announces.iter().map(offer).collect();
+            choose(errand, &offers).map(|job| job.gateway.to_string())
+        };
+        let able = GatewayAnnounce { transcoder: transcoder(600), ..loaded("b", 350) };
+        assert_eq!(chosen(&[loaded("a", 0), able.clone()]), Ok("b".into()));
+        assert_eq!(chosen(&[loaded("a", 0)]), Err(vec![WITHOUT_TRANSCODER]));
+        assert_eq!(chosen(&[GatewayAnnounce { load_permille: 351, ..able.clone() }]), Err(vec!["full"]));
+        let mut offer = offer(&able);
+        offer.given.add(work, false);
+        assert_eq!(offer.load_permille(), 350 + 50 + 600);
+    }
+
+    #[test]
     fn a_gateway_that_is_full_now_may_yet_take_a_publisher() {
         let (announce, component) = (loaded("a", 1000), component("c"));
-        let errand = Errand { component: &component, kind: JobKind::Rtmp, region: "" };
+        let work = Work { kind: JobKind::Rtmp, transcode: false };
+        let errand = Errand { component: &component, work, region: "" };
         assert!(choose(errand, &[offer(&announce)]).is_ok());
     }
 
     fn chosen(id: &str, announces: &[GatewayAnnounce]) -> Result<String, Vec<&'static str>> {
         let component = component(id);
-        let errand = Errand { component: &component, kind: JobKind::Rtsp, region: "" };
+        let errand = Errand { component: &component, work: CAMERA, region: "" };
         let offers: Vec<Offer<'_>> = announces.iter().map(offer).collect();
         choose(errand, &offers).map(|job| job.gateway.to_string())
     }

@@ -239,6 +239,9 @@ pub enum Denial {
     /// No gateway can take the component; why each was left out.
     #[error("no gateway can take the component")]
     NoGateway(JobKind, Vec<&'static str>),
+    /// What may have to be transcoded cannot be anywhere.
+    #[error("no gateway has a transcoder")]
+    NoTranscoder,
     /// The room is on its way to another worker.
     #[error("the room is moving")]
     RoomMoving,

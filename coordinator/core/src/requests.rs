@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use velella_model::component::ComponentRecord;
 use velella_model::record::PeerRecord;
 use velella_model::{PeerId, RoomId};
 
@@ -37,8 +38,9 @@ impl Coordinator {
                 self.adopt(room, peer, now);
                 Reply::Done
             }
-            Request::AddComponent { room, component, spec, metadata } => {
-                return self.add_component(ticket, (room, component), (spec, metadata), now);
+            Request::AddComponent { room, component, spec, metadata, transcode } => {
+                let record = ComponentRecord { spec, metadata, transcode, job: None };
+                return self.add_component(ticket, (room, component), record, now);
             }
             Request::ShowComponent { room, component } => self.show_component((room, component)),
             Request::DeleteComponent { room, component } => return self.delete_component(ticket, (room, component)),

@@ -123,6 +123,7 @@ pub(crate) fn gateway_announce(id: &str, incarnation: u64, seq: u64) -> GatewayA
         probe: None,
         offers: [(JobKind::Rtsp, 50), (JobKind::Rtmp, 50)].into(),
         listens: [(JobKind::Rtmp, format!("rtmp://{id}/live"))].into(),
+        transcoder: None,
         capacity_permille: 1000,
         load_permille: 0,
         jobs: 0,
@@ -135,7 +136,7 @@ pub(crate) fn gateway_lives(id: &str, incarnation: u64) -> Fact {
 }
 
 pub(crate) fn camera(job: Option<Job>) -> ComponentRecord {
-    ComponentRecord { spec: camera_spec(), metadata: Json::null(), job }
+    ComponentRecord { spec: camera_spec(), metadata: Json::null(), transcode: false, job }
 }
 
 pub(crate) fn camera_spec() -> ComponentSpec {
@@ -152,7 +153,7 @@ pub(crate) fn camera_spec() -> ComponentSpec {
 
 pub(crate) fn encoder() -> ComponentRecord {
     let spec = ComponentSpec::Rtmp(PublishSpec { key_digest: "ab".into(), takeover: false });
-    ComponentRecord { spec, metadata: Json::null(), job: None }
+    ComponentRecord { spec, metadata: Json::null(), transcode: false, job: None }
 }
 
 pub(crate) fn ingest(job: Job, state: IngestState) -> IngestRecord {

@@ -58,6 +58,9 @@ pub(crate) struct ComponentOptionsBody {
     framerate: Option<u32>,
     /// `rtmp`, `srt`: a second publisher takes the place of the first; otherwise it is refused.
     takeover: Option<bool>,
+    /// Make what browsers cannot show (H.265, B-frames) into what they can; otherwise it is refused. Costs a good part of
+    /// a core where it is needed.
+    transcode: Option<bool>,
 }
 
 /// Kinds of component that clients know of.
@@ -119,6 +122,7 @@ pub(crate) struct Asked<'a> {
 pub(crate) struct ComponentWish {
     pub(crate) source: Source,
     pub(crate) metadata: Json,
+    pub(crate) transcode: bool,
 }
 
 /// Where its media come from.
@@ -173,7 +177,9 @@ impl<'a> Asked<'a> {
                 return Err(Failure::component_disabled(errors));
             }
         };
-        Ok(ComponentWish { source, metadata: peer_config::metadata(self.option("metadata"))? })
+        let metadata = peer_config::metadata(self.option("metadata"))?;
+        let transcode = self.option("transcode").map_or(Ok(false), |value| boolean("transcode", value))?;
+        Ok(ComponentWish { source, metadata, transcode })
     }
 
     fn option(&self, key: &str) -> Option<&'a Value> {
@@ -182,7 +188,7 @@ impl<'a> Asked<'a> {
 
     /// The options that say something, but for those of every kind.
     fn own(&self) -> impl Iterator<Item = (&'a str, &'a Value)> {
-        self.options.into_iter().flat_map(said).filter(|(key, _)| *key != "metadata")
+        self.options.into_iter().flat_map(said).filter(|(key, _)| !matches!(*key, "metadata" | "transcode"))
     }
 
     fn camera(&self) -> Result<Camera, Failure> {
@@ -275,6 +281,7 @@ mod tests {
             ("recording", json!({}), s3),
             ("rtmp", json!({"takeover": "x"}), "Expected takeover to be a boolean, got: x"),
             ("srt", json!({"streamKey": "mine"}), "Unexpected field: streamKey"),
+            ("file", json!({"filePath": "a.h264", "transcode": 1}), "Expected transcode to be a boolean, got: 1"),
         ];
         for (kind, options, errors) in table {
             assert_eq!(wrong(kind, &options, true), Failure::bad_request(errors.into()), "{kind}");
@@ -306,6 +313,19 @@ mod tests {
             };
             assert_eq!(file, FileSpec { path: path.into(), framerate });
         }
+    }
+
+    #[test]
+    fn every_source_may_be_transcoded() {
+        for (kind, options) in [
+            ("rtsp", json!({"sourceUri": "rtsp://c", "transcode": true})),
+            ("file", json!({"filePath": "a.h264", "transcode": true})),
+            ("rtmp", json!({"transcode": true})),
+            ("srt", json!({"transcode": true})),
+        ] {
+            assert!(wish(kind, &options, true).ok().unwrap().transcode, "{kind}");
+        }
+        assert!(!wish("rtmp", &json!({}), true).ok().unwrap().transcode);
     }
 
     #[test]

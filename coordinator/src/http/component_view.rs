@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 use velella_coordinator_core::ComponentView;
-use velella_model::component::{ComponentSpec, FileSpec, PublishSpec, RtspSpec};
+use velella_model::component::{ComponentRecord, ComponentSpec, FileSpec, PublishSpec, RtspSpec};
 use velella_model::wire::ingest;
 
 use crate::http::components::Publishing;
@@ -102,6 +102,9 @@ pub(crate) struct Rtsp<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     on_demand: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    transcode: Option<bool>,
 }
 
 /// Of a file.
@@ -110,6 +113,9 @@ pub(crate) struct Rtsp<'a> {
 pub(crate) struct File<'a> {
     file_path: &'a str,
     framerate: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    transcode: Option<bool>,
 }
 
 /// Of an encoder that comes.
@@ -117,6 +123,9 @@ pub(crate) struct File<'a> {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Publish<'a> {
     takeover: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    transcode: Option<bool>,
     /// Where it can go; only in the answer to its creation.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -127,7 +136,7 @@ pub(crate) struct Publish<'a> {
     stream_key: Option<&'a str>,
 }
 
-/// With the keys of Fishjam 0.6, and `onDemand` where it was asked for. `publishing` right after its creation.
+/// With the keys of Fishjam 0.6, and `onDemand` and `transcode` where they were asked for. `publishing` right after its creation.
 pub(crate) fn older<'a>(view: &'a ComponentView, publishing: Option<&'a Publishing>) -> OlderComponent<'a> {
     let mut component = known(view, publishing);
     if let Properties::Rtsp(rtsp) = &mut component.properties {
@@ -178,13 +187,14 @@ fn known<'a>(view: &'a ComponentView, publishing: Option<&'a Publishing>) -> Old
     OlderComponent {
         id: view.component.as_str(),
         r#type: view.record.spec.kind().name(),
-        properties: properties(&view.record.spec, publishing),
+        properties: properties(&view.record, publishing),
         tracks: view.ingest.as_ref().map(|ingest| view::tracks(&ingest.tracks)).unwrap_or_default(),
     }
 }
 
-fn properties<'a>(spec: &'a ComponentSpec, publishing: Option<&'a Publishing>) -> Properties<'a> {
-    match spec {
+fn properties<'a>(record: &'a ComponentRecord, publishing: Option<&'a Publishing>) -> Properties<'a> {
+    let transcode = record.transcode.then_some(true);
+    match &record.spec {
         ComponentSpec::Rtsp(RtspSpec {
             shown,
             reconnect_delay_ms,
@@ -200,13 +210,15 @@ fn properties<'a>(spec: &'a ComponentSpec, publishing: Option<&'a Publishing>) -
             keep_alive_interval: *keep_alive_interval_ms,
             pierce_nat: *pierce_nat,
             on_demand: Some(*on_demand),
+            transcode,
         }),
         ComponentSpec::File(FileSpec { path, framerate }) => {
-            Properties::File(File { file_path: path, framerate: *framerate })
+            Properties::File(File { file_path: path, framerate: *framerate, transcode })
         }
         ComponentSpec::Rtmp(PublishSpec { takeover, .. }) | ComponentSpec::Srt(PublishSpec { takeover, .. }) => {
             Properties::Publish(Publish {
                 takeover: *takeover,
+                transcode,
                 urls: publishing.map(|publishing| publishing.urls.as_slice()),
                 stream_key: publishing.map(|publishing| publishing.key.as_str()),
             })

@@ -111,7 +111,8 @@ impl Api {
             Source::Rtmp { takeover } => published(ComponentSpec::Rtmp, takeover)?,
             Source::Srt { takeover } => published(ComponentSpec::Srt, takeover)?,
         };
-        let request = Request::AddComponent { room, component, spec, metadata: wish.metadata };
+        let (metadata, transcode) = (wish.metadata, wish.transcode);
+        let request = Request::AddComponent { room, component, spec, metadata, transcode };
         let Reply::Component { view, listens } = self.ask(request).await? else { return Err(Failure::INTERNAL) };
         Ok(Added { view, publishing: stream_key.map(|key| Publishing { urls: listens, key }) })
     }

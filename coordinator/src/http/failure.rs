@@ -114,6 +114,11 @@ impl Failure {
         Self::fixed(StatusCode::GATEWAY_TIMEOUT, "worker_silent", "The worker did not answer in time");
     pub(crate) const HOLDER_SILENT: Self =
         Self::fixed(StatusCode::GATEWAY_TIMEOUT, "holder_silent", "Who holds the session did not answer in time");
+    pub(crate) const NO_TRANSCODER: Self = Self::fixed(
+        StatusCode::BAD_REQUEST,
+        "no_transcoder",
+        "No gateway can transcode: install ffmpeg 5.1 or newer with libx264 beside one, or name it with --transcoder",
+    );
     pub(crate) const INTERNAL: Self =
         Self::fixed(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal server error");
 
@@ -258,6 +263,7 @@ impl Failure {
             Denial::NoGateway(kind, reasons) => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "no_gateway", no_gateway(*kind, reasons))
             }
+            Denial::NoTranscoder => Self::NO_TRANSCODER,
             Denial::StoreDown => Self::STORE_DOWN,
         }
     }

@@ -125,6 +125,18 @@ async fn an_encoder_is_told_once_where_to_go_and_what_to_show() {
 }
 
 #[tokio::test]
+async fn what_shall_be_transcoded_is_refused_where_nobody_can() {
+    let cluster = Cluster::start().await;
+    let _gateway = cluster.gateway("g1", 1).await;
+    let room = cluster.create_room().await;
+    let body = json!({"type": "file", "options": {"filePath": "a.h264", "transcode": true}});
+    for path in [cluster.api(&format!("/room/{room}/component")), format!("/room/{room}/component")] {
+        let refused = cluster.post(&path, body.clone()).await;
+        assert_eq!((refused.status, refused.json["code"].as_str()), (400, Some("no_transcoder")), "{}", refused.text);
+    }
+}
+
+#[tokio::test]
 async fn without_a_gateway_there_is_a_clear_refusal() {
     let cluster = Cluster::start().await;
     let room = cluster.create_room().await;

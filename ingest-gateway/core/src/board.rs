@@ -187,7 +187,7 @@ mod tests {
     fn task(revision: u64, job: Option<(&str, u64)>) -> Box<Task> {
         let spec = ComponentSpec::File(FileSpec { path: "a.h264".into(), framerate: None });
         let job = job.map(|(id, boot)| Job { gateway: gateway(id), incarnation: Incarnation(boot) });
-        let record = ComponentRecord { spec, metadata: Json::null(), job };
+        let record = ComponentRecord { spec, metadata: Json::null(), transcode: false, job };
         Box::new(Task { record, generation: Generation(revision) })
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use velella_media::{Frame, Picture, VideoCodec};
+use velella_media::{Frame, Picture};
 use velella_model::component::{IngestState, Trouble};
 use velella_model::record::TrackRecord;
 use velella_model::wire::command::{OpenSession, Order};
@@ -15,6 +15,7 @@ use crate::backoff::Backoff;
 use crate::clock::Clock;
 use crate::gop::{GOP_LONG, Gop};
 use crate::leg::{Home, Packet, Published};
+use crate::transcode::{Coded, Encoding, Retry, Transcode, Transcoding, Verdict};
 use crate::uplink::{Uplink, endpoint};
 
 /// Wait before a source is opened again after its first failure.
@@ -72,6 +73,10 @@ pub enum Input<'a> {
         /// Whether another attempt may go better.
         retry: bool,
     },
+    /// The transcoder gave a picture.
+    Transcoded(Picture),
+    /// The transcoder ended, for this reason.
+    TranscoderEnded(&'a str),
     /// The worker answered `Open`.
     Opened {
         /// Which.
@@ -99,6 +104,12 @@ pub enum Output {
     OpenSource,
     /// Close it; nothing more is expected of it.
     CloseSource,
+    /// Start a transcoder; answer what goes in with `Transcoded`, and its end with `TranscoderEnded`.
+    StartTranscoder(Encoding),
+    /// Give it a picture.
+    Transcode(Coded),
+    /// End it; nothing more is expected of it.
+    StopTranscoder,
     /// Ask the worker for a session; answer with `Opened`.
     Open {
         /// Which.
@@ -150,6 +161,7 @@ pub struct Ingest {
     source: Source,
     /// `None` for what is published to us: nobody can fetch it again.
     backoff: Option<Backoff>,
+    transcode: Transcode,
     uplink: Uplink,
     clock: Clock,
     gop: Gop,
@@ -193,30 +205,40 @@ pub struct Counts {
     pub reopened: u64,
     /// Packets that were lost on the way from the source.
     pub lost: u64,
+    /// Transcoders that failed.
+    pub transcoders_failed: u64,
 }
 
 impl Ingest {
     /// Of a source that is fetched, with this wait at most between attempts; `metadata` is what others see of it.
-    pub fn fetched(name: Name, metadata: Json, wait_max: Duration, wanted: bool, now: Instant) -> Self {
+    pub fn fetched(
+        name: Name,
+        metadata: Json,
+        wait_max: Duration,
+        wanted: bool,
+        transcoding: Transcoding,
+        now: Instant,
+    ) -> Self {
         let backoff = Backoff::new(REOPEN_FIRST.min(wait_max), wait_max, name.job ^ name.incarnation.0);
-        let mut ingest = Self::new(name, metadata, Some(backoff), now);
+        let mut ingest = Self::new(name, metadata, Some(backoff), transcoding, now);
         ingest.source = Source::Off;
         ingest.handle_input(Input::Wanted(wanted), now);
         ingest
     }
 
     /// Of a source that is published to us.
-    pub fn published(name: Name, metadata: Json, now: Instant) -> Self {
-        let mut ingest = Self::new(name, metadata, None, now);
+    pub fn published(name: Name, metadata: Json, transcoding: Transcoding, now: Instant) -> Self {
+        let mut ingest = Self::new(name, metadata, None, transcoding, now);
         ingest.tell();
         ingest
     }
 
-    fn new(name: Name, metadata: Json, backoff: Option<Backoff>, now: Instant) -> Self {
+    fn new(name: Name, metadata: Json, backoff: Option<Backoff>, transcoding: Transcoding, now: Instant) -> Self {
         let seed = name.job.rotate_left(32) ^ name.incarnation.0;
         Self {
             source: Source::Opening { since: now },
             backoff,
+            transcode: Transcode::new(transcoding, seed),
             uplink: Uplink::new(name, metadata, seed),
             clock: Clock::default(),
             gop: Gop::default(),
@@ -241,6 +263,8 @@ impl Ingest {
                 self.last_trouble = Some((Trouble { code: "codec_unsupported".into(), sentence }, now));
             }
             Input::Ended { trouble, retry } => self.ended(trouble, retry, now),
+            Input::Transcoded(picture) => self.transcoded(picture, now),
+            Input::TranscoderEnded(why) => self.transcode.ended(why, now, &mut self.outputs),
             Input::Opened { session, done } => self.uplink.opened(&session, done, now, &mut self.outputs),
             Input::Said(message) => self.uplink.said(message, now, &mut self.outputs),
             Input::Datagram { source, contents } => self.uplink.received(source, contents, now, &mut self.outputs),
@@ -262,12 +286,13 @@ impl Ingest {
             Source::Waiting { until } => Some(until),
             Source::Off | Source::Stopped => None,
         };
-        source.into_iter().chain(self.uplink.wakes_at()).min()
+        [source, self.transcode.wakes_at(), self.uplink.wakes_at()].into_iter().flatten().min()
     }
 
     /// What went through.
     pub fn counts(&self) -> Counts {
-        self.counts
+        let tally = self.transcode.tally();
+        Counts { dropped: self.counts.dropped + tally.lost, transcoders_failed: tally.failures, ..self.counts }
     }
 
     /// Distance of key frames, as far as it is known.
@@ -283,6 +308,7 @@ impl Ingest {
     /// Ends everything; what is left is in `poll_output`.
     pub fn close(&mut self, now: Instant) {
         self.source = Source::Off;
+        self.transcode.close(&mut self.outputs);
         self.uplink.publish(None, now, &mut self.outputs);
     }
 
@@ -291,7 +317,7 @@ impl Ingest {
             (true, Source::Off) => self.open(now),
             (false, Source::Opening { .. } | Source::Open { .. } | Source::Waiting { .. }) => {
                 self.source = Source::Off;
-                self.outputs.push_back(Output::CloseSource);
+                self.close_source();
                 self.uplink.publish(None, now, &mut self.outputs);
             }
             (true | false, _) => {}
@@ -304,64 +330,77 @@ impl Ingest {
     }
 
     fn described(&mut self, published: Published, now: Instant) {
-        match self.source {
-            Source::Opening { .. } => {}
+        let opens = match self.source {
+            Source::Opening { .. } => true,
             // More than it said at first: a publisher's sound that comes late.
-            Source::Open { .. } => return self.uplink.publish(Some(published), now, &mut self.outputs),
+            Source::Open { .. } => false,
             Source::Off | Source::Waiting { .. } | Source::Stopped => return,
+        };
+        let video = match published.video.map(|codec| self.transcode.shown_as(codec)).transpose() {
+            Ok(video) => video,
+            Err((trouble, retry)) => return self.fail(trouble, retry, now),
+        };
+        if opens {
+            self.source = Source::Open { since: now, heard_at: now, keyed: false };
+            self.clock = Clock::default();
         }
-        if published.video == Some(VideoCodec::H265) {
-            let sentence = "The source sends H.265, which the participants of this room cannot receive; \
-                            set it to H.264, or use its second stream.";
-            return self.fail(Trouble { code: "codec_unsupported".into(), sentence: sentence.into() }, false, now);
-        }
-        self.source = Source::Open { since: now, heard_at: now, keyed: false };
-        self.clock = Clock::default();
-        self.uplink.publish(Some(published), now, &mut self.outputs);
+        self.uplink.publish(Some(Published { video, ..published }), now, &mut self.outputs);
     }
 
     fn frame(&mut self, frame: Frame, now: Instant) {
-        let Source::Open { since, heard_at, keyed } = &mut self.source else { return };
+        let Source::Open { since, heard_at, .. } = &mut self.source else { return };
         *heard_at = now;
         let proven = now.saturating_duration_since(*since) >= PROVEN_AFTER;
-        let (bytes, takes) = match &frame {
+        match frame {
             Frame::Video(picture) => {
-                *keyed |= picture.keyframe;
                 self.counts.pictures += 1;
-                (picture.data.len(), *keyed)
+                self.counts.bytes += picture.data.len() as u64;
+                match self.transcode.handle_picture(picture, now, &mut self.outputs) {
+                    Verdict::Passes(picture) => self.show(picture, now),
+                    Verdict::Taken => {}
+                    Verdict::Refused(trouble, retry) => {
+                        self.fail(trouble, retry, now);
+                        return self.tell();
+                    }
+                }
             }
             Frame::Audio(sound) => {
                 self.counts.sounds += 1;
-                (sound.data.len(), true)
+                self.counts.bytes += sound.data.len() as u64;
+                self.deliver(&Frame::Audio(sound), now);
             }
-        };
-        self.counts.bytes += bytes as u64;
-        if let Frame::Video(picture) = &frame
-            && !self.looks_well(picture, now)
-        {
-            return self.tell();
         }
         if let Some(backoff) = self.backoff.as_mut().filter(|_| proven) {
             backoff.succeeded();
         }
-        let captured = self.clock.captured(frame.time(), now);
-        let sent = takes && self.uplink.send(&frame, captured, now, &mut self.outputs);
-        self.counts.dropped += u64::from(!sent);
         self.tell();
     }
 
-    /// Whether it can go into a room; says why not.
-    fn looks_well(&mut self, picture: &Picture, now: Instant) -> bool {
-        if picture.reordered {
-            let sentence = "The stream holds B-frames, which browsers cannot show without delay; \
-                            set the encoder to none (profile baseline, tune zerolatency, or bframes=0).";
-            self.fail(Trouble { code: "b_frames".into(), sentence: sentence.into() }, true, now);
-            return false;
+    fn transcoded(&mut self, picture: Picture, now: Instant) {
+        if let Some(picture) = self.transcode.came_out(picture, now) {
+            self.show(picture, now);
         }
+    }
+
+    /// A picture that browsers can show goes into the room, from the first key frame on.
+    fn show(&mut self, picture: Picture, now: Instant) {
+        let Source::Open { keyed, .. } = &mut self.source else { return };
+        *keyed |= picture.keyframe;
+        let takes = *keyed;
         if self.gop.picture(picture.time, picture.keyframe) {
             tracing::warn!(longer_than = ?GOP_LONG, "key frames are far apart: who joins waits that long for a picture");
         }
-        true
+        if takes {
+            self.deliver(&Frame::Video(picture), now);
+        } else {
+            self.counts.dropped += 1;
+        }
+    }
+
+    fn deliver(&mut self, frame: &Frame, now: Instant) {
+        let captured = self.clock.captured(frame.time(), now);
+        let sent = self.uplink.send(frame, captured, now, &mut self.outputs);
+        self.counts.dropped += u64::from(!sent);
     }
 
     fn ended(&mut self, trouble: Trouble, retry: bool, now: Instant) {
@@ -370,11 +409,11 @@ impl Ingest {
         }
     }
 
-    fn fail(&mut self, trouble: Trouble, retry: bool, now: Instant) {
+    fn fail(&mut self, trouble: Trouble, retry: Retry, now: Instant) {
         tracing::info!(code = trouble.code, reason = trouble.sentence, retry, "the source ended");
         self.last_trouble = Some((trouble.clone(), now));
         self.trouble = Some(trouble);
-        self.outputs.push_back(Output::CloseSource);
+        self.close_source();
         let Some(backoff) = self.backoff.as_mut() else {
             self.source = Source::Stopped;
             self.uplink.publish(None, now, &mut self.outputs);
@@ -386,6 +425,11 @@ impl Ingest {
         }
         // The session stays: people see the last picture until the next one.
         self.source = Source::Waiting { until: now + backoff.failed() };
+    }
+
+    fn close_source(&mut self) {
+        self.outputs.push_back(Output::CloseSource);
+        self.transcode.close(&mut self.outputs);
     }
 
     fn timeout(&mut self, now: Instant) {
@@ -400,6 +444,7 @@ impl Ingest {
             }
             Source::Open { .. } | Source::Opening { .. } | Source::Waiting { .. } | Source::Off | Source::Stopped => {}
         }
+        self.transcode.woken(now, &mut self.outputs);
         self.uplink.woken(now, &mut self.outputs);
     }
 
@@ -408,6 +453,10 @@ impl Ingest {
         let state = match self.source {
             Source::Off => IngestState::Waiting,
             Source::Stopped => IngestState::Stopped,
+            Source::Open { .. } if let Some(trouble) = self.transcode.trouble() => {
+                self.trouble = Some(trouble.clone());
+                IngestState::Retrying
+            }
             Source::Open { .. } if self.uplink.is_connected() => {
                 self.trouble = None;
                 IngestState::Live
@@ -431,7 +480,7 @@ impl Ingest {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use velella_media::MediaTime;
+    use velella_media::{MediaTime, VideoCodec};
 
     use super::*;
 
@@ -490,6 +539,30 @@ mod tests {
     }
 
     #[test]
+    fn what_has_to_be_transcoded_and_cannot_be_says_what_is_missing() {
+        let (mut ingest, t0) = (with(Transcoding::Missing), Instant::now());
+        ingest.handle_input(Input::Described(Published { video: Some(VideoCodec::H265), audio: false }), t0);
+        let progress = told(&mut ingest).unwrap();
+        assert_eq!((progress.state, code(&progress)), (IngestState::Stopped, Some("no_transcoder")));
+    }
+
+    #[test]
+    fn a_transcoder_is_started_ended_and_told_of() {
+        let (mut ingest, t0) = (with(Transcoding::Able), Instant::now());
+        ingest.handle_input(Input::Described(Published { video: Some(VideoCodec::H265), audio: false }), t0);
+        outputs(&mut ingest);
+        let h265 = Picture { codec: VideoCodec::H265, ..a_picture(0, true) };
+        ingest.handle_input(Input::Frame(Frame::Video(h265)), t0);
+        assert!(matches!(outputs(&mut ingest)[..], [Output::StartTranscoder(_), Output::Transcode(_)]));
+        ingest.handle_input(Input::TranscoderEnded("was killed"), t0);
+        let progress = told(&mut ingest).unwrap();
+        assert_eq!((progress.state, code(&progress)), (IngestState::Retrying, Some("transcoder_failed")));
+        assert_eq!(ingest.counts().transcoders_failed, 1);
+        ingest.handle_input(ended("unreachable", true), t0);
+        assert_eq!(code(&told(&mut ingest).unwrap()), Some("unreachable"));
+    }
+
+    #[test]
     fn a_silent_camera_is_opened_anew() {
         let (mut ingest, t0) = (camera(), Instant::now());
         ingest.handle_input(Input::Described(VIDEO), t0);
@@ -514,7 +587,7 @@ mod tests {
     #[test]
     fn what_was_published_to_us_is_over_when_it_ends() {
         let t0 = Instant::now();
-        let mut ingest = Ingest::published(name(), Json::null(), t0);
+        let mut ingest = Ingest::published(name(), Json::null(), Transcoding::Unwanted, t0);
         assert!(matches!(outputs(&mut ingest)[..], [Output::Progress(_)]));
         ingest.handle_input(ended("publisher_left", true), t0);
         assert!(outputs(&mut ingest).iter().any(|output| matches!(output, Output::Finished)));
@@ -523,7 +596,11 @@ mod tests {
     const VIDEO: Published = Published { video: Some(VideoCodec::H264), audio: false };
 
     fn camera() -> Ingest {
-        Ingest::fetched(name(), Json::null(), Duration::from_secs(15), true, Instant::now())
+        with(Transcoding::Unwanted)
+    }
+
+    fn with(transcoding: Transcoding) -> Ingest {
+        Ingest::fetched(name(), Json::null(), Duration::from_secs(15), true, transcoding, Instant::now())
     }
 
     fn name() -> Name {

@@ -3,7 +3,7 @@
 //!
 //! [`Ingest`] is the machine. It wants a source opened, and opened again after it failed; it opens a
 //! session at the worker where the room lives, and another when the room moves; it puts pictures and sound
-//! into packets. [`Board`] tells which ingests a gateway has to run at all, from what the store says.
+//! into packets, and what browsers could not show through a transcoder. [`Board`] tells which ingests a gateway has to run at all, from what the store says.
 //!
 //! One exception to "no `Arc`": str0m takes payloads as `Arc<[u8]>`.
 
@@ -19,6 +19,7 @@ mod gop;
 mod ingest;
 mod leg;
 mod listener;
+mod transcode;
 mod uplink;
 
 pub use board::{Board, Change, Task};
@@ -27,3 +28,4 @@ pub use errand::Errand;
 pub use ingest::{Counts, Ingest, Input, Name, Output, Progress};
 pub use leg::{Home, Packet, Published};
 pub use listener::{Listener, ListenerInput, ListenerOutput, Listening};
+pub use transcode::{Coded, Encoding, OWED_MAX, TRANSCODER_HZ, Transcoding};

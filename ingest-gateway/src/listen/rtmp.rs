@@ -13,7 +13,7 @@ use tracing::Instrument;
 use velella_model::component::JobKind;
 use velella_rtmp::{CloseReason, Event, Output, PublishRequest, Reordering, Session};
 
-use super::{Door, Introduction, PUBLISHERS_MAX};
+use super::{Door, Introduction, PUBLISHERS_MAX, Terms};
 use crate::source::End;
 
 /// Bytes that are read at once: their frames are held until they are passed on.
@@ -27,7 +27,7 @@ const HANG_UP_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Why a stream with pictures out of order is sent away.
 const B_FRAMES: &str = "The stream holds B-frames, which browsers cannot show: set the encoder to none \
-    (tune zerolatency, profile baseline, or bframes=0).";
+    (tune zerolatency, profile baseline, or bframes=0), or ask for transcode.";
 
 /// Wait after a connection could not be accepted: no more open files, usually.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
@@ -73,11 +73,13 @@ struct Connection {
     published: Option<(Introduction, oneshot::Sender<End>)>,
     /// Why we ended it ourselves.
     sent_away: Option<End>,
+    terms: Terms,
 }
 
 impl Connection {
     fn new(socket: TcpStream, door: Door) -> Self {
-        Self { socket, session: Session::new(Instant::now()), door, published: None, sent_away: None }
+        let (session, terms) = (Session::new(Instant::now()), Terms::default());
+        Self { socket, session, door, published: None, sent_away: None, terms }
     }
 
     async fn serve(mut self) {
@@ -143,7 +145,8 @@ impl Connection {
 
     async fn asked(&mut self, request: &PublishRequest) {
         match self.door.ask(JobKind::Rtmp, &request.key).await {
-            Ok((outlet, ending)) => {
+            Ok((outlet, ending, terms)) => {
+                self.terms = terms;
                 tracing::info!(encoder = request.encoder, "an encoder publishes");
                 self.published = Some((Introduction::new(outlet), ending));
                 self.session.accept(Instant::now());
@@ -165,12 +168,12 @@ impl Connection {
                 media.unsupported(what).await?;
             }
             Event::ClockJumped { by_ms } => tracing::info!(by_ms, "the encoder's clock jumped"),
-            Event::Reordered(Reordering::Seen) => {
+            Event::Reordered(Reordering::Seen) if !self.terms.transcodes => {
                 self.sent_away = Some(End::for_good("b_frames", B_FRAMES));
                 self.session.end(B_FRAMES);
             }
             // Some hardware says that it may and never does.
-            Event::Metadata(_) | Event::Reordered(Reordering::Declared) => {}
+            Event::Metadata(_) | Event::Reordered(Reordering::Declared | Reordering::Seen) => {}
         }
         Ok(())
     }

@@ -97,10 +97,11 @@ fn at(frame: Frame, time: MediaTime) -> Frame {
 fn pictures(content: &[u8], framerate: u32) -> Result<Track, End> {
     let codec = VideoCodec::H264;
     let mut assembler = Assembler::new(codec);
-    let mut frames = Vec::new();
+    let (mut frames, mut is_reordered) = (Vec::new(), false);
     let mut unit: Vec<&[u8]> = Vec::new();
     let mut finish = |unit: &mut Vec<&[u8]>| {
         if let Assembled::Picture { keyframe, reordered, data } = assembler.assemble(unit.iter().copied()) {
+            is_reordered |= reordered;
             let picture = Picture { codec, time: MediaTime(0), keyframe, reordered, data };
             frames.push((Frame::Video(picture), Duration::from_secs(1) / framerate.max(1)));
         }
@@ -123,6 +124,11 @@ fn pictures(content: &[u8], framerate: u32) -> Result<Track, End> {
     finish(&mut unit);
     if frames.is_empty() {
         return Err(End::for_good("file_broken", "The file holds no H.264 picture."));
+    }
+    if is_reordered {
+        // Nor could a transcoder put them in order.
+        let sentence = "The file holds B-frames, and nothing says when its pictures are to be seen; make it without.";
+        return Err(End::for_good("b_frames", sentence));
     }
     Ok(Track { published: Published { video: Some(codec), audio: false }, frames })
 }

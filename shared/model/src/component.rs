@@ -19,6 +19,9 @@ pub struct ComponentRecord {
     pub spec: ComponentSpec,
     /// What the server attached to it, for other participants to see.
     pub metadata: Json,
+    /// Make what browsers cannot show (H.265, B-frames) into what they can; otherwise it is refused.
+    #[serde(default)]
+    pub transcode: bool,
     /// Who shall do it; nobody while no gateway fits, and for what is published: whoever the publisher
     /// connects to does it.
     pub job: Option<Job>,

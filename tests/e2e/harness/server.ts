@@ -1,7 +1,7 @@
 // The real server: the all-in-one binary on free loopback ports.
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { createWriteStream } from "node:fs";
+import { createWriteStream, readdirSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { makeClips, removeClips } from "./clips";
@@ -36,7 +36,9 @@ export class Server {
   static async start(): Promise<Server> {
     const clips = makeClips();
     const media = ["--udp", "127.0.0.1:0", "--rtmp", "127.0.0.1:0", "--srt", "127.0.0.1:0", "--files", clips];
-    const places = ["--listen", "127.0.0.1:0", ...media, "--allow-sources", "127.0.0.0/8"];
+    // The one process counts everything it does, so what its gateway may cost is no measure here.
+    const gateway = ["--allow-sources", "127.0.0.0/8", "--jobs-permille-max", "16000"];
+    const places = ["--listen", "127.0.0.1:0", ...media, ...gateway];
     const child = spawn(BINARY, [...places, "--workers", "2"], {
       stdio: ["ignore", "pipe", "pipe"],
       env: {
@@ -81,6 +83,13 @@ export class Server {
   /** Whether it still lives; a server that died fails the test that notices. */
   get alive(): boolean {
     return this.process.exitCode === null && this.process.signalCode === null;
+  }
+
+  /** Its children, which are transcoders. */
+  transcoders(): number[] {
+    const tasks = `/proc/${this.process.pid}/task`;
+    const children = readdirSync(tasks).map((task) => readFileSync(`${tasks}/${task}/children`, "utf8"));
+    return children.flatMap((pids) => pids.split(" ").filter(Boolean).map(Number));
   }
 
   /** The base address of the SDKs: `ws://…` for clients, `http://…` for servers. */

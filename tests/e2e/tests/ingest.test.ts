@@ -108,6 +108,49 @@ scenario("an encoder that sends B-frames is told what to change", async (stage) 
   assert.match(late.said(), /B-frames/);
 });
 
+scenario("B-frames are transcoded where asked for, and again after the transcoder was killed", async (stage) => {
+  const room = await stage.room({ videoCodec: "h264" });
+  const ann = await stage.enter(room, "ann");
+  const { id, properties } = await stage.api.addComponent(room, "rtmp", { transcode: true });
+  const late = encoder(`${properties.urls?.[0]}/${properties.streamKey}`, ["-tune", "film", "-bf", "2"]);
+  stage.atEnd(() => late.stop());
+  const [video] = await Promise.all([ann.decodes(`${id}:video`, CLIP), ann.hears(`${id}:audio`)]);
+  assert.equal(video.codec, "video/H264");
+  await reaches(stage, room, "live");
+
+  const [transcoder] = stage.server.transcoders();
+  assert.ok(transcoder, "there is one");
+  process.kill(transcoder, "SIGKILL");
+  const retrying = await reaches(stage, room, "retrying");
+  assert.equal(retrying.trouble?.code, "transcoder_failed");
+  await reaches(stage, room, "live");
+  await ann.decodes(`${id}:video`, CLIP);
+  late.stop();
+  await eventually("it ends with its stream", async () => stage.server.transcoders().length === 0);
+});
+
+scenario("a stream that browsers can show passes though it might be transcoded", async (stage) => {
+  const room = await stage.room({ videoCodec: "h264" });
+  const ann = await stage.enter(room, "ann");
+  const { id, properties } = await stage.api.addComponent(room, "rtmp", { transcode: true });
+  const plain = encoder(`${properties.urls?.[0]}/${properties.streamKey}`);
+  stage.atEnd(() => plain.stop());
+  await ann.decodes(`${id}:video`, CLIP);
+  assert.deepEqual(stage.server.transcoders(), []);
+});
+
+scenario("a camera of H.265 is seen where transcoding is asked for, and refused otherwise", async (stage) => {
+  const door = await camera(["--video", "h265"]);
+  stage.atEnd(() => door.stop());
+  const [room, other] = [await stage.room({ videoCodec: "h264" }), await stage.room({ videoCodec: "h264" })];
+  const ann = await stage.enter(room, "ann");
+  const { id } = await stage.api.addComponent(room, "rtsp", { sourceUri: door.url, transcode: true });
+  await ann.decodes(`${id}:video`, CLIP);
+  await stage.api.addComponent(other, "rtsp", { sourceUri: door.url });
+  const stopped = await reaches(stage, other, "stopped");
+  assert.equal(stopped.trouble?.code, "codec_unsupported");
+});
+
 scenario("the app shows a camera beside people, under its name", async (stage) => {
   const link = `${linkTo(stage, "lobby")}?codec=h264`;
   const page = await visit(stage, link, "Ann");

@@ -174,7 +174,7 @@ impl Session {
 
     /// Keeps what was offered, as long as somebody may ask for it.
     pub(crate) fn keep_offer(&mut self, offer: String) {
-        self.offer = self.one_offer.then_some(offer);
+        self.offer = self.is_one_offer().then_some(offer);
     }
 
     /// Somebody else speaks for it, and both count anew; its last offer, without which nobody could.

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use velella_model::component::{ComponentRecord, IngestState, Job, JobKind};
+use velella_model::component::{ComponentRecord, ComponentSpec, IngestState, Job, JobKind};
 use velella_model::record::RoomSpec;
-use velella_model::wire::announce::{GatewayAnnounce, GatewayState};
+use velella_model::wire::announce::{GatewayAnnounce, GatewayState, Transcoder};
 use velella_model::{Incarnation, Json};
 
 use super::world::{Seen, World};
@@ -31,11 +31,31 @@ fn a_camera_is_given_to_the_least_loaded_gateway_in_the_one_write() {
 #[test]
 fn an_encoder_is_given_to_nobody_and_told_where_it_can_go() {
     let mut world = with_gateways(&["g1"]);
-    let spec = encoder().spec;
-    let request = Request::AddComponent { room: room("r"), component: component("c"), spec, metadata: Json::null() };
-    let ticket = world.request(request);
+    let ticket = ask(&mut world, "c", (encoder().spec, false));
     let Reply::Component { view: added, listens } = world.reply(ticket) else { panic!("a component") };
     assert_eq!((added.record.job.clone(), listens), (None, vec!["rtmp://g1/live".to_owned()]));
+}
+
+#[test]
+fn what_may_be_transcoded_needs_somebody_who_can() {
+    let mut world = with_gateways(&["g1"]);
+    for spec in [camera_spec(), encoder().spec] {
+        let ticket = ask(&mut world, "c", (spec, true));
+        assert_eq!(world.reply(ticket), Reply::Denied(Denial::NoTranscoder));
+    }
+    join(&mut world, "g2");
+    let transcoder = Some(Transcoder { version: "5.1".into(), cost_permille: 600 });
+    let able = GatewayAnnounce { transcoder, ..gateway_announce("g2", 1, 2) };
+    world.input(Input::GatewayAnnounced(able.clone()));
+    ask(&mut world, "c", (camera_spec(), true));
+    assert_eq!(job_of(&world, "c"), Some(job("g2", 1)));
+    let ticket = ask(&mut world, "d", (encoder().spec, true));
+    let Reply::Component { listens, .. } = world.reply(ticket) else { panic!("a component") };
+    assert_eq!(listens, ["rtmp://g2/live"]);
+    world.input(Input::GatewayAnnounced(GatewayAnnounce { seq: 3, load_permille: 900, ..able }));
+    let ticket = ask(&mut world, "e", (camera_spec(), true));
+    let reasons = vec!["without a transcoder", "full"];
+    assert_eq!(world.reply(ticket), Reply::Denied(Denial::NoGateway(JobKind::Rtsp, reasons)));
 }
 
 #[test]
@@ -246,8 +266,13 @@ fn drain(world: &mut World, id: &str, seq: u64) {
 }
 
 fn add(world: &mut World, id: &str) -> Ticket {
+    ask(world, id, (camera_spec(), false))
+}
+
+/// For a component, and whether it may be transcoded.
+fn ask(world: &mut World, id: &str, (spec, transcode): (ComponentSpec, bool)) -> Ticket {
     let (room, component) = (room("r"), component(id));
-    world.request(Request::AddComponent { room, component, spec: camera_spec(), metadata: Json::null() })
+    world.request(Request::AddComponent { room, component, spec, metadata: Json::null(), transcode })
 }
 
 fn job_of(world: &World, id: &str) -> Option<Job> {

@@ -111,7 +111,8 @@ impl Story {
             Event::Adds => {
                 self.cameras += 1;
                 let (room, component) = (room("r"), component(&format!("c{}", self.cameras)));
-                let request = Request::AddComponent { room, component, spec: camera_spec(), metadata: Json::null() };
+                let (spec, metadata) = (camera_spec(), Json::null());
+                let request = Request::AddComponent { room, component, spec, metadata, transcode: false };
                 self.world.request(request);
             }
             Event::Removes(n) => {

@@ -1,5 +1,5 @@
 //! `GET /cluster/gateways` → `{"gateways":[{"gateway","incarnation","state","alive","region","version","suspect",
-//! "silent_ms","offers","listens","capacity_permille","load_permille","effective_load_permille","jobs",
+//! "silent_ms","offers","listens","transcoder","capacity_permille","load_permille","effective_load_permille","jobs",
 //! "jobs_given","ingests"}]}`; `offers` tells what a job of each kind is expected to cost, in permille of a core, and
 //! `ingests` how each goes: `[{"room","component","type","state","flow","warnings","lastTrouble"}]`, the last three as
 //! `…/component/{id}` tells them.
@@ -35,6 +35,7 @@ fn gateway(view: &GatewayView) -> Value {
         "silent_ms": u64::try_from(view.silent_for.as_millis()).unwrap_or(u64::MAX),
         "offers": announce.offers,
         "listens": announce.listens,
+        "transcoder": announce.transcoder,
         "capacity_permille": announce.capacity_permille,
         "load_permille": announce.load_permille,
         "effective_load_permille": view.effective_load_permille,

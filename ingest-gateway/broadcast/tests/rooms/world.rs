@@ -7,7 +7,7 @@ use bytes::Bytes;
 use str0m::{Candidate, IceCreds};
 use velella_broadcast::{Broadcast, Input, LISTENERS, Output};
 use velella_gateway_core::{
-    Errand, Home, Ingest, Input as IngestInput, ListenerInput, Name, Output as IngestOutput, Published,
+    Errand, Home, Ingest, Input as IngestInput, ListenerInput, Name, Output as IngestOutput, Published, Transcoding,
 };
 use velella_hls::{Answer, Directives, KeyFrames, Settings, Window, address::Address};
 use velella_media::{AudioFormat, Frame, MediaTime, Picture, Sound, VideoCodec};
@@ -52,7 +52,8 @@ impl World {
     /// A room with a camera that is broadcast.
     pub(crate) fn filmed() -> Self {
         let now = Instant::now();
-        let ingest = Ingest::fetched(name("door", CAMERA), Json::null(), Duration::from_secs(15), true, now);
+        let ingest =
+            Ingest::fetched(name("door", CAMERA), Json::null(), Duration::from_secs(15), true, Transcoding::Able, now);
         let names = std::array::from_fn(|at| name(&format!("broadcast-{at}"), CAMERA + 1 + at as u64));
         let settings = Settings {
             target_duration: Duration::from_secs(2),
@@ -147,7 +148,7 @@ impl World {
         let address = Address::parse(address).unwrap();
         match self.broadcast.packager().media(address, self.now, self.now) {
             Answer::Ready { body, .. } => body.iter().map(Bytes::len).sum(),
-            other => panic!("{address:?}: {other:?}"),
+            Answer::Wait { .. } | Answer::Elsewhere | Answer::Refused { .. } => panic!("{address:?} is not there"),
         }
     }
 
@@ -230,6 +231,9 @@ impl World {
             | IngestOutput::CloseSource
             | IngestOutput::Finished
             | IngestOutput::Progress(_) => {}
+            IngestOutput::StartTranscoder(_) | IngestOutput::Transcode(_) | IngestOutput::StopTranscoder => {
+                panic!("browsers can show it")
+            }
             IngestOutput::Open { session, order, .. } => {
                 self.open(*order);
                 self.ingest.handle_input(IngestInput::Opened { session, done: true }, self.now);

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use str0m::{Candidate, IceCreds};
 use velella_gateway_core::{
     Errand, Home, Ingest, Input, Listener, ListenerInput, ListenerOutput, Listening, Name, Output, Progress, Published,
+    Transcoding,
 };
 use velella_media::{AudioFormat, Frame, MediaTime, Picture, Sound, VideoCodec};
 use velella_model::wire::command::{Assignment, OpenSession, Order};
@@ -51,7 +52,7 @@ impl World {
         let gateway = GatewayId::parse("g").unwrap();
         let component = ComponentId::parse("door").unwrap();
         let name = Name::new(gateway, Incarnation(1), INGEST, RoomId::parse("r").unwrap(), &component);
-        let ingest = Ingest::fetched(name, Json::null(), Duration::from_secs(15), true, now);
+        let ingest = Ingest::fetched(name, Json::null(), Duration::from_secs(15), true, Transcoding::Able, now);
         let time = MediaTime(0);
         let (progress, events, sessions) = (Vec::new(), Vec::new(), Vec::new());
         let mut world = Self {
@@ -215,6 +216,9 @@ impl World {
                 self.shard.handle_datagram(datagram, self.now);
             }
             Output::Progress(progress) => self.progress.push(progress),
+            Output::StartTranscoder(_) | Output::Transcode(_) | Output::StopTranscoder => {
+                panic!("browsers can show it")
+            }
         }
     }
 

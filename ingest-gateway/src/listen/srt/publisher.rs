@@ -89,7 +89,7 @@ impl Publisher {
             Unclear::NoKey => ServerRejectReason::BadRequest,
             Unclear::OtherMode => ServerRejectReason::BadMode,
         })?;
-        let (outlet, ending) = self.door.ask(JobKind::Srt, key).await.map_err(|refusal| match refusal {
+        let (outlet, ending, _) = self.door.ask(JobKind::Srt, key).await.map_err(|refusal| match refusal {
             Refusal::UnknownKey => ServerRejectReason::Unauthorized,
             Refusal::InUse => ServerRejectReason::Conflict,
             Refusal::Away => ServerRejectReason::FailedDepend,

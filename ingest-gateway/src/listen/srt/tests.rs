@@ -8,7 +8,7 @@ use velella_media::{Frame, VideoCodec};
 
 use super::wire::tests::shake;
 use super::*;
-use crate::listen::{ASKS_MAX, Ask, Refusal, key_digest};
+use crate::listen::{ASKS_MAX, Ask, Refusal, Terms, key_digest};
 use crate::source::{self, Source};
 
 /// Longest that anything may take before a test fails.
@@ -54,7 +54,7 @@ impl House {
     async fn let_in(&mut self, key: &str) -> Source {
         let ask = self.asked().await;
         assert_eq!((ask.kind, ask.key_digest), (velella_model::component::JobKind::Srt, key_digest(key)));
-        ask.answer.send(Ok(())).unwrap();
+        ask.answer.send(Ok(Terms::default())).unwrap();
         ask.source
     }
 }

@@ -116,12 +116,24 @@ pub struct GatewayAnnounce {
     pub offers: BTreeMap<JobKind, u32>,
     /// Where publishers find it, by kind: `rtmp://host:1935/live`.
     pub listens: BTreeMap<JobKind, String>,
+    /// What it can transcode with; `None` when it cannot.
+    #[serde(default)]
+    pub transcoder: Option<Transcoder>,
     /// All jobs together may cost this much, in permille of a core.
     pub capacity_permille: u32,
     /// What they cost now, measured.
     pub load_permille: u32,
     /// How many there are.
     pub jobs: u32,
+}
+
+/// What a gateway transcodes with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transcoder {
+    /// As it calls itself.
+    pub version: String,
+    /// What one job that is transcoded is expected to cost beside what any of its kind costs, in permille of a core.
+    pub cost_permille: u32,
 }
 
 /// Whether a gateway takes work.

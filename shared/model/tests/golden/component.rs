@@ -8,7 +8,7 @@ use velella_model::component::{
     RtspSpec, Trouble,
 };
 use velella_model::record::{Sealed, TrackRecord};
-use velella_model::wire::announce::{GatewayAnnounce, GatewayState};
+use velella_model::wire::announce::{GatewayAnnounce, GatewayState, Transcoder};
 use velella_model::{GatewayId, Generation, Incarnation, Json, MediaKind, TrackId};
 
 #[test]
@@ -21,9 +21,12 @@ fn components_keep_their_form() {
         ComponentSpec::Srt(publish),
     ];
     let metadata = || Json::parse(r#"{"name":"door"}"#).unwrap();
-    let record =
-        |spec: ComponentSpec| (spec.kind().name(), ComponentRecord { spec, metadata: metadata(), job: Some(job()) });
-    let examples: Vec<_> = specs.into_iter().map(record).collect();
+    let record = |spec: ComponentSpec| {
+        (spec.kind().name(), ComponentRecord { spec, metadata: metadata(), transcode: false, job: Some(job()) })
+    };
+    let mut examples: Vec<_> = specs.into_iter().map(record).collect();
+    let (_, camera) = record(ComponentSpec::Rtsp(camera()));
+    examples.push(("rtsp, transcoded", ComponentRecord { transcode: true, ..camera }));
     crate::holds("component_record", &examples);
 }
 
@@ -99,6 +102,7 @@ fn announce(state: GatewayState) -> GatewayAnnounce {
         probe: Some("192.0.2.1:9568".parse().unwrap()),
         offers: BTreeMap::from([(JobKind::Rtsp, 30), (JobKind::File, 30), (JobKind::Rtmp, 40), (JobKind::Srt, 50)]),
         listens: BTreeMap::from([(JobKind::Rtmp, "rtmp://media.example.com:1935/live".into())]),
+        transcoder: Some(Transcoder { version: "5.1.9-0+deb12u1".into(), cost_permille: 600 }),
         capacity_permille: 1_600,
         load_permille: 200,
         jobs: 7,
