@@ -153,11 +153,7 @@ impl<'a> Reader<'a> {
             "EXT-X-DISCONTINUITY-SEQUENCE" => {
                 number("4.4.3.3", value).map(|dsn| self.playlist.discontinuity_sequence = Some(dsn))
             }
-            "EXT-X-PLAYLIST-TYPE" => match value {
-                "EVENT" => Ok(self.playlist.kind = Some(Kind::Event)),
-                "VOD" => Ok(self.playlist.kind = Some(Kind::Vod)),
-                other => Err(("4.4.3.5", format!("\"{other}\" is no playlist type"))),
-            },
+            "EXT-X-PLAYLIST-TYPE" => at("4.4.3.5", kind(value)).map(|kind| self.playlist.kind = Some(kind)),
             _ => return None,
         };
         Some(outcome)
@@ -332,6 +328,14 @@ impl<'a> Reader<'a> {
             self.flaws.push(end("4.4.3.7", "EXT-X-PART needs EXT-X-PART-INF"));
         }
         if self.flaws.is_empty() { Ok(self.playlist) } else { Err(self.flaws) }
+    }
+}
+
+fn kind(value: &str) -> Result<Kind, String> {
+    match value {
+        "EVENT" => Ok(Kind::Event),
+        "VOD" => Ok(Kind::Vod),
+        other => Err(format!("\"{other}\" is no playlist type")),
     }
 }
 
