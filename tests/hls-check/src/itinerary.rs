@@ -103,8 +103,8 @@ impl Followed {
         if let Some(playlist) = history.playlist() {
             if !playlist.end_list {
                 self.block(history, playlist, now);
-                self.probe(history, playlist, now);
             }
+            self.probe(history, playlist, now);
             self.fetch(rendition, history, playlist, now);
             self.sample(rendition, history, playlist, (now, slack));
         }
@@ -169,6 +169,8 @@ impl Followed {
         let last = progress.open_msn.saturating_sub(1);
         let beyond = history.parts_of(last) as u64 + 1;
         let (msn, part) = match self.probes % 6 {
+            // Directives are to be ignored then.
+            _ if playlist.end_list => (Some(progress.open_msn + 1), None),
             0 => (Some(progress.open_msn + 1000), None),
             1 => (Some(progress.open_msn), Some(progress.parts as u64 + 1000)),
             2 => (None, Some(0)),

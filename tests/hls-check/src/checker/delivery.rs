@@ -37,7 +37,7 @@ pub(super) fn check_playlist(scene: &mut Scene<'_>, history: &History, directive
     } else {
         // The header has whole seconds.
         let most = Duration::from_secs(target.as_secs().div_ceil(2));
-        scene.must(Rule::S15, lifetime < target * 3, || {
+        scene.should(Rule::S15, lifetime < target * 3, || {
             format!("a live playlist may be kept {lifetime:?}, which is stale")
         });
         scene.should(Rule::S15, lifetime <= most, || {

@@ -29,17 +29,17 @@ pub(super) fn check_blocking(
     let status = response.status;
     let progress = playlist.map_or_else(|| latest.progress(), |playlist| playlist.progress().max(latest.progress()));
     match (directives.msn, directives.part) {
-        _ if latest.end_list => {
+        _ if history.ended.is_some_and(|ended| ended <= state.sent) => {
             let asked = directives.msn.is_some() || directives.part.is_some();
             let ignored = response.is_ok() && !state.deferred;
             scene.must(Rule::S11, !asked || ignored, || "directives are to be ignored after EXT-X-ENDLIST");
         }
+        // It ended while the request waited.
+        _ if latest.end_list || playlist.is_some_and(|playlist| playlist.end_list) => {}
         (None, Some(_)) => {
             scene.must(Rule::S11, status == 400, || format!("_HLS_part without _HLS_msn was answered with {status}"));
         }
         (None, None) => {}
-        // It ended while the request waited.
-        _ if playlist.is_some_and(|playlist| playlist.end_list) => {}
         (Some(msn), part) => match ask(latest, progress, msn, part) {
             Ask::TooFar => {
                 scene.should(Rule::S11, status == 400, || format!("a request far ahead was answered with {status}"));

@@ -30,6 +30,8 @@ pub(crate) struct History {
     pub(crate) hints: VecDeque<HintAnswer>,
     /// Init segments by their URLs.
     pub(crate) inits: BTreeMap<String, Tracks>,
+    /// When it was first known to have ended.
+    pub(crate) ended: Option<Duration>,
     /// Where a stall was told, so that it is told once.
     pub(crate) stalled_at: Option<Progress>,
 }
@@ -100,6 +102,7 @@ impl History {
             claimed: None,
             hints: VecDeque::new(),
             inits: BTreeMap::new(),
+            ended: None,
             stalled_at: None,
         }
     }
@@ -174,6 +177,9 @@ impl History {
             let is_newest = version.playlist.progress() >= self.progress();
             let until = if is_newest { state.not_before } else { Duration::ZERO };
             self.nothing_new_until = self.nothing_new_until.max(until);
+        }
+        if version.playlist.end_list {
+            self.ended.get_or_insert(state.received);
         }
         let is_newer = |old: &Version| {
             (version.playlist.progress(), version.playlist.media_sequence, version.playlist.end_list)

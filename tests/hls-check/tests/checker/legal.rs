@@ -52,7 +52,7 @@ fn script(part_target_ms: u64, segments: Vec<(Vec<u64>, u64, u8)>, delays: &[u64
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
 
     #[test]
     fn any_legal_stream_passes(
