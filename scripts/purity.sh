@@ -27,7 +27,8 @@ must_not_reach() {
 
 IO='tokio|async-nats|etcd-client|axum|hyper|quinn-udp|socket2|mio|prometheus|velella-(bus|store|ops)'
 for crate in velella-model velella-proto velella-media velella-coordinator-core velella-worker-core \
-    velella-gateway-core velella-cmaf velella-mpegts velella-rtmp velella-sound velella-timeline; do
+    velella-gateway-core velella-cmaf velella-mpegts velella-recording velella-rtmp \
+    velella-sound velella-timeline; do
     must_not_reach "$crate" "$IO" "it is pure"
 done
 for crate in velella-bus velella-store velella-ops; do
@@ -63,7 +64,7 @@ done
 # A nested clippy.toml replaces the one above it, so it has to repeat all of its lines.
 for nested in coordinator/core/clippy.toml worker/core/clippy.toml ingest-gateway/core/clippy.toml \
     ingest-gateway/cmaf/clippy.toml ingest-gateway/mpegts/clippy.toml ingest-gateway/rtmp/clippy.toml \
-    ingest-gateway/timeline/clippy.toml; do
+    ingest-gateway/recording/clippy.toml ingest-gateway/timeline/clippy.toml; do
     for rule in $(grep -oE '^[a-z-]+ = [a-z0-9]+$|path = "[^"]+"' clippy.toml | tr -d ' '); do
         tr -d ' ' <"$nested" | grep -qF "$rule" || violation "$nested does not repeat $rule of clippy.toml"
     done
