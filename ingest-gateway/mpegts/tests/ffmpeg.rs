@@ -1,10 +1,12 @@
 //! Streams that ffmpeg writes, as they are and bent.
 
-use std::time::Duration;
+#![expect(clippy::disallowed_methods, reason = "tests need some instant to count from")]
+
+use std::time::{Duration, Instant};
 
 use velella_ffmpeg::{AAC, H264, H265, PICTURE, TONE, decoded, pictures, sounds, written};
-use velella_media::{AacConfig, AudioFormat, Frame, VideoCodec};
-use velella_mpegts::{Demuxer, Event, Medium, Output};
+use velella_media::{AacConfig, AudioFormat, Frame, Medium, VideoCodec};
+use velella_mpegts::{Demuxer, Event, Output};
 
 /// Three seconds.
 const SHORT: &str = "-t 3";
@@ -84,10 +86,10 @@ struct Demuxed {
 }
 
 fn demux(stream: &[u8]) -> Demuxed {
-    let mut demuxer = Demuxer::new();
+    let (mut demuxer, now) = (Demuxer::new(), Instant::now());
     let (mut frames, mut events) = (Vec::new(), Vec::new());
     for message in stream.chunks(MESSAGE_BYTES) {
-        demuxer.handle_bytes(message);
+        demuxer.handle_bytes(message, now);
         while let Some(output) = demuxer.poll_output() {
             match output {
                 Output::Frame(frame) => frames.push(frame),

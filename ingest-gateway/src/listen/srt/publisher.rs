@@ -204,7 +204,7 @@ impl Stream {
         }
         while let Some((_, message)) = self.connection.next_data(std::time::Instant::now()) {
             self.fed = Instant::now();
-            self.demuxer.handle_bytes(&message);
+            self.demuxer.handle_bytes(&message, self.fed.into_std());
             while let Some(output) = self.demuxer.poll_output() {
                 match output {
                     Output::Frame(frame) => self.media.give(frame).await?,
