@@ -27,7 +27,7 @@ must_not_reach() {
 
 IO='tokio|async-nats|etcd-client|axum|hyper|quinn-udp|socket2|mio|prometheus|velella-(bus|store|ops)'
 for crate in velella-model velella-proto velella-media velella-coordinator-core velella-worker-core \
-    velella-gateway-core velella-mpegts velella-rtmp velella-sound; do
+    velella-gateway-core velella-mpegts velella-rtmp velella-sound velella-srt; do
     must_not_reach "$crate" "$IO" "it is pure"
 done
 for crate in velella-bus velella-store velella-ops; do

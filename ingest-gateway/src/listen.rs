@@ -2,6 +2,8 @@
 
 pub(crate) mod rtmp;
 pub(crate) mod srt;
+#[cfg(test)]
+mod testing;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
