@@ -286,19 +286,19 @@ impl Ingest {
     }
 
     fn described(&mut self, published: Published, now: Instant) {
-        match self.source {
-            Source::Opening { .. } => {}
-            // More than it said at first: a publisher's sound that comes late.
-            Source::Open { .. } => return self.uplink.publish(Some(published), now, &mut self.outputs),
-            Source::Off | Source::Waiting { .. } | Source::Stopped => return,
+        if !matches!(self.source, Source::Opening { .. } | Source::Open { .. }) {
+            return;
         }
         if published.video == Some(VideoCodec::H265) {
             let sentence = "The source sends H.265, which the participants of this room cannot receive; \
                             set it to H.264, or use its second stream.";
             return self.fail(Trouble { code: "codec_unsupported".into(), sentence: sentence.into() }, false, now);
         }
-        self.source = Source::Open { since: now, heard_at: now, keyed: false };
-        self.clock = Clock::default();
+        // Else it has more than it said at first: a publisher's sound that comes late.
+        if let Source::Opening { .. } = self.source {
+            self.source = Source::Open { since: now, heard_at: now, keyed: false };
+            self.clock = Clock::default();
+        }
         self.uplink.publish(Some(published), now, &mut self.outputs);
     }
 
@@ -410,117 +410,4 @@ impl Ingest {
 }
 
 #[cfg(test)]
-mod tests {
-    use bytes::Bytes;
-    use velella_media::MediaTime;
-
-    use super::*;
-
-    #[test]
-    fn a_camera_that_fails_is_opened_again_after_a_wait() {
-        let (mut ingest, t0) = (camera(), Instant::now());
-        assert!(matches!(outputs(&mut ingest)[..], [Output::OpenSource, Output::Progress(_)]));
-        ingest.handle_input(ended("unreachable", true), t0);
-        let [Output::CloseSource, Output::Progress(progress)] = &outputs(&mut ingest)[..] else { panic!("told") };
-        assert_eq!((progress.state, code(progress)), (IngestState::Retrying, Some("unreachable")));
-        let again = ingest.poll_timeout().unwrap();
-        assert!(again > t0 && again <= t0 + REOPEN_FIRST);
-        ingest.handle_input(Input::Timeout, again);
-        assert!(matches!(outputs(&mut ingest)[..], [Output::OpenSource]), "it still counts as retrying");
-    }
-
-    #[test]
-    fn what_another_attempt_would_not_change_is_not_tried_again() {
-        let (mut ingest, t0) = (camera(), Instant::now());
-        ingest.handle_input(ended("login_refused", false), t0);
-        assert_eq!(told(&mut ingest).unwrap().state, IngestState::Stopped);
-        assert_eq!(ingest.poll_timeout(), None);
-    }
-
-    #[test]
-    fn h265_is_told_to_be_of_no_use() {
-        let (mut ingest, t0) = (camera(), Instant::now());
-        ingest.handle_input(Input::Described(Published { video: Some(VideoCodec::H265), audio: false }), t0);
-        let progress = told(&mut ingest).unwrap();
-        assert_eq!((progress.state, code(&progress)), (IngestState::Stopped, Some("codec_unsupported")));
-    }
-
-    #[test]
-    fn b_frames_are_told_with_what_to_do() {
-        let (mut ingest, t0) = (camera(), Instant::now());
-        ingest.handle_input(Input::Described(VIDEO), t0);
-        ingest.handle_input(picture(0, true), t0);
-        let reordered = Picture { reordered: true, ..a_picture(40, false) };
-        ingest.handle_input(Input::Frame(Frame::Video(reordered)), t0);
-        let progress = told(&mut ingest).unwrap();
-        assert_eq!((progress.state, code(&progress)), (IngestState::Retrying, Some("b_frames")));
-    }
-
-    #[test]
-    fn a_silent_camera_is_opened_anew() {
-        let (mut ingest, t0) = (camera(), Instant::now());
-        ingest.handle_input(Input::Described(VIDEO), t0);
-        ingest.handle_input(picture(0, true), t0 + Duration::from_secs(3));
-        ingest.handle_input(Input::Timeout, t0 + SILENCE_MAX);
-        assert_eq!(code(&told(&mut ingest).unwrap()), None);
-        ingest.handle_input(Input::Timeout, t0 + Duration::from_secs(3) + SILENCE_MAX);
-        assert_eq!(code(&told(&mut ingest).unwrap()), Some("stalled"));
-    }
-
-    #[test]
-    fn a_camera_that_nobody_looks_at_is_closed_until_somebody_does() {
-        let (mut ingest, t0) = (camera(), Instant::now());
-        outputs(&mut ingest);
-        ingest.handle_input(Input::Wanted(false), t0);
-        let [Output::CloseSource, Output::Progress(progress)] = &outputs(&mut ingest)[..] else { panic!("told") };
-        assert_eq!(progress.state, IngestState::Waiting);
-        ingest.handle_input(Input::Wanted(true), t0);
-        assert!(matches!(outputs(&mut ingest)[..], [Output::OpenSource, Output::Progress(_)]));
-    }
-
-    #[test]
-    fn what_was_published_to_us_is_over_when_it_ends() {
-        let t0 = Instant::now();
-        let mut ingest = Ingest::published(name(), Json::null(), t0);
-        assert!(matches!(outputs(&mut ingest)[..], [Output::Progress(_)]));
-        ingest.handle_input(ended("publisher_left", true), t0);
-        assert!(outputs(&mut ingest).iter().any(|output| matches!(output, Output::Finished)));
-    }
-
-    const VIDEO: Published = Published { video: Some(VideoCodec::H264), audio: false };
-
-    fn camera() -> Ingest {
-        Ingest::fetched(name(), Json::null(), Duration::from_secs(15), true, Instant::now())
-    }
-
-    fn name() -> Name {
-        let (gateway, room) = (GatewayId::parse("g").unwrap(), RoomId::parse("r").unwrap());
-        Name::new(gateway, Incarnation(1), 1, room, &ComponentId::parse("door").unwrap())
-    }
-
-    fn ended(code: &str, retry: bool) -> Input<'static> {
-        Input::Ended { trouble: Trouble { code: code.into(), sentence: "It did.".into() }, retry }
-    }
-
-    fn picture(ms: i64, keyframe: bool) -> Input<'static> {
-        Input::Frame(Frame::Video(a_picture(ms, keyframe)))
-    }
-
-    fn a_picture(ms: i64, keyframe: bool) -> Picture {
-        let (time, data) = (MediaTime(ms * 1_000_000), Bytes::from_static(&[0, 0, 0, 1, 0x65, 0x88]));
-        Picture { codec: VideoCodec::H264, time, keyframe, reordered: false, data }
-    }
-
-    fn outputs(ingest: &mut Ingest) -> Vec<Output> {
-        std::iter::from_fn(|| ingest.poll_output()).collect()
-    }
-
-    /// What was told last.
-    fn told(ingest: &mut Ingest) -> Option<Progress> {
-        outputs(ingest).into_iter().filter_map(|o| if let Output::Progress(p) = o { Some(p) } else { None }).next_back()
-    }
-
-    fn code(progress: &Progress) -> Option<&str> {
-        progress.trouble.as_ref().map(|trouble| trouble.code.as_str())
-    }
-}
+mod tests;
