@@ -12,7 +12,7 @@ WEB_SOURCES := $(shell find $(WEB) \( -name node_modules -o -name dist \) -prune
 
 # What `lint` and `test` consist of, cheapest first: a mistake shows early.
 LINT := fmt-check purity web-check e2e-check sdk-check clippy docs
-TEST := web-check web-test unit e2e sdk faults-quick
+TEST := web-check web-test unit fuzz-smoke e2e sdk faults-quick
 
 .PHONY: help
 help: ## List what can be made
@@ -108,6 +108,19 @@ sim: ## Simulate clusters under faults in virtual time, with the committed seeds
 sim-sweep: ## Search SEEDS=10000 simulated clusters, and show the first that fails
 	cargo build --locked --release --package velella-sim
 	$(TARGET)/release/velella-sim sweep $(or $(SEEDS),10000)
+
+.PHONY: fuzz-build
+fuzz-build: deps
+	RUSTC_WORKSPACE_WRAPPER=$(CURDIR)/tests/fuzz/instrument.sh \
+		cargo build --locked --package velella-fuzz --features libfuzzer
+
+.PHONY: fuzz
+fuzz: fuzz-build ## Fuzz what reads bytes of strangers: FUZZ=rtmp_amf or all of it, SECONDS=60 each
+	tests/fuzz/run.sh $(or $(SECONDS),60) $(FUZZ)
+
+.PHONY: fuzz-smoke
+fuzz-smoke: fuzz-build ## The same for three seconds each
+	tests/fuzz/run.sh 3
 
 .PHONY: faults-build
 faults-build: BINARIES += faults link load

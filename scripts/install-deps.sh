@@ -21,6 +21,8 @@ group() {
     case $1 in
     build)
         need gcc cc
+        # Builds libFuzzer, which comes with the sources of its crate.
+        need g++ c++
         need libc6-dev /usr/include/stdlib.h
         need make make
         # Builds libopus, which comes with the sources of its crate.

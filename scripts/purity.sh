@@ -28,7 +28,7 @@ must_not_reach() {
 IO='tokio|async-nats|etcd-client|axum|hyper|quinn-udp|socket2|mio|prometheus|velella-(bus|store|ops)'
 for crate in velella-model velella-proto velella-media velella-coordinator-core velella-worker-core \
     velella-gateway-core velella-broadcast velella-cmaf velella-hls velella-mpegts velella-recording velella-rtmp velella-sound \
-    velella-timeline; do
+    velella-srt velella-timeline; do
     must_not_reach "$crate" "$IO" "it is pure"
 done
 for crate in velella-bus velella-store velella-ops; do

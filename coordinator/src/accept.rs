@@ -13,9 +13,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use velella_ops::{Lobby, Seat};
 
 use crate::accept::held::Held;
-use crate::lobby::{Lobby, Seat};
 use crate::metrics::Metrics;
 
 /// Connections that speak HTTP at once; the oldest is closed for a newcomer. Sockets of peers are

@@ -27,7 +27,7 @@ use crate::notices::Notices;
 use crate::notices::report::{self, Reports};
 use crate::resources::Adoption;
 use crate::socket::{OUTBOX_MAX, Outgoing};
-use crate::watch::{self, Step};
+use crate::watch::{Step, Watch};
 
 /// Letters of sockets and requests that wait for the driver; senders wait when it is full.
 const MAIL_MAX: usize = 4096;
@@ -157,9 +157,7 @@ impl Driver {
         listed: Latch,
         mut leadership: Receiver<Standing>,
     ) -> anyhow::Result<()> {
-        let (steps_in, mut steps) = mpsc::channel(watch::CHANGES_MAX);
-        let mut follower = JoinSet::new();
-        follower.spawn(watch::follow(self.effects.clone(), None, steps_in));
+        let mut watch = Watch::start(self.effects.clone(), None);
         let mut listed = Some(listed);
         let mut observe = tokio::time::interval(OBSERVE_INTERVAL);
         loop {
@@ -168,7 +166,7 @@ impl Driver {
             tokio::select! {
                 () = shutdown.cancelled() => break,
                 Some(done) = self.running.join_next() => self.effect_done(done).await,
-                Some(step) = steps.recv() => {
+                Some(step) = watch.next() => {
                     self.followed(step).await;
                     drop(listed.take());
                 }

@@ -364,14 +364,19 @@ fn cors() -> CorsLayer {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::convert::Infallible;
 
+    use axum::body::{Body, Bytes};
+    use axum::http::StatusCode;
+    use axum::routing::post;
     use tokio_util::sync::CancellationToken;
+    use tower::ServiceExt;
     use velella_bus::memory::MemoryBus;
+    use velella_ops::Lobby;
     use velella_store::memory::MemoryStore;
 
     use super::*;
     use crate::driver::Mailbox;
-    use crate::lobby::Lobby;
     use crate::notices::log::Log;
     use crate::notices::report::Reports;
     use crate::tokens::Tokens;
@@ -416,5 +421,15 @@ mod tests {
         let ledger = Ledger::new(Arc::new(MemoryStore::new()), &secret);
         let resources = Resources::new(velella_model::CoordinatorId::parse("c").unwrap());
         Api::new((sockets, resources), secret.clone(), (ledger, Seal::new(&secret)), None, true)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_never_ends_is_not_waited_for() {
+        let router = Router::new().route("/", post(|_: Bytes| async {})).layer(middleware::from_fn(in_time));
+        let endless = Body::from_stream(futures_util::stream::pending::<Result<Bytes, Infallible>>());
+        let began = tokio::time::Instant::now();
+        let answer = router.oneshot(axum::http::Request::post("/").body(endless).unwrap()).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::REQUEST_TIMEOUT);
+        assert_eq!(began.elapsed().as_secs(), REQUEST_PATIENCE.as_secs());
     }
 }

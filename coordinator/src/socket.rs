@@ -23,11 +23,10 @@ use velella_coordinator_core::{Arrival, Close, Door};
 use velella_model::record::PeerKind;
 use velella_model::wire::signal::ServerEvent;
 use velella_model::{RoomType, SessionId, TrackId, WorkerId};
-use velella_ops::Secret;
+use velella_ops::{Lobby, Seat, Secret};
 
 use crate::driver::{DriverGone, Letter, Mailbox};
 use crate::ice_servers::IceServers;
-use crate::lobby::{Lobby, Seat};
 use crate::metrics::Metrics;
 use crate::notices::log::Log;
 use crate::notices::report::Reports;

@@ -2,26 +2,27 @@
 
 pub(crate) mod rtmp;
 pub(crate) mod srt;
+#[cfg(test)]
+mod testing;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use prometheus::Registry;
-use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use velella_gateway_core::Published;
 use velella_media::{Frame, VideoCodec};
 use velella_model::component::JobKind;
 
 use crate::config::Config;
-use crate::metrics::Dropped;
+use crate::metrics::{Dropped, rtmp_evictions};
 use crate::source::{End, Outlet, Source};
 
 /// Publishers that wait for the driver's answer; more wait in their listeners.
 pub(crate) const ASKS_MAX: usize = 64;
 
-/// Publishers that are connected to one listener; further ones are sent away.
+/// Publishers of one listener; further ones are sent away.
 pub(crate) const PUBLISHERS_MAX: usize = 1_024;
 
 /// How long the second kind of media may come after the first and still be described with it.
@@ -32,7 +33,7 @@ const HELD_MAX: usize = 256;
 
 /// The listeners that an operator wants, bound.
 pub(crate) struct Listeners {
-    rtmp: Option<TcpListener>,
+    rtmp: Option<rtmp::Listener>,
     srt: Option<srt::Listener>,
     /// What publishers of each kind are told to send to.
     pub(crate) urls: BTreeMap<JobKind, String>,
@@ -43,7 +44,7 @@ impl Listeners {
     pub(crate) async fn open(config: &Config, registry: &Registry) -> anyhow::Result<Self> {
         let mut listeners = Self { rtmp: None, srt: None, urls: BTreeMap::new() };
         if let Some(at) = config.rtmp {
-            let listener = rtmp::bind(at).await?;
+            let listener = rtmp::Listener::bind(at, rtmp_evictions(registry)?).await?;
             let at = listener.local_addr()?;
             let url = config.rtmp_url.clone().unwrap_or_else(|| format!("rtmp://{at}/live"));
             listeners.urls.insert(JobKind::Rtmp, url);
@@ -65,7 +66,7 @@ impl Listeners {
         let knock = door.clone();
         let over_rtmp = async {
             match rtmp {
-                Some(listener) => rtmp::run(listener, knock).await,
+                Some(listener) => listener.run(knock).await,
                 None => std::future::pending().await,
             }
         };

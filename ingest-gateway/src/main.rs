@@ -2,8 +2,6 @@
 
 use std::process::ExitCode;
 
-use clap::Arg;
-use clap::builder::Resettable;
 use velella_ops::ClusterConfig;
 use velella_ops::config::load_or_exit;
 use velella_ops::process::{self, Process, ProcessConfig};
@@ -17,7 +15,7 @@ const VERSION: &str = concat!("velella-gateway ", env!("CARGO_PKG_VERSION"));
 /// Velella's ingest gateway: brings cameras, encoders and files into rooms.
 #[derive(Debug, clap::Parser)]
 #[command(name = "velella-gateway", version)]
-#[command(mut_arg("gateway_id", required), mut_arg("shutdown_deadline", after_the_drain))]
+#[command(mut_arg("gateway_id", process::required), mut_arg("shutdown_deadline", process::after_the_drain))]
 #[command(mut_arg("gateway_source_secret", velella_gateway::source_secret))]
 struct Config {
     #[command(flatten)]
@@ -32,8 +30,7 @@ struct Config {
 
 fn main() -> ExitCode {
     let loaded = load_or_exit::<Config>(|_| Ok(Default::default()));
-    let mut settings = loaded.config.process.clone();
-    settings.shutdown_deadline += loaded.config.gateway.gateway_drain_deadline;
+    let settings = loaded.config.process.with_drain(loaded.config.gateway.gateway_drain_deadline);
     process::run(VERSION, loaded, &settings, run)
 }
 
@@ -44,15 +41,4 @@ async fn run(config: Config, process: Process) -> anyhow::Result<()> {
     let gateway = velella_gateway::build(config.gateway, deps).await?;
     drop(built);
     gateway.run().await
-}
-
-/// Two gateways of one name would take each other for the same.
-fn required(name: Arg) -> Arg {
-    name.required(true).default_value(Resettable::Reset)
-}
-
-fn after_the_drain(deadline: Arg) -> Arg {
-    deadline.help(
-        "How long a shutdown may take after the drain, until whatever still runs is cut off (for example 10s, 1m)",
-    )
 }

@@ -74,6 +74,14 @@ impl Metrics {
     }
 }
 
+/// Counts connections of RTMP that published nothing and were closed for newer ones.
+pub(crate) fn rtmp_evictions(registry: &Registry) -> prometheus::Result<IntCounter> {
+    let help = "Connections over RTMP that had published nothing yet and were closed for newer ones";
+    let counter = IntCounter::new("velella_gateway_rtmp_evictions_total", help)?;
+    registry.register(Box::new(counter.clone()))?;
+    Ok(counter)
+}
+
 /// Counts datagrams that a publisher's task was too far behind to take.
 pub(crate) struct Dropped(IntCounter);
 

@@ -2,8 +2,6 @@
 
 use std::process::ExitCode;
 
-use clap::Arg;
-use clap::builder::Resettable;
 use velella_ops::ClusterConfig;
 use velella_ops::config::load_or_exit;
 use velella_ops::process::{self, Process, ProcessConfig};
@@ -17,7 +15,7 @@ const VERSION: &str = concat!("velella-worker ", env!("CARGO_PKG_VERSION"));
 /// Velella's worker: forwards the media of the rooms that coordinators place here.
 #[derive(Debug, clap::Parser)]
 #[command(name = "velella-worker", version)]
-#[command(mut_arg("worker_id", required), mut_arg("shutdown_deadline", after_the_drain))]
+#[command(mut_arg("worker_id", process::required), mut_arg("shutdown_deadline", process::after_the_drain))]
 struct Config {
     #[command(flatten)]
     worker: velella_worker::Config,
@@ -31,8 +29,7 @@ struct Config {
 
 fn main() -> ExitCode {
     let loaded = load_or_exit::<Config>(|_| Ok(Default::default()));
-    let mut settings = loaded.config.process.clone();
-    settings.shutdown_deadline += loaded.config.worker.drain_deadline;
+    let settings = loaded.config.process.with_drain(loaded.config.worker.drain_deadline);
     process::run(VERSION, loaded, &settings, run)
 }
 
@@ -43,15 +40,4 @@ async fn run(config: Config, process: Process) -> anyhow::Result<()> {
     let worker = velella_worker::build(config.worker, deps).await?;
     drop(built);
     worker.run().await
-}
-
-/// Two workers of one name would take each other for the same.
-fn required(name: Arg) -> Arg {
-    name.required(true).default_value(Resettable::Reset)
-}
-
-fn after_the_drain(deadline: Arg) -> Arg {
-    deadline.help(
-        "How long a shutdown may take after the drain, until whatever still runs is cut off (for example 10s, 1m)",
-    )
 }

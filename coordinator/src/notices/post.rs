@@ -109,7 +109,7 @@ impl Post {
             let timeout = self.outbox.poll_timeout();
             tokio::select! {
                 () = shutdown.cancelled() => return self.finish(term).await,
-                Some(step) = term.steps.recv() => term.followed(step, &self.effects.metrics),
+                Some(step) = term.watch.next() => term.followed(step, &self.effects.metrics),
                 voice = heard(&mut self.voices) => self.take_voice(&mut term, &voice),
                 Some(called) = term.calls.join_next() => called_back(&mut self.outbox, called),
                 Some(moved) = term.moving.join_next() => if let Err(Ended) = term.moved(moved) {

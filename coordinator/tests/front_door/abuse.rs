@@ -80,6 +80,24 @@ async fn garbage_instead_of_http_ends_its_own_connection_only() {
 }
 
 #[tokio::test]
+async fn a_request_in_drops_is_given_up_and_keeps_nobody_out() {
+    let cluster = Cluster::start().await;
+    let (mut reader, mut writer) = TcpStream::connect(cluster.addr).await.unwrap().into_split();
+    writer.write_all(b"GET /room HTTP/1.1\r\nx-").await.unwrap();
+    let drops = tokio::spawn(async move {
+        while writer.write_all(b"x").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    });
+    assert_eq!(cluster.get(&cluster.api("/validate")).await.status, 200);
+    let mut heard = Vec::new();
+    // Closed with drops unread, which may reset it.
+    let _ = tokio::time::timeout(PATIENCE, reader.read_to_end(&mut heard)).await.expect("it is closed");
+    assert!(heard.is_empty(), "{}", heard.escape_ascii());
+    drops.abort();
+}
+
+#[tokio::test]
 async fn a_connection_on_which_somebody_was_refused_answers_the_next_request() {
     let cluster = Cluster::start().await;
     let mut stream = TcpStream::connect(cluster.addr).await.unwrap();

@@ -1,9 +1,8 @@
 //! One elementary stream that is followed.
 
-use velella_media::{ACCESS_UNIT_BYTES_MAX, Assembler};
+use velella_media::{ACCESS_UNIT_BYTES_MAX, Assembler, Medium};
 
 use crate::adts::Adts;
-use crate::clock::Medium;
 use crate::packet::{Continuity, Packet, Standing};
 use crate::pes::{Assembly, Flaw, Unit};
 use crate::program::{Kind, Stream};

@@ -14,7 +14,6 @@
 
 pub mod amf;
 pub mod chunk;
-mod clock;
 mod command;
 mod decoder_config;
 pub mod flv;

@@ -5,11 +5,10 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use velella_media::{
-    AacConfig, Assembled, Assembler, AudioFormat, Frame, MediaTime, Picture, SequenceParameters, Sound, VideoCodec,
-    nals_of_lengths,
+    AacConfig, Assembled, Assembler, AudioFormat, Clock, Frame, MediaTime, Medium, Picture, SequenceParameters, Sound,
+    VideoCodec, nals_of_lengths,
 };
 
-use crate::clock::{Clock, Medium, Moment};
 use crate::command::Metadata;
 use crate::decoder_config::DecoderConfig;
 use crate::flv::{AudioTag, TagError, VideoTag};
@@ -17,6 +16,10 @@ use crate::session::Output;
 
 /// A picture is shown so much later than it is decoded at most; more is an encoder's mistake.
 const COMPOSITION_MS_MAX: i32 = 5_000;
+
+/// Timestamps are milliseconds, and over again after 49 days.
+const MS_HZ: u32 = 1_000;
+const TIMESTAMP_BITS: u32 = 32;
 
 /// What happens besides frames.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,7 +73,7 @@ pub struct PublicationStats {
 }
 
 /// Makes frames of what a publisher sends.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Publication {
     clock: Clock,
     video: Option<Video>,
@@ -95,6 +98,20 @@ struct Unsupported {
     audio: bool,
 }
 
+impl Default for Publication {
+    fn default() -> Self {
+        Self {
+            clock: Clock::new(MS_HZ, TIMESTAMP_BITS),
+            video: None,
+            audio: None,
+            shown_ms: None,
+            reordering: None,
+            unsupported: Unsupported::default(),
+            stats: PublicationStats::default(),
+        }
+    }
+}
+
 impl Publication {
     /// What was counted.
     #[must_use]
@@ -107,9 +124,8 @@ impl Publication {
         match VideoTag::parse(tag) {
             Ok(VideoTag::Config(codec, record)) => self.configure_video(codec, record, outputs),
             Ok(VideoTag::Picture { codec, composition_ms, nals }) => {
-                let moment = self.clock.place(Medium::Video, timestamp_ms, now);
-                self.tell_jump(moment, outputs);
-                self.picture(codec, moment.time_ms, composition_ms, nals, outputs);
+                let at_ms = self.place(Medium::Video, timestamp_ms, now, outputs);
+                self.picture(codec, at_ms, composition_ms, nals, outputs);
             }
             Ok(VideoTag::Nothing) => {}
             Err(error) => {
@@ -144,10 +160,9 @@ impl Publication {
             return;
         }
         self.note_audio(format, outputs);
-        let moment = self.clock.place(Medium::Audio, timestamp_ms, now);
-        self.tell_jump(moment, outputs);
+        let at_ms = self.place(Medium::Audio, timestamp_ms, now, outputs);
         self.stats.sounds += 1;
-        let time = MediaTime::from_ticks(moment.time_ms, 1_000);
+        let time = MediaTime::from_ticks(at_ms, MS_HZ);
         outputs.push_back(Output::Frame(Frame::Audio(Sound { format, time, data: tag.slice_ref(data) })));
     }
 
@@ -178,7 +193,7 @@ impl Publication {
             self.tell_reordering(Reordering::Seen, outputs);
         }
         self.stats.pictures += 1;
-        let time = MediaTime::from_ticks(shown_ms, 1_000);
+        let time = MediaTime::from_ticks(shown_ms, MS_HZ);
         outputs.push_back(Output::Frame(Frame::Video(Picture { codec, time, keyframe, reordered, data })));
     }
 
@@ -220,11 +235,16 @@ impl Publication {
         }
     }
 
-    fn tell_jump(&mut self, moment: Moment, outputs: &mut VecDeque<Output>) {
-        if let Some(by_ms) = moment.jumped_ms {
+    /// Where a message stands, in milliseconds; tells a jump before it.
+    fn place(&mut self, medium: Medium, timestamp_ms: u32, now: Instant, outputs: &mut VecDeque<Output>) -> i64 {
+        let timestamp_ms = u64::from(timestamp_ms);
+        // With a timestamp there always is one.
+        let Some(moment) = self.clock.place(medium, Some(timestamp_ms), now) else { return timestamp_ms.cast_signed() };
+        if let Some(by_ms) = moment.jumped {
             self.stats.clock_jumps += 1;
             outputs.push_back(Output::Event(Event::ClockJumped { by_ms }));
         }
+        moment.ticks
     }
 
     fn tell_reordering(&mut self, reordering: Reordering, outputs: &mut VecDeque<Output>) {

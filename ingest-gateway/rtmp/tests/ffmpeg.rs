@@ -10,26 +10,22 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::process::{Child, Command, Output as Finished, Stdio};
+use std::process::{Child, Output as Finished, Stdio};
 use std::time::{Duration, Instant};
 
-use velella_media::{AacConfig, AudioFormat, Frame, MediaTime, Picture, Sound, VideoCodec};
+use velella_ffmpeg::{AAC, H264, PICTURE, TONE, command, decoded, pictures, sounds};
+use velella_media::{AacConfig, AudioFormat, Frame, VideoCodec};
 use velella_rtmp::{CloseReason, Event, Output, Reordering, Session};
 
 /// Longest that ffmpeg may say nothing before a test fails.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Pause between two looks whether ffmpeg has come.
 const GLANCE: Duration = Duration::from_millis(10);
-const PICTURE: &str = "-f lavfi -i testsrc2=size=320x240:rate=25";
-const TONE: &str = "-f lavfi -i sine=frequency=440:sample_rate=44100";
-/// Three seconds, with a key frame each second.
-const H264: &str = "-t 3 -c:v libx264 -preset ultrafast -g 25";
-const NO_B_FRAMES: &str = "-tune zerolatency";
-const AAC: &str = "-t 3 -c:a aac -b:a 96k";
+const SHORT: &str = "-t 3";
 
 #[test]
 fn pictures_and_sound_come_whole_and_in_time() {
-    let published = Server::open().publish(&format!("{PICTURE} {TONE} {H264} {NO_B_FRAMES} {AAC}"), |_, _| Then::GoOn);
+    let published = Server::open().publish(&format!("{PICTURE} {TONE} {H264} {AAC} {SHORT}"), |_, _| Then::GoOn);
     assert_eq!(published.key, "key");
     assert_eq!(published.token.as_deref(), Some("t"));
     assert!(published.encoder.starts_with("FMLE"), "{}", published.encoder);
@@ -44,22 +40,23 @@ fn pictures_and_sound_come_whole_and_in_time() {
     };
     assert_eq!((metadata.width, metadata.height, metadata.frame_rate), (Some(320), Some(240), Some(25.0)));
 
-    let pictures = published.pictures();
+    let pictures = pictures(&published.frames);
     assert_eq!(pictures.len(), 75);
     assert!(pictures[0].keyframe && pictures.iter().all(|picture| !picture.reordered));
     assert_eq!(pictures.iter().filter(|picture| picture.keyframe).count(), 3);
     assert!(pictures.windows(2).all(|pair| pair[1].time.since(pair[0].time) == Some(Duration::from_millis(40))));
-    let sounds = published.sounds();
+    let sounds = sounds(&published.frames);
     let length = sounds.last().and_then(|last| last.time.since(sounds[0].time)).unwrap();
     assert!((2.95..3.05).contains(&length.as_secs_f64()), "{length:?} of sound");
     // From a single key frame on, everything decodes.
-    assert_eq!(decoded_pictures(&pictures), 75);
-    assert_eq!(decoded_pictures(&pictures[25..]), 50);
+    assert_eq!(decoded(&pictures), 75);
+    assert_eq!(decoded(&pictures[25..]), 50);
 }
 
 #[test]
 fn b_frames_are_seen_before_the_fourth_picture() {
-    let published = Server::open().publish(&format!("{PICTURE} {H264} -bf 2"), |_, _| Then::GoOn);
+    let published = Server::open()
+        .publish(&format!("{PICTURE} -t 3 -c:v libx264 -preset ultrafast -g 25 -bf 2"), |_, _| Then::GoOn);
     let at = |event: &Event| published.order.iter().position(|told| told.as_ref() == Some(event)).expect("it is told");
     let declared = at(&Event::Reordered(Reordering::Declared));
     let seen = at(&Event::Reordered(Reordering::Seen));
@@ -70,15 +67,15 @@ fn b_frames_are_seen_before_the_fourth_picture() {
 
 #[test]
 fn a_publisher_with_sound_only_is_heard() {
-    let published = Server::open().publish(&format!("{TONE} {AAC}"), |_, _| Then::GoOn);
-    assert_eq!((published.pictures().len(), published.closed), (0, Some(CloseReason::Finished)));
-    assert!((129..=132).contains(&published.sounds().len()), "{} access units", published.sounds().len());
+    let published = Server::open().publish(&format!("{TONE} {AAC} {SHORT}"), |_, _| Then::GoOn);
+    assert_eq!((pictures(&published.frames).len(), published.closed), (0, Some(CloseReason::Finished)));
+    assert!((129..=132).contains(&sounds(&published.frames).len()), "{} access units", sounds(&published.frames).len());
 }
 
 #[test]
 fn an_encoder_that_is_killed_is_told_from_one_that_finishes() {
     let mut frames = 0;
-    let published = Server::open().publish(&format!("-re {PICTURE} {H264} {NO_B_FRAMES}"), |output, ffmpeg| {
+    let published = Server::open().publish(&format!("-re {PICTURE} {H264} {SHORT}"), |output, ffmpeg| {
         frames += usize::from(matches!(output, Output::Frame(_)));
         if frames == 10 {
             ffmpeg.kill().unwrap();
@@ -86,12 +83,12 @@ fn an_encoder_that_is_killed_is_told_from_one_that_finishes() {
         Then::GoOn
     });
     assert_eq!(published.closed, Some(CloseReason::Aborted));
-    assert!(published.pictures().len() < 75);
+    assert!(pictures(&published.frames).len() < 75);
 }
 
 #[test]
 fn who_is_rejected_reads_why() {
-    let published = Server::open().publish(&format!("{PICTURE} {H264} {NO_B_FRAMES}"), |output, _| match output {
+    let published = Server::open().publish(&format!("{PICTURE} {H264} {SHORT}"), |output, _| match output {
         Output::PublishRequested(_) => Then::Reject("This stream key is not known."),
         Output::Send(_) | Output::Frame(_) | Output::Event(_) | Output::Closed(_) => Then::GoOn,
     });
@@ -144,13 +141,8 @@ impl Server {
     fn publish(self, what: &str, mut look: impl FnMut(&Output, &mut Child) -> Then) -> Published {
         let port = self.0.local_addr().unwrap().port();
         let url = format!("rtmp://127.0.0.1:{port}/live/key?token=t");
-        let mut ffmpeg = Command::new("ffmpeg")
-            .args("-hide_banner -loglevel error -nostdin".split(' '))
-            .args(what.split(' '))
-            .args(["-f", "flv", &url])
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("ffmpeg is installed");
+        let mut ffmpeg =
+            command(what).args(["-f", "flv", &url]).stderr(Stdio::piped()).spawn().expect("ffmpeg is installed");
         let mut socket = self.accept(&mut ffmpeg);
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut session = Session::new(Instant::now());
@@ -217,37 +209,4 @@ impl Published {
         }
         published
     }
-
-    fn pictures(&self) -> Vec<&Picture> {
-        self.frames
-            .iter()
-            .filter_map(|frame| if let Frame::Video(picture) = frame { Some(picture) } else { None })
-            .collect()
-    }
-
-    fn sounds(&self) -> Vec<&Sound> {
-        let frames = self.frames.iter();
-        let sounds: Vec<_> =
-            frames.filter_map(|frame| if let Frame::Audio(sound) = frame { Some(sound) } else { None }).collect();
-        assert!(sounds.windows(2).all(|pair| pair[0].time < pair[1].time && pair[0].time >= MediaTime(0)));
-        sounds
-    }
-}
-
-/// How many pictures ffmpeg decodes of these, which all have to be sound.
-fn decoded_pictures(pictures: &[&Picture]) -> usize {
-    let mut decoder = Command::new("ffmpeg")
-        .args("-hide_banner -loglevel error -xerror -f h264 -i pipe:0 -f framecrc pipe:1".split(' '))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let stream = pictures.iter().flat_map(|picture| picture.data.to_vec()).collect::<Vec<_>>();
-    let mut input = decoder.stdin.take().unwrap();
-    // framecrc writes a line a picture, which the pipe holds; so everything can be written first.
-    input.write_all(&stream).unwrap();
-    drop(input);
-    let output = decoder.wait_with_output().unwrap();
-    assert!(output.status.success());
-    String::from_utf8(output.stdout).unwrap().lines().filter(|line| !line.starts_with('#')).count()
 }

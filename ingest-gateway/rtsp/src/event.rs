@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+pub use velella_media::Medium;
 use velella_media::{AudioFormat, Frame, VideoCodec};
 
 /// What a camera offers and is asked for: at most one of each kind.
@@ -11,15 +12,6 @@ pub enum Track {
     Video(VideoCodec),
     /// Sound.
     Audio(AudioFormat),
-}
-
-/// Pictures or sound.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Medium {
-    /// Pictures.
-    Video,
-    /// Sound.
-    Audio,
 }
 
 impl Track {

@@ -22,6 +22,8 @@ mod error;
 mod event;
 mod format;
 mod framer;
+#[doc(hidden)]
+pub mod fuzzing;
 mod keep_alive;
 mod login;
 mod message;

@@ -2,8 +2,6 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests stand outside of `#[test]`")]
 
-use std::process::Command;
-
 use bytes::Bytes;
 use velella_media::{AacConfig, AudioFormat, MediaTime, Sound};
 use velella_sound::{OpusPacket, SoundStats, Transcoder};
@@ -112,15 +110,10 @@ struct Aac {
 impl Aac {
     /// A sine at an eighth of full scale.
     fn tone(rate_hz: u32, channels: u8, seconds: u32) -> Self {
-        let sine = format!("sine=frequency={TONE_HZ}:sample_rate={rate_hz}:duration={seconds}");
-        let output = Command::new("ffmpeg")
-            .args(["-hide_banner", "-loglevel", "error", "-nostdin", "-f", "lavfi", "-i", &sine])
-            .args(["-ac", &channels.to_string(), "-c:a", "aac", "-b:a", "128k", "-f", "adts", "pipe:1"])
-            .output()
-            .expect("ffmpeg is installed");
-        assert!(output.status.success());
+        let sine = format!("-f lavfi -i sine=frequency={TONE_HZ}:sample_rate={rate_hz}:duration={seconds}");
+        let encoded = velella_ffmpeg::written(&format!("{sine} -ac {channels} -c:a aac -b:a 128k"), "adts");
         let mut units = Vec::new();
-        let mut rest = Bytes::from(output.stdout);
+        let mut rest = Bytes::from(encoded);
         while rest.len() >= 7 {
             // The header of ADTS (ISO/IEC 13818-7, 6.2), which ffmpeg writes without a checksum.
             let length = usize::from(rest[3] & 3) << 11 | usize::from(rest[4]) << 3 | usize::from(rest[5]) >> 5;

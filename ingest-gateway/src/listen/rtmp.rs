@@ -6,15 +6,17 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use bytes::BytesMut;
+use prometheus::IntCounter;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tracing::Instrument;
 use velella_model::component::JobKind;
+use velella_ops::{Lobby, Seat};
 use velella_rtmp::{CloseReason, Event, Output, PublishRequest, Reordering, Session};
 
-use super::{Door, Introduction, PUBLISHERS_MAX, Terms};
-use crate::source::End;
+use super::{Door, Introduction, PUBLISHERS_MAX, Refusal, Terms};
+use crate::source::{End, Outlet};
 
 /// Bytes that are read at once: their frames are held until they are passed on.
 const READ_BYTES: usize = 16 * 1024;
@@ -32,37 +34,43 @@ const B_FRAMES: &str = "The stream holds B-frames, which browsers cannot show: s
 /// Wait after a connection could not be accepted: no more open files, usually.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
-/// Takes connections for ever.
-pub(crate) async fn run(listener: TcpListener, door: Door) -> anyhow::Result<()> {
-    let seats = Arc::new(Semaphore::new(PUBLISHERS_MAX));
-    loop {
-        let (socket, from) = match listener.accept().await {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                tracing::warn!(%error, "a connection was not accepted");
-                tokio::time::sleep(ACCEPT_RETRY).await;
-                continue;
-            }
-        };
-        let Ok(seat) = seats.clone().try_acquire_owned() else {
-            tracing::warn!(%from, max = PUBLISHERS_MAX, "too many publishers: one was sent away");
-            continue;
-        };
-        let connection = Connection::new(socket, door.clone());
-        let span = tracing::error_span!("publisher", %from);
-        tokio::spawn(
-            async move {
-                connection.serve().await;
-                drop(seat);
-            }
-            .instrument(span),
-        );
-    }
+/// Connections that publish nothing yet; for one more, the oldest is closed.
+const STRANGERS_MAX: usize = 1_024;
+
+/// A bound listener.
+pub(crate) struct Listener {
+    socket: TcpListener,
+    lobby: Lobby,
+    places: Arc<Semaphore>,
 }
 
-/// Binds the listener.
-pub(crate) async fn bind(at: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(at).await.with_context(|| format!("cannot listen for RTMP on {at}"))
+impl Listener {
+    /// Binds it.
+    pub(crate) async fn bind(at: SocketAddr, evictions: IntCounter) -> anyhow::Result<Self> {
+        let socket = TcpListener::bind(at).await.with_context(|| format!("cannot listen for RTMP on {at}"))?;
+        let (lobby, places) = (Lobby::new(STRANGERS_MAX, evictions), Arc::new(Semaphore::new(PUBLISHERS_MAX)));
+        Ok(Self { socket, lobby, places })
+    }
+
+    pub(crate) fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// Takes connections for ever.
+    pub(crate) async fn run(self, door: Door) -> anyhow::Result<()> {
+        loop {
+            match self.socket.accept().await {
+                Ok((socket, from)) => {
+                    let connection = Connection::new(socket, door.clone(), self.lobby.enter(), self.places.clone());
+                    tokio::spawn(connection.serve().instrument(tracing::error_span!("publisher", %from)));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a connection was not accepted");
+                    tokio::time::sleep(ACCEPT_RETRY).await;
+                }
+            }
+        }
+    }
 }
 
 /// One encoder.
@@ -70,16 +78,34 @@ struct Connection {
     socket: TcpStream,
     session: Session,
     door: Door,
+    place: Place,
+    places: Arc<Semaphore>,
     published: Option<(Introduction, oneshot::Sender<End>)>,
     /// Why we ended it ourselves.
     sent_away: Option<End>,
     terms: Terms,
 }
 
+/// What it takes up of the listener's bounds.
+enum Place {
+    Stranger(Seat),
+    Publisher { _permit: OwnedSemaphorePermit },
+}
+
+impl Place {
+    /// A stranger has to make room for another one.
+    async fn lost(&self) {
+        match self {
+            Self::Stranger(seat) => seat.evicted().await,
+            Self::Publisher { .. } => std::future::pending().await,
+        }
+    }
+}
+
 impl Connection {
-    fn new(socket: TcpStream, door: Door) -> Self {
+    fn new(socket: TcpStream, door: Door, seat: Seat, places: Arc<Semaphore>) -> Self {
         let (session, terms) = (Session::new(Instant::now()), Terms::default());
-        Self { socket, session, door, published: None, sent_away: None, terms }
+        Self { socket, session, door, place: Place::Stranger(seat), places, published: None, sent_away: None, terms }
     }
 
     async fn serve(mut self) {
@@ -109,6 +135,7 @@ impl Connection {
                 () = sleep_until(timeout.map(Into::into)) => self.session.handle_timeout(Instant::now()),
                 () = sleep_until(due) => if let Err(end) = self.describe().await { return end },
                 () = closed => self.session.end("The stream was ended by the server."),
+                () = self.place.lost() => return End::for_now("publisher_left", "It published nothing for too long."),
             }
             buffer.reserve(READ_BYTES);
         }
@@ -144,10 +171,11 @@ impl Connection {
     }
 
     async fn asked(&mut self, request: &PublishRequest) {
-        match self.door.ask(JobKind::Rtmp, &request.key).await {
-            Ok((outlet, ending, terms)) => {
+        match admit(self.places.clone(), &self.door, &request.key).await {
+            Ok((permit, outlet, ending, terms)) => {
                 self.terms = terms;
                 tracing::info!(encoder = request.encoder, "an encoder publishes");
+                self.place = Place::Publisher { _permit: permit };
                 self.published = Some((Introduction::new(outlet), ending));
                 self.session.accept(Instant::now());
             }
@@ -177,6 +205,17 @@ impl Connection {
         }
         Ok(())
     }
+}
+
+/// Asks for it, if there is a place.
+async fn admit(
+    places: Arc<Semaphore>,
+    door: &Door,
+    key: &str,
+) -> Result<(OwnedSemaphorePermit, Outlet, oneshot::Sender<End>, Terms), Refusal> {
+    let permit = places.try_acquire_owned().map_err(|_| Refusal::Busy)?;
+    let (outlet, ending, terms) = door.ask(JobKind::Rtmp, key).await?;
+    Ok((permit, outlet, ending, terms))
 }
 
 /// Lets the encoder read what it was told last: a socket that is closed with bytes unread takes that back.
@@ -211,3 +250,6 @@ async fn sleep_until(at: Option<tokio::time::Instant>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

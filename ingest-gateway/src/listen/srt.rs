@@ -3,27 +3,21 @@
 //! Built on the machines of `srt-protocol`, not on the listener of `srt-tokio`: that one ends for everybody at one
 //! datagram with an extension it does not know, remembers every address that ever sent it anything, and lets one slow
 //! publisher hold up the others. Here nothing is remembered of an address before it has returned a cookie that only
-//! its owner can have seen, each publisher is a task of its own, and only datagrams of the shapes in `wire` get to
+//! its owner can have seen, each publisher is a task of its own, and only datagrams that [`gate`] lets through get to
 //! those machines at all.
 
 mod cookie;
 mod publisher;
-mod stream_id;
-mod wire;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use socket2::SockRef;
-use srt_protocol::options::{ByteCount, Passphrase, SocketOptions};
-use srt_protocol::packet::{
-    ControlPacket, ControlTypes, HandshakeControlInfo, HandshakeVsInfo, Packet, RejectReason, ServerRejectReason,
-    ShakeType, SocketId, SocketType, SrtControlPacket, TimeStamp,
-};
+use srt_protocol::options::Passphrase;
+use srt_protocol::packet::{ControlPacket, HandshakeControlInfo, Packet, RejectReason, ServerRejectReason, ShakeType};
 use srt_protocol::protocol::pending_connection::{AccessControlResponse, ConnectionResult, listen::Listen};
 use srt_protocol::settings::ConnInitSettings;
 use tokio::net::UdpSocket;
@@ -31,11 +25,12 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tracing::Instrument;
 use velella_ops::Secret;
+use velella_srt::{gate, handshake};
 
 use super::{Door, PUBLISHERS_MAX};
 use crate::metrics::Dropped;
 use cookie::Cookies;
-use publisher::{Guest, Publisher};
+use publisher::Publisher;
 
 /// No datagram is larger on the way here.
 const DATAGRAM_BYTES_MAX: usize = 1_500;
@@ -45,15 +40,6 @@ const MAIL_MAX: usize = 1_024;
 
 /// What the kernel holds for all publishers while this task is busy; as much of it as the system allows.
 const SOCKET_BYTES: usize = 4 * 1024 * 1024;
-
-/// How long packets wait for those that were lost before them. Encoders may ask for more.
-const LATENCY: Duration = Duration::from_millis(120);
-
-/// The most that they may ask for; what is remembered of packets grows with it.
-const LATENCY_MAX: Duration = Duration::from_secs(4);
-
-/// What waits like that for one publisher: four seconds of 8 Mbit/s.
-const RECEIVE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Wait after the socket could not be read.
 const RECEIVE_RETRY: Duration = Duration::from_millis(100);
@@ -84,7 +70,7 @@ impl Listener {
     /// Takes publishers for ever.
     pub(crate) async fn run(self, door: Door) -> anyhow::Result<()> {
         let is_ipv6 = self.local_addr()?.is_ipv6();
-        let (settings, cookies) = (settings(), Cookies::new());
+        let (settings, cookies) = (handshake::settings(), Cookies::new());
         let mut reception = Reception {
             listener: self,
             is_ipv6,
@@ -110,13 +96,6 @@ impl Listener {
     }
 }
 
-fn settings() -> ConnInitSettings {
-    let mut options = SocketOptions::default();
-    options.receiver.latency = LATENCY;
-    options.receiver.buffer_size = ByteCount(RECEIVE_BYTES);
-    options.into()
-}
-
 /// Who is here, and who comes.
 struct Reception {
     listener: Listener,
@@ -131,8 +110,8 @@ struct Reception {
 impl Reception {
     fn handle(&mut self, datagram: &[u8], from: SocketAddr) {
         let known = self.publishers.get(&from).filter(|mail| !mail.is_closed());
-        let admitted = if known.is_some() { wire::is_of_publisher(datagram) } else { wire::is_handshake(datagram) };
-        let Some(packet) = admitted.then(|| parse(datagram, self.is_ipv6)).flatten() else {
+        let admitted = if known.is_some() { gate::is_of_publisher(datagram) } else { gate::is_handshake(datagram) };
+        let Some(packet) = admitted.then(|| handshake::parse(datagram, self.is_ipv6)).flatten() else {
             return tracing::trace!(%from, bytes = datagram.len(), "a datagram is not SRT as it is taken here");
         };
         if let Some(mail) = known {
@@ -140,7 +119,7 @@ impl Reception {
                 let dropped = self.listener.dropped.count();
                 tracing::debug!(%from, dropped, "a publisher's task is behind");
             }
-        } else if let Some((control, shake)) = handshake(packet) {
+        } else if let Some((control, shake)) = handshake::handshake(packet) {
             self.shake(&control, shake, from);
         }
     }
@@ -148,9 +127,9 @@ impl Reception {
     fn shake(&mut self, control: &ControlPacket, shake: HandshakeControlInfo, from: SocketAddr) {
         match shake.shake_type {
             ShakeType::Induction => {
-                let induction = induced(Listen::new(self.settings.clone(), true), &shake, from);
-                if let Some((_, answer, _)) = induction {
-                    self.send(with_cookie(answer, self.cookies.bake(from)), from);
+                let cookie = self.cookies.bake(from);
+                if let Some(answer) = handshake::induction(&self.settings, &shake, from, Instant::now(), cookie) {
+                    self.send(answer, from);
                 }
             }
             ShakeType::Conclusion if self.cookies.is_ours(shake.syn_cookie, from) => {
@@ -161,23 +140,14 @@ impl Reception {
     }
 
     /// It got our cookie, so it is where it says, and may be remembered.
-    fn conclude(&mut self, control: &ControlPacket, mut shake: HandshakeControlInfo, from: SocketAddr) {
-        limit_latency(&mut shake);
-        let Some((mut listen, _, cookie)) = induced(Listen::new(self.settings.copy_randomize(), true), &shake, from)
-        else {
-            return;
-        };
-        let conclusion = ControlTypes::Handshake(HandshakeControlInfo { syn_cookie: cookie, ..shake.clone() });
-        let packet = Packet::Control(ControlPacket { control_type: conclusion, ..control.clone() });
-        let ConnectionResult::RequestAccess(request) = listen.handle_packet(Instant::now(), Ok((packet, from))) else {
-            return;
-        };
+    fn conclude(&mut self, control: &ControlPacket, shake: HandshakeControlInfo, from: SocketAddr) {
+        let guest = handshake::conclusion(&self.settings, control, shake, from, Instant::now());
+        let Some(guest) = guest else { return };
         if self.publishers.len() >= PUBLISHERS_MAX {
             tracing::warn!(%from, max = PUBLISHERS_MAX, "too many publishers: one was sent away");
-            return refuse(&self.listener.socket, listen, ServerRejectReason::Overload.into(), from);
+            return refuse(&self.listener.socket, guest.listen, ServerRejectReason::Overload.into(), from);
         }
         let (mail, letters) = mpsc::channel(MAIL_MAX);
-        let guest = Guest { stream_id: request.stream_id.map(|id| id.to_string()), shake, listen, from };
         let Listener { socket, passphrase, .. } = &self.listener;
         let publisher = Publisher::new(socket.clone(), letters, self.door.clone());
         let span = tracing::error_span!("publisher", %from);
@@ -197,14 +167,6 @@ impl Reception {
     }
 }
 
-fn limit_latency(shake: &mut HandshakeControlInfo) {
-    let HandshakeVsInfo::V5(info) = &mut shake.info else { return };
-    if let Some(SrtControlPacket::HandshakeRequest(request)) = &mut info.ext_hs {
-        request.send_latency = request.send_latency.min(LATENCY_MAX);
-        request.recv_latency = request.recv_latency.min(LATENCY_MAX);
-    }
-}
-
 /// What finds no room in the socket is lost, as on any other part of the way.
 fn send(socket: &UdpSocket, packet: &Packet, to: SocketAddr) {
     let mut datagram = Vec::with_capacity(DATAGRAM_BYTES_MAX);
@@ -219,40 +181,6 @@ fn refuse(socket: &UdpSocket, mut listen: Listen, reason: RejectReason, to: Sock
     let result = listen.handle_access_control_response(Instant::now(), response);
     if let ConnectionResult::Reject(Some((packet, _)), _) = result {
         send(socket, &packet, to);
-    }
-}
-
-/// The parser has places that panic; those that are known cannot be reached.
-fn parse(datagram: &[u8], is_ipv6: bool) -> Option<Packet> {
-    let parsed = catch_unwind(AssertUnwindSafe(|| Packet::parse(&mut &datagram[..], is_ipv6)));
-    parsed.inspect_err(|_| tracing::error!("the parser of SRT panicked")).ok()?.ok()
-}
-
-fn handshake(packet: Packet) -> Option<(ControlPacket, HandshakeControlInfo)> {
-    let Packet::Control(control) = packet else { return None };
-    let shake = control.handshake()?.clone();
-    Some((control, shake))
-}
-
-/// Takes a machine over the first step, whose cookie is its own: peers get ours instead.
-fn induced(mut listen: Listen, shake: &HandshakeControlInfo, from: SocketAddr) -> Option<(Listen, Packet, i32)> {
-    let info = HandshakeVsInfo::V4(SocketType::Datagram);
-    let induction = HandshakeControlInfo { shake_type: ShakeType::Induction, info, ..shake.clone() };
-    let control_type = ControlTypes::Handshake(induction);
-    let packet = ControlPacket { timestamp: TimeStamp::MIN, dest_sockid: SocketId(0), control_type };
-    let result = listen.handle_packet(Instant::now(), Ok((Packet::Control(packet), from)));
-    let ConnectionResult::SendPacket((answer, _)) = result else { return None };
-    let cookie = answer.control()?.handshake()?.syn_cookie;
-    Some((listen, answer, cookie))
-}
-
-fn with_cookie(packet: Packet, cookie: i32) -> Packet {
-    match handshake(packet.clone()) {
-        Some((control, shake)) => {
-            let shake = ControlTypes::Handshake(HandshakeControlInfo { syn_cookie: cookie, ..shake });
-            Packet::Control(ControlPacket { control_type: shake, ..control })
-        }
-        None => packet,
     }
 }
 

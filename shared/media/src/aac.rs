@@ -6,6 +6,9 @@ use crate::bits::Bits;
 const RATES_HZ: [u32; 13] =
     [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350];
 
+/// Object type that says that it follows in 6 bits.
+const OBJECT_TYPE_FOLLOWS: u32 = 31;
+
 /// Index that says that the rate follows in 24 bits.
 const RATE_FOLLOWS: u32 = 15;
 
@@ -32,7 +35,7 @@ impl AacConfig {
         let mut bits = Bits::new(config);
         let parsed = (|| {
             let object_type = match bits.number(5)? {
-                31 => 32 + bits.number(6)?,
+                OBJECT_TYPE_FOLLOWS => 32 + bits.number(6)?,
                 short => short,
             };
             let rate = match bits.number(4)? {
@@ -54,14 +57,24 @@ impl AacConfig {
     /// The shortest AudioSpecificConfig that says this.
     #[must_use]
     pub fn to_bytes(self) -> Vec<u8> {
-        let Some(index) = RATES_HZ.iter().position(|rate| *rate == self.sample_rate_hz) else {
-            let [_, high, middle, low] = self.sample_rate_hz.to_be_bytes();
-            let rate = u64::from(high) << 16 | u64::from(middle) << 8 | u64::from(low);
-            let bits = u64::from(self.object_type & 31) << 35 | 15 << 31 | rate << 7 | u64::from(self.channels) << 3;
-            return bits.to_be_bytes().into_iter().skip(3).collect();
+        let (mut bits, mut count) = (0_u64, 0);
+        let mut put = |number: u32, length: u32| {
+            bits = bits << length | u64::from(number);
+            count += length;
         };
-        let index = u8::try_from(index).unwrap_or(0);
-        vec![self.object_type << 3 | index >> 1, index << 7 | self.channels << 3]
+        match u32::from(self.object_type).checked_sub(32) {
+            Some(beyond) => put(OBJECT_TYPE_FOLLOWS << 6 | beyond, 11),
+            None => put(self.object_type.into(), 5),
+        }
+        match (0..).zip(RATES_HZ).find(|(_, rate)| *rate == self.sample_rate_hz) {
+            Some((index, _)) => put(index, 4),
+            None => put(RATE_FOLLOWS << 24 | self.sample_rate_hz, 28),
+        }
+        put(self.channels.into(), 4);
+        // Frames of 1024 samples, and nothing else of note.
+        put(0, 3);
+        let bytes = (bits << (u64::BITS - count)).to_be_bytes();
+        bytes.into_iter().zip((0..count).step_by(8)).map(|(byte, _)| byte).collect()
     }
 }
 
@@ -93,8 +106,10 @@ mod tests {
 
     #[test]
     fn what_is_written_reads_the_same() {
-        for (sample_rate_hz, channels) in [(96_000, 2), (44_100, 1), (44_000, 2), (7_350, 1)] {
-            let config = AacConfig { object_type: 2, sample_rate_hz, channels };
+        for (object_type, sample_rate_hz, channels) in
+            [(2, 96_000, 2), (2, 44_100, 1), (2, 44_000, 2), (5, 7_350, 1), (39, 64_000, 1), (42, 44_000, 2)]
+        {
+            let config = AacConfig { object_type, sample_rate_hz, channels };
             assert_eq!(AacConfig::parse(&config.to_bytes()), Ok(config));
         }
         assert_eq!(AacConfig { object_type: 2, sample_rate_hz: 44_100, channels: 2 }.to_bytes(), [0x12, 0x10]);

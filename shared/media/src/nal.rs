@@ -69,8 +69,13 @@ impl Nal<'_> {
     }
 
     fn role_h265(self) -> NalRole {
-        match self.bytes.first().map_or(63, |header| header >> 1 & 0x3f) {
-            kind @ (0..=9 | 16..=21) => {
+        let kind = match self.bytes {
+            // A temporal id of zero is forbidden. Of zeros alone nothing would be left behind a start code.
+            [first, second, ..] if second & 7 != 0 => first >> 1 & 0x3f,
+            _ => return NalRole::Other,
+        };
+        match kind {
+            0..=9 | 16..=21 => {
                 let first = self.bytes.get(2).is_some_and(|byte| byte & 0x80 != 0);
                 // RADL and RASL pictures (6 to 9) are shown before the key frame they follow. Other B slices
                 // cannot be told without the picture parameter set, so whoever cares compares times.
@@ -116,5 +121,12 @@ mod tests {
         assert_eq!(role(VideoCodec::H265, &[0x44, 1]), NalRole::PictureParameters);
         assert_eq!(role(VideoCodec::H265, &[0x26, 1, 0x80]), slice(true, true, false));
         assert_eq!(role(VideoCodec::H265, &[0x02, 1, 0x00]), slice(false, false, false));
+    }
+
+    #[test]
+    fn what_has_no_whole_header_is_no_slice() {
+        for nal in [&[][..], &[0x26], &[0, 0], &[0x26, 0, 0x80]] {
+            assert_eq!(role(VideoCodec::H265, nal), NalRole::Other, "{nal:?}");
+        }
     }
 }

@@ -6,6 +6,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
+use clap::Arg;
+use clap::builder::Resettable;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{IntGauge, Opts, Registry};
 use tokio::net::TcpListener;
@@ -36,6 +38,28 @@ pub struct ProcessConfig {
     /// Logs.
     #[command(flatten)]
     pub logs: LogConfig,
+}
+
+impl ProcessConfig {
+    /// Of a process that gives its work away first, which may take so long on top of the deadline.
+    #[must_use]
+    pub fn with_drain(&self, drain: Duration) -> Self {
+        Self { shutdown_deadline: self.shutdown_deadline + drain, ..self.clone() }
+    }
+}
+
+/// The deadline of such a process, as its help tells it.
+#[must_use]
+pub fn after_the_drain(shutdown_deadline: Arg) -> Arg {
+    shutdown_deadline.help(
+        "How long a shutdown may take after the drain, until whatever still runs is cut off (for example 10s, 1m)",
+    )
+}
+
+/// The name of a process in a cluster, where two of one name would take each other for the same.
+#[must_use]
+pub fn required(name: Arg) -> Arg {
+    name.required(true).default_value(Resettable::Reset)
 }
 
 /// What every service of a process shares, whatever its adapters are.

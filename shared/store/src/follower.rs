@@ -35,8 +35,17 @@ pub struct Follower {
 impl Follower {
     /// Follows what stands under `prefix`, from now on.
     pub fn start(store: Arc<dyn Store>, prefix: &'static str) -> Self {
+        Self::run(store, prefix, None)
+    }
+
+    /// The same from what stood there at this revision; from now on, when that is compacted.
+    pub fn start_at(store: Arc<dyn Store>, prefix: &'static str, revision: Revision) -> Self {
+        Self::run(store, prefix, Some(revision))
+    }
+
+    fn run(store: Arc<dyn Store>, prefix: &'static str, start: Option<Revision>) -> Self {
         let (steps_in, steps) = mpsc::channel(STEPS_MAX);
-        Self { steps, task: tokio::spawn(follow(store, prefix, steps_in)) }
+        Self { steps, task: tokio::spawn(follow(store, prefix, start, steps_in)) }
     }
 
     /// The next step. Never `None` while the process lives.
@@ -51,15 +60,21 @@ impl Drop for Follower {
     }
 }
 
-async fn follow(store: Arc<dyn Store>, prefix: &str, steps: mpsc::Sender<Step>) {
+async fn follow(store: Arc<dyn Store>, prefix: &str, mut start: Option<Revision>, steps: mpsc::Sender<Step>) {
     loop {
-        let listing = match store.list(prefix).await {
+        let listed = match start {
+            Some(revision) => store.list_at(prefix, revision).await,
+            None => store.list(prefix).await,
+        };
+        let listing = match listed {
             Ok(listing) => listing,
+            Err(StoreError::Compacted(_)) if start.take().is_some() => continue,
             Err(error) => {
                 failed(&error).await;
                 continue;
             }
         };
+        start = None;
         let mut seen = listing.revision;
         if steps.send(Step::Listed(listing)).await.is_err() {
             return;
@@ -109,8 +124,8 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::Expect;
     use crate::memory::MemoryStore;
+    use crate::{Expect, WATCH_CHANGES_MAX, Written};
 
     #[tokio::test]
     async fn what_stands_comes_first_and_then_every_change() {
@@ -127,5 +142,24 @@ mod tests {
             other => panic!("{other:?}"),
         };
         assert_eq!([key().await.as_deref(), key().await.as_deref()], [Some("a/2"), Some("a/1")]);
+    }
+
+    #[tokio::test]
+    async fn it_begins_in_the_past_as_far_as_that_is_remembered() {
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        let put = async |key| match store.put(key, Bytes::new(), Expect::Any, None).await {
+            Ok(Written::Done(revision)) => revision,
+            other => panic!("{other:?}"),
+        };
+        let listed = async |revision| match Follower::start_at(store.clone(), "a/", revision).next().await {
+            Some(Step::Listed(listing)) => (listing.entries.len(), listing.revision),
+            other => panic!("{other:?}"),
+        };
+        let (first, mut last) = (put("a/1").await, put("a/2").await);
+        assert_eq!(listed(first).await, (1, first));
+        for _ in 0..WATCH_CHANGES_MAX {
+            last = put("a/2").await;
+        }
+        assert_eq!(listed(first).await, (2, last));
     }
 }

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
 use velella_coordinator_core::Notice;
 use velella_coordinator_core::chronicle::Chronicle;
@@ -19,7 +18,7 @@ use super::client::Client;
 use super::cursor::{Cursor, Moved};
 use crate::effects::Effects;
 use crate::metrics::Metrics;
-use crate::watch::{self, Step};
+use crate::watch::{Step, Watch};
 
 /// The cursor moves this often though nothing is delivered, so that it stays behind the newest
 /// revision by less than a store remembers. It must be far below the store's compaction.
@@ -35,7 +34,7 @@ pub(super) struct Term {
     /// What was delivered before.
     from: Progress,
     pub(super) chronicle: Chronicle,
-    pub(super) steps: mpsc::Receiver<Step>,
+    pub(super) watch: Watch,
     pub(super) calls: JoinSet<Called>,
     /// At most one write of the cursor.
     pub(super) moving: JoinSet<Result<Moved, StoreError>>,
@@ -44,26 +43,22 @@ pub(super) struct Term {
     written: Revision,
     written_at: Instant,
     settled: Option<u64>,
-    _follower: JoinSet<()>,
 }
 
 impl Term {
     /// Goes on after `from`; `written` is the revision of the cursor.
     pub(super) fn begin(effects: Effects, chronicle: Chronicle, from: Progress, written: Revision) -> Self {
-        let (steps_in, steps) = mpsc::channel(watch::CHANGES_MAX);
-        let mut follower = JoinSet::new();
-        follower.spawn(watch::follow(effects, Some(from.start()), steps_in));
+        let watch = Watch::start(effects, Some(from.start()));
         tracing::info!(after = from.start().0, behind = from.behind.len(), "this coordinator delivers webhooks");
         Self {
             from,
             chronicle,
-            steps,
+            watch,
             calls: JoinSet::new(),
             moving: JoinSet::new(),
             written,
             written_at: Instant::now(),
             settled: None,
-            _follower: follower,
         }
     }
 

@@ -6,20 +6,18 @@ use std::time::Duration;
 
 use srt_protocol::connection::DuplexConnection;
 use srt_protocol::options::Passphrase;
-use srt_protocol::packet::{
-    ControlPacket, ControlTypes, CoreRejectReason, HandshakeControlInfo, HandshakeVsInfo, Packet, RejectReason,
-    ServerRejectReason, TimeStamp,
-};
-use srt_protocol::protocol::pending_connection::{AccessControlResponse, ConnectionResult, listen::Listen};
+use srt_protocol::packet::{ControlPacket, ControlTypes, Packet, RejectReason, ServerRejectReason, TimeStamp};
+use srt_protocol::protocol::pending_connection::{AccessControlResponse, ConnectionResult};
 use srt_protocol::settings::KeySettings;
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 use velella_model::component::JobKind;
 use velella_mpegts::{Demuxer, Event, Output};
+use velella_srt::handshake::Guest;
+use velella_srt::stream_id::{self, Unclear};
 
 use super::super::{Door, Introduction, Refusal};
-use super::stream_id::{self, Unclear};
 use crate::source::End;
 
 /// An encoder says at least once a second that it is there.
@@ -30,14 +28,6 @@ const IDLE_MAX: Duration = Duration::from_secs(10);
 
 /// Timers are looked at no more often.
 const TICK: Duration = Duration::from_millis(1);
-
-/// Who came, at the last step of the handshake.
-pub(super) struct Guest {
-    pub(super) stream_id: Option<String>,
-    pub(super) shake: HandshakeControlInfo,
-    pub(super) listen: Listen,
-    pub(super) from: SocketAddr,
-}
 
 /// Its task.
 pub(super) struct Publisher {
@@ -84,7 +74,7 @@ impl Publisher {
         guest: &Guest,
         passphrase: Option<Passphrase>,
     ) -> Result<(crate::source::Outlet, oneshot::Sender<End>, Option<KeySettings>), RejectReason> {
-        let keys = keys(&guest.shake, passphrase)?;
+        let keys = guest.keys(passphrase)?;
         let key = stream_id::key(guest.stream_id.as_deref().unwrap_or_default()).map_err(|unclear| match unclear {
             Unclear::NoKey => ServerRejectReason::BadRequest,
             Unclear::OtherMode => ServerRejectReason::BadMode,
@@ -96,16 +86,6 @@ impl Publisher {
             Refusal::Busy | Refusal::Full => ServerRejectReason::Overload,
         })?;
         Ok((outlet, ending, keys))
-    }
-}
-
-/// How it encrypts; both sides have to want the same.
-fn keys(shake: &HandshakeControlInfo, passphrase: Option<Passphrase>) -> Result<Option<KeySettings>, RejectReason> {
-    let HandshakeVsInfo::V5(info) = &shake.info else { return Err(CoreRejectReason::Version.into()) };
-    match (passphrase, info.ext_km.is_some()) {
-        (Some(passphrase), true) => Ok(Some(KeySettings { key_size: info.key_size, passphrase })),
-        (None, false) => Ok(None),
-        (Some(_), false) | (None, true) => Err(CoreRejectReason::Unsecure.into()),
     }
 }
 
@@ -210,7 +190,7 @@ impl Stream {
         }
         while let Some((_, message)) = self.connection.next_data(std::time::Instant::now()) {
             self.fed = Instant::now();
-            self.demuxer.handle_bytes(&message);
+            self.demuxer.handle_bytes(&message, self.fed.into_std());
             while let Some(output) = self.demuxer.poll_output() {
                 match output {
                     Output::Frame(frame) => self.media.give(frame).await?,

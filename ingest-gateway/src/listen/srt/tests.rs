@@ -1,109 +1,38 @@
 //! Encoders come to a real socket; who answers the door is scripted.
 
-use std::process::Stdio;
-
-use tokio::process::{Child, Command};
+use tokio::process::Child;
+use velella_ffmpeg::{AAC, H264, PICTURE, TONE};
 use velella_gateway_core::Published;
-use velella_media::{Frame, VideoCodec};
+use velella_media::{Picture, VideoCodec};
+use velella_model::component::JobKind;
+use velella_srt::testing::{conclusion, shake};
 
-use super::wire::tests::shake;
 use super::*;
-use crate::listen::{ASKS_MAX, Ask, Refusal, Terms, key_digest};
-use crate::source::{self, Source};
+use crate::listen::testing::{House, described, end, patiently, pictures, publish};
+use crate::listen::{Refusal, key_digest};
 
-/// Longest that anything may take before a test fails.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-const PICTURE_AND_TONE: &str = "-re -f lavfi -i testsrc2=size=320x240:rate=25 -re -f lavfi -i sine=sample_rate=48000";
-const ENCODED: &str = "-c:v libx264 -preset ultrafast -tune zerolatency -g 25 -pix_fmt yuv420p -c:a aac -f mpegts";
-
-/// A listener whose driver knows one key.
-struct House {
-    at: SocketAddr,
-    asks: mpsc::Receiver<Ask>,
-    listening: tokio::task::JoinHandle<anyhow::Result<()>>,
+async fn open(passphrase: Option<&str>) -> House {
+    let secret: Option<Secret> = passphrase.map(|text| text.parse().unwrap());
+    let dropped = Dropped::register(&prometheus::Registry::new()).unwrap();
+    let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), secret.as_ref(), dropped).await.unwrap();
+    House::open(JobKind::Srt, listener.local_addr().unwrap(), |door| listener.run(door))
 }
 
-impl House {
-    async fn open(passphrase: Option<&str>) -> Self {
-        let secret: Option<Secret> = passphrase.map(|text| text.parse().unwrap());
-        let dropped = Dropped::register(&prometheus::Registry::new()).unwrap();
-        let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), secret.as_ref(), dropped).await.unwrap();
-        let at = listener.local_addr().unwrap();
-        let (door, asks) = mpsc::channel(ASKS_MAX);
-        Self { at, asks, listening: tokio::spawn(listener.run(Door(door))) }
-    }
-
-    /// Lets ffmpeg publish with this stream id.
-    fn encoder(&self, query: &str) -> Child {
-        Command::new("ffmpeg")
-            .args("-hide_banner -loglevel error -nostdin".split(' '))
-            .args(PICTURE_AND_TONE.split(' ').chain(ENCODED.split(' ')))
-            .arg(format!("srt://{}?pkt_size=1316&{query}", self.at))
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("ffmpeg is installed")
-    }
-
-    async fn asked(&mut self) -> Ask {
-        patiently(self.asks.recv()).await.expect("the listener runs")
-    }
-
-    /// Lets the next one in, if it has the key.
-    async fn let_in(&mut self, key: &str) -> Source {
-        let ask = self.asked().await;
-        assert_eq!((ask.kind, ask.key_digest), (velella_model::component::JobKind::Srt, key_digest(key)));
-        ask.answer.send(Ok(Terms::default())).unwrap();
-        ask.source
-    }
-}
-
-impl Drop for House {
-    fn drop(&mut self) {
-        self.listening.abort();
-    }
-}
-
-async fn patiently<T>(what: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, what).await.expect("it does not take that long")
-}
-
-async fn described(source: &mut Source) -> Published {
-    match patiently(source.next()).await {
-        Ok(source::Event::Described(published)) => published,
-        other => panic!("{other:?}"),
-    }
-}
-
-/// So many frames; sound that is not Opus is turned into it elsewhere, and left out here.
-async fn pictures(source: &mut Source, count: usize) -> Vec<velella_media::Picture> {
-    let mut pictures = Vec::new();
-    while pictures.len() < count {
-        if let source::Event::Frame(Frame::Video(picture)) = patiently(source.next()).await.expect("it goes on") {
-            pictures.push(picture);
-        }
-    }
-    pictures
-}
-
-async fn end(source: &mut Source) -> source::End {
-    loop {
-        if let Err(end) = patiently(source.next()).await {
-            return end;
-        }
-    }
+/// Lets ffmpeg publish with this stream id.
+fn encoder(house: &House, query: &str) -> Child {
+    let url = format!("srt://{}?pkt_size=1316&{query}", house.at);
+    publish(&format!("{PICTURE} -re {TONE} {H264} {AAC} -f mpegts"), &url)
 }
 
 #[tokio::test]
 async fn an_encoder_publishes_and_its_end_is_told_at_once() {
-    let mut house = House::open(None).await;
-    let mut ffmpeg = house.encoder("streamid=#!::r=k3y,m=publish");
+    let mut house = open(None).await;
+    let mut ffmpeg = encoder(&house, "streamid=#!::r=k3y,m=publish");
     let mut source = house.let_in("k3y").await;
     assert_eq!(described(&mut source).await, Published { video: Some(VideoCodec::H264), audio: true });
     let pictures = pictures(&mut source, 50).await;
     assert!(pictures[0].keyframe && pictures.iter().all(|picture| !picture.reordered));
-    let apart = |pair: &[velella_media::Picture]| pair[1].time.since(pair[0].time);
+    let apart = |pair: &[Picture]| pair[1].time.since(pair[0].time);
     assert!(pictures.windows(2).all(|pair| apart(pair) == Some(Duration::from_millis(40))));
     ffmpeg.kill().await.unwrap();
     let began = tokio::time::Instant::now();
@@ -114,8 +43,8 @@ async fn an_encoder_publishes_and_its_end_is_told_at_once() {
 
 #[tokio::test]
 async fn a_wrong_key_is_refused_with_a_reason_and_the_next_one_comes_in() {
-    let mut house = House::open(None).await;
-    let stranger = house.encoder("streamid=publish:guessed");
+    let mut house = open(None).await;
+    let stranger = encoder(&house, "streamid=publish:guessed");
     let ask = house.asked().await;
     assert_eq!(ask.key_digest, key_digest("guessed"));
     ask.answer.send(Err(Refusal::UnknownKey)).unwrap();
@@ -123,14 +52,14 @@ async fn a_wrong_key_is_refused_with_a_reason_and_the_next_one_comes_in() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success() && said.contains("rejection reason"), "{said}");
 
-    let _encoder = house.encoder("streamid=k3y");
+    let _encoder = encoder(&house, "streamid=k3y");
     pictures(&mut house.let_in("k3y").await, 5).await;
 }
 
 #[tokio::test]
 async fn whoever_asks_to_watch_is_refused_without_asking_anybody() {
-    let mut house = House::open(None).await;
-    let viewer = house.encoder("streamid=#!::r=k3y,m=request");
+    let mut house = open(None).await;
+    let viewer = encoder(&house, "streamid=#!::r=k3y,m=request");
     let output = patiently(viewer.wait_with_output()).await.unwrap();
     assert!(!output.status.success());
     assert!(house.asks.try_recv().is_err());
@@ -138,9 +67,9 @@ async fn whoever_asks_to_watch_is_refused_without_asking_anybody() {
 
 #[tokio::test]
 async fn with_a_passphrase_only_those_who_encrypt_with_it_get_in() {
-    let mut house = House::open(Some("correct horse")).await;
+    let mut house = open(Some("correct horse")).await;
     for query in ["streamid=k3y", "streamid=k3y&passphrase=battery staple"] {
-        let mut stranger = house.encoder(query);
+        let mut stranger = encoder(&house, query);
         tokio::select! {
             status = stranger.wait() => assert!(!status.unwrap().success(), "{query}"),
             mut source = house.let_in("k3y") => {
@@ -149,22 +78,22 @@ async fn with_a_passphrase_only_those_who_encrypt_with_it_get_in() {
             }
         }
     }
-    let _encoder = house.encoder("streamid=k3y&passphrase=correct horse&pbkeylen=32");
+    let _encoder = encoder(&house, "streamid=k3y&passphrase=correct horse&pbkeylen=32");
     pictures(&mut house.let_in("k3y").await, 25).await;
 }
 
 #[tokio::test]
 async fn without_one_nobody_may_encrypt() {
-    let mut house = House::open(None).await;
-    let stranger = house.encoder("streamid=k3y&passphrase=correct horse");
+    let mut house = open(None).await;
+    let stranger = encoder(&house, "streamid=k3y&passphrase=correct horse");
     assert!(!patiently(stranger.wait_with_output()).await.unwrap().status.success());
     assert!(house.asks.try_recv().is_err());
 }
 
 #[tokio::test]
 async fn when_the_ingest_wants_no_more_the_encoder_is_told() {
-    let mut house = House::open(None).await;
-    let ffmpeg = house.encoder("streamid=k3y");
+    let mut house = open(None).await;
+    let ffmpeg = encoder(&house, "streamid=k3y");
     let mut source = house.let_in("k3y").await;
     pictures(&mut source, 5).await;
     drop(source);
@@ -173,7 +102,7 @@ async fn when_the_ingest_wants_no_more_the_encoder_is_told() {
 
 #[tokio::test]
 async fn garbage_and_strangers_who_never_finish_disturb_nobody() {
-    let mut house = House::open(None).await;
+    let mut house = open(None).await;
     let stranger = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     // This one ends the listener of srt-tokio for everybody.
     let congestion = shake(u32::MAX, 1, &[0, 6, 0, 1, b'e', b'v', b'i', b'l']);
@@ -188,7 +117,7 @@ async fn garbage_and_strangers_who_never_finish_disturb_nobody() {
     let cookie = baked(&stranger, house.at).await;
     stranger.send_to(&conclusion(cookie.wrapping_add(1)), house.at).await.unwrap();
 
-    let _encoder = house.encoder("streamid=k3y");
+    let _encoder = encoder(&house, "streamid=k3y");
     let mut source = house.let_in("k3y").await;
     pictures(&mut source, 5).await;
     for datagram in &garbage {
@@ -206,8 +135,8 @@ async fn garbage_and_strangers_who_never_finish_disturb_nobody() {
 
 #[tokio::test]
 async fn a_publisher_that_sends_nonsense_disturbs_no_other() {
-    let mut house = House::open(None).await;
-    let _encoder = house.encoder("streamid=k3y");
+    let mut house = open(None).await;
+    let _encoder = encoder(&house, "streamid=k3y");
     let mut source = house.let_in("k3y").await;
     pictures(&mut source, 5).await;
 
@@ -237,21 +166,32 @@ async fn a_publisher_that_sends_nonsense_disturbs_no_other() {
     end(&mut theirs).await;
 }
 
-#[test]
-fn nobody_makes_us_wait_for_a_minute() {
-    let datagram = conclusion(1);
-    let mut longest = datagram.clone();
-    // Both latencies of the request stand at its end.
-    longest[76..80].copy_from_slice(&[0xff; 4]);
-    let latencies = |datagram: &[u8]| {
-        let (_, mut shake) = parse(datagram, false).and_then(handshake).unwrap();
-        limit_latency(&mut shake);
-        let HandshakeVsInfo::V5(info) = shake.info else { panic!("version 5") };
-        let Some(SrtControlPacket::HandshakeRequest(request)) = info.ext_hs else { panic!("a request") };
-        [request.send_latency, request.recv_latency]
+#[tokio::test]
+async fn whoever_comes_in_and_publishes_nothing_is_sent_away() {
+    let mut house = open(None).await;
+    let silent = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let alive = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let mut let_in = async |dawdler: &UdpSocket| {
+        let cookie = baked(dawdler, house.at).await;
+        dawdler.send_to(&conclusion(cookie), house.at).await.unwrap();
+        let source = house.let_in("key").await;
+        (source, concluded(dawdler).await.1, house.at)
     };
-    assert_eq!(latencies(&datagram), [Duration::from_millis(120); 2]);
-    assert_eq!(latencies(&longest), [LATENCY_MAX; 2]);
+    let (mut silence, ..) = let_in(&silent).await;
+    let (mut idleness, socket_id, at) = let_in(&alive).await;
+    let sign_of_life = [&[0x80, 1, 0, 0][..], &[0; 8], &socket_id.to_be_bytes(), &[0; 4]].concat();
+    let signs = async {
+        loop {
+            alive.send_to(&sign_of_life, at).await.unwrap();
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    };
+    tokio::select! {
+        ends = async { [end(&mut silence).await, end(&mut idleness).await] } => {
+            assert!(ends.iter().all(|end| end.trouble.code == "publisher_left"), "{ends:?}");
+        }
+        () = signs => {}
+    }
 }
 
 /// A handshake's first step; the cookie that comes back.
@@ -262,12 +202,6 @@ async fn baked(stranger: &UdpSocket, at: SocketAddr) -> i32 {
     let length = patiently(stranger.recv(&mut answer)).await.unwrap();
     assert_eq!((length, &answer[..2]), (induction.len(), &[0x80, 0][..]), "no more than was sent");
     i32::from_be_bytes(*answer[44..].first_chunk().unwrap())
-}
-
-/// Its last step, with the stream id `key`.
-fn conclusion(cookie: i32) -> Vec<u8> {
-    let request = [0, 1, 0, 3, 0, 1, 4, 0, 0, 0, 0, 0xbf, 0, 120, 0, 120];
-    shake(u32::MAX, cookie, &[&request[..], &[0, 5, 0, 1], b"\0yek"].concat())
 }
 
 /// What kind of answer the last step got, and the number of the socket that gave it.
@@ -287,26 +221,26 @@ const PATIENT: &str = "streamid=k3y&latency=3000000";
 
 #[tokio::test]
 async fn what_is_lost_on_the_way_is_asked_for_again() {
-    let mut house = House::open(None).await;
+    let mut house = open(None).await;
     // One of twenty on the way here; and of the answers the second, which says that the encoder is let in.
     house.at = lossy(house.at, |number, _, _| number % 20 == 19, |number| number == 1).await;
-    let _encoder = house.encoder(PATIENT);
+    let _encoder = encoder(&house, PATIENT);
     let mut source = house.let_in("k3y").await;
     let pictures = pictures(&mut source, 100).await;
-    let apart = |pair: &[velella_media::Picture]| pair[1].time.since(pair[0].time);
+    let apart = |pair: &[Picture]| pair[1].time.since(pair[0].time);
     assert!(pictures.windows(2).all(|pair| apart(pair) == Some(Duration::from_millis(40))), "all of them came");
 }
 
 #[tokio::test]
 async fn what_never_comes_is_left_behind() {
-    let mut house = House::open(None).await;
+    let mut house = open(None).await;
     // One packet of media in forty, however often it is sent.
     let lost = |_, datagram: &[u8], _| {
         let number = u32::from_be_bytes(*datagram.first_chunk().unwrap());
         number >> 31 == 0 && number % 40 == 7
     };
     house.at = lossy(house.at, lost, |_| false).await;
-    let _encoder = house.encoder(PATIENT);
+    let _encoder = encoder(&house, PATIENT);
     let mut source = house.let_in("k3y").await;
     let pictures = pictures(&mut source, 75).await;
     let apart = pictures.windows(2).filter_map(|pair| pair[1].time.since(pair[0].time));
@@ -316,9 +250,9 @@ async fn what_never_comes_is_left_behind() {
 
 #[tokio::test]
 async fn an_outage_of_two_seconds_ends_no_stream() {
-    let mut house = House::open(None).await;
+    let mut house = open(None).await;
     house.at = lossy(house.at, |_, _, ms| (2_000..4_000).contains(&ms), |_| false).await;
-    let _encoder = house.encoder("streamid=k3y");
+    let _encoder = encoder(&house, "streamid=k3y");
     let mut source = house.let_in("k3y").await;
     // Whether what was sent meanwhile is asked for in time or left behind, is up to the machine's haste.
     let first = pictures(&mut source, 1).await[0].time;

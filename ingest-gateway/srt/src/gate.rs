@@ -3,9 +3,9 @@
 //! (draft-sharabayko-srt-01, section 3.)
 
 /// Bytes of the head of every packet.
-const HEAD_BYTES: usize = 16;
+pub(crate) const HEAD_BYTES: usize = 16;
 /// Bytes of a handshake before its extensions.
-const HANDSHAKE_BYTES: usize = 48;
+pub(crate) const HANDSHAKE_BYTES: usize = 48;
 /// Where in the handshake it says what kind it is.
 const SHAKE_TYPE_AT: usize = 20;
 
@@ -21,11 +21,15 @@ const STREAM_ID: u16 = 5;
 const REQUEST_WORDS: usize = 3;
 /// Words of the longest stream id: 512 bytes.
 const STREAM_ID_WORDS_MAX: usize = 128;
-/// Words of the shortest and the longest message with keys: one or two of 128 to 256 bits.
-const KEY_WORDS: std::ops::RangeInclusive<usize> = 14..=26;
+/// Bytes of a message with keys before its salt, and behind its keys.
+const KEYS_HEAD_BYTES: usize = 16;
+const KEYS_TAIL_BYTES: usize = 8;
+/// Words of the salt that all encoders use.
+const SALT_WORDS: u8 = 4;
 
 /// The first or the last step of a caller's handshake.
-pub(super) fn is_handshake(datagram: &[u8]) -> bool {
+#[must_use]
+pub fn is_handshake(datagram: &[u8]) -> bool {
     let Some((head, rest)) = datagram.split_at_checked(HEAD_BYTES) else { return false };
     let Some((shake, extensions)) = rest.split_at_checked(HANDSHAKE_BYTES) else { return false };
     let kind = shake.get(SHAKE_TYPE_AT..).and_then(<[u8]>::first_chunk).copied().map(u32::from_be_bytes);
@@ -40,7 +44,8 @@ pub(super) fn is_handshake(datagram: &[u8]) -> bool {
 
 /// What a publisher that was let in sends: media, and what keeps it flowing. We send it none, so whatever it might
 /// say about that is left out.
-pub(super) fn is_of_publisher(datagram: &[u8]) -> bool {
+#[must_use]
+pub fn is_of_publisher(datagram: &[u8]) -> bool {
     let Some(([high, low, sub_high, sub_low], _)) = datagram.split_first_chunk() else { return false };
     if datagram.len() < HEAD_BYTES {
         return false;
@@ -54,7 +59,7 @@ pub(super) fn is_of_publisher(datagram: &[u8]) -> bool {
         // What it will not send again.
         (0x8007, _) => body >= 8,
         // The next keys.
-        (0xffff, KEY_REQUEST) => KEY_WORDS.contains(&(body / 4)),
+        (0xffff, KEY_REQUEST) => datagram.get(HEAD_BYTES..).is_some_and(are_keys),
         _ => false,
     }
 }
@@ -62,41 +67,42 @@ pub(super) fn is_of_publisher(datagram: &[u8]) -> bool {
 fn are_extensions(mut rest: &[u8]) -> bool {
     while let Some(([kind_high, kind_low, high, low], behind)) = rest.split_first_chunk() {
         let words = usize::from(u16::from_be_bytes([*high, *low]));
+        let Some((content, next)) = behind.split_at_checked(words * 4) else { return false };
         let fits = match u16::from_be_bytes([*kind_high, *kind_low]) {
             HANDSHAKE_REQUEST => words == REQUEST_WORDS,
-            KEY_REQUEST => KEY_WORDS.contains(&words),
+            KEY_REQUEST => are_keys(content),
             STREAM_ID => (1..=STREAM_ID_WORDS_MAX).contains(&words),
             _ => false,
         };
-        match behind.get(words * 4..) {
-            Some(next) if fits => rest = next,
-            _ => return false,
+        if !fits {
+            return false;
         }
+        rest = next;
     }
     rest.is_empty()
 }
 
+/// One or two keys of 128 to 256 bits, as long together as they say: the parser goes by that alone.
+fn are_keys(message: &[u8]) -> bool {
+    let Some([_, _, _, which, .., salt_words, key_words]) = message.first_chunk::<KEYS_HEAD_BYTES>() else {
+        return false;
+    };
+    let keys = if which & 3 == 3 { 2 } else { usize::from(which & 3 != 0) };
+    let content = usize::from(*salt_words) * 4 + keys * usize::from(*key_words) * 4;
+    keys > 0
+        && *salt_words == SALT_WORDS
+        && matches!(key_words, 4 | 6 | 8)
+        && message.len() == KEYS_HEAD_BYTES + content + KEYS_TAIL_BYTES
+}
+
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use std::time::{Duration, Instant};
 
     use proptest::prelude::*;
 
     use super::*;
-
-    /// A handshake of this kind, with what follows it.
-    pub(crate) fn shake(kind: u32, cookie: i32, extensions: &[u8]) -> Vec<u8> {
-        let mut bytes = vec![0; HEAD_BYTES + HANDSHAKE_BYTES];
-        bytes[0] = 0x80;
-        bytes[19] = 5;
-        bytes[22..24].copy_from_slice(&[0, 5]);
-        bytes[28..36].copy_from_slice(&[0, 0, 5, 0xdc, 0, 0, 32, 0]);
-        bytes[36..40].copy_from_slice(&kind.to_be_bytes());
-        bytes[40..44].copy_from_slice(&[0, 0, 0, 7]);
-        bytes[44..48].copy_from_slice(&cookie.to_be_bytes());
-        bytes.extend_from_slice(extensions);
-        bytes
-    }
+    use crate::testing::shake;
 
     #[test]
     fn handshakes_of_callers_are_let_through() {
@@ -127,6 +133,19 @@ pub(super) mod tests {
             assert!(!is_of_publisher(&packet(head, 64)), "{head:02x?}");
         }
         assert!(!is_of_publisher(&packet([0x80, 7, 0, 0], 4)) && !is_of_publisher(&[0; 15]));
+    }
+
+    #[test]
+    fn keys_are_as_long_as_they_say() {
+        let message = |which: u8, salt: u8, key: u8, bytes: usize| {
+            let head = [0x12, 0x20, 0x29, which, 0, 0, 0, 0, 2, 0, 2, 0, 0, 0, salt, key];
+            [0, 3, 0, u8::try_from(4 + bytes / 4).unwrap()].into_iter().chain(head).chain(vec![7; bytes]).collect()
+        };
+        let lets = |keys: Vec<u8>| is_handshake(&shake(CONCLUSION, 1, &keys));
+        assert!(lets(message(1, 4, 4, 40)) && lets(message(3, 4, 8, 88)));
+        // What is left of it would be read as another extension, which ends the parser.
+        assert!(!lets(message(1, 4, 4, 44)) && !lets(message(3, 4, 4, 40)));
+        assert!(!lets(message(0, 4, 4, 24)) && !lets(message(1, 0, 4, 24)) && !lets(message(1, 4, 5, 44)));
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! The bounded room of those who have not shown a token yet.
+//! The bounded room of those who have not shown who they are.
 //!
-//! When it is full the oldest has to go, so a crowd that never authenticates never keeps a real
-//! peer out: a newcomer has as long as it takes the crowd to fill the whole lobby once more.
+//! When it is full the oldest has to go, so a crowd that never does keeps nobody out: a newcomer has as long as it takes
+//! the crowd to fill the whole lobby once more.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,33 +10,37 @@ use prometheus::IntCounter;
 use tokio_util::sync::CancellationToken;
 
 /// A bounded waiting room.
-#[derive(Clone)]
-pub(crate) struct Lobby {
+#[derive(Clone, Debug)]
+pub struct Lobby {
     waiting: Arc<Mutex<Waiting>>,
     seats_max: usize,
     evictions: IntCounter,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Waiting {
     next: u64,
     seats: BTreeMap<u64, CancellationToken>,
 }
 
 /// A place in the lobby; dropping it leaves.
-pub(crate) struct Seat {
+#[derive(Debug)]
+pub struct Seat {
     number: u64,
     evicted: CancellationToken,
     waiting: Arc<Mutex<Waiting>>,
 }
 
 impl Lobby {
-    pub(crate) fn new(seats_max: usize, evictions: IntCounter) -> Self {
+    /// Of so many seats; counts those who have to give theirs up.
+    #[must_use]
+    pub fn new(seats_max: usize, evictions: IntCounter) -> Self {
         Self { waiting: Arc::default(), seats_max, evictions }
     }
 
     /// Takes a place, the oldest one's if there is no other.
-    pub(crate) fn enter(&self) -> Seat {
+    #[must_use]
+    pub fn enter(&self) -> Seat {
         let mut waiting = lock(&self.waiting);
         if waiting.seats.len() >= self.seats_max
             && let Some((_, oldest)) = waiting.seats.pop_first()
@@ -53,7 +57,7 @@ impl Lobby {
 
 impl Seat {
     /// Resolves when somebody else needed the place.
-    pub(crate) async fn evicted(&self) {
+    pub async fn evicted(&self) {
         self.evicted.cancelled().await;
     }
 }

@@ -8,7 +8,7 @@ const PUBLISH: &str = "publish:";
 
 /// Why there is no key in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unclear {
+pub enum Unclear {
     /// There is none, or it cannot be read.
     NoKey,
     /// It is about something else than publishing.
@@ -16,7 +16,10 @@ pub(super) enum Unclear {
 }
 
 /// The key that a publisher gives.
-pub(super) fn key(stream_id: &str) -> Result<&str, Unclear> {
+///
+/// # Errors
+/// When there is none, or it is not for publishing.
+pub fn key(stream_id: &str) -> Result<&str, Unclear> {
     let key = match stream_id.strip_prefix(SYNTAX) {
         Some(entries) => resource(entries)?,
         None => stream_id.strip_prefix(PUBLISH).unwrap_or(stream_id),

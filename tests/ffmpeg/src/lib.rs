@@ -1,0 +1,77 @@
+//! ffmpeg as an encoder and as a judge, for tests.
+//!
+//! What goes wrong here is a broken test bench, so everything panics with what ffmpeg said.
+
+#![warn(missing_docs)]
+
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+
+use velella_media::{Frame, MediaTime, Picture, Sound, VideoCodec};
+
+/// Pictures that move.
+pub const PICTURE: &str = "-f lavfi -i testsrc2=size=320x240:rate=25";
+/// A tone.
+pub const TONE: &str = "-f lavfi -i sine=frequency=440:sample_rate=44100";
+/// A key frame each second, and none that is shown before an earlier one.
+pub const H264: &str = "-c:v libx264 -preset ultrafast -tune zerolatency -g 25 -pix_fmt yuv420p";
+/// The same.
+pub const H265: &str = "-c:v libx265 -preset ultrafast -tune zerolatency -x265-params log-level=error:keyint=25";
+/// Sound as most encoders send it.
+pub const AAC: &str = "-c:a aac -b:a 96k";
+
+/// ffmpeg with these words, which says nothing but what went wrong.
+#[must_use]
+pub fn command(what: &str) -> Command {
+    let mut command = Command::new("ffmpeg");
+    command.args("-hide_banner -loglevel error -nostdin".split(' ')).args(what.split(' '));
+    command
+}
+
+/// What it writes in this format.
+#[must_use]
+pub fn written(what: &str, format: &str) -> Vec<u8> {
+    output(command(what).args(["-f", format, "pipe:1"]), &[]).stdout
+}
+
+/// How many pictures it decodes of these, which all have to be sound.
+#[must_use]
+pub fn decoded(pictures: &[&Picture]) -> usize {
+    let format = match pictures.first().map(|picture| picture.codec) {
+        Some(VideoCodec::H264) => "h264",
+        Some(VideoCodec::H265) => "hevc",
+        None => return 0,
+    };
+    let stream = pictures.iter().flat_map(|picture| picture.data.to_vec()).collect::<Vec<_>>();
+    let mut command = Command::new("ffmpeg");
+    command.args("-hide_banner -loglevel error -xerror -f".split(' '));
+    command.args([format, "-i", "pipe:0", "-f", "framecrc", "pipe:1"]);
+    // A line for each picture, which the pipe holds; so everything can be written first.
+    let lines = String::from_utf8_lossy(&output(&mut command, &stream).stdout).into_owned();
+    lines.lines().filter(|line| !line.starts_with('#')).count()
+}
+
+fn output(command: &mut Command, input: &[u8]) -> Output {
+    let ffmpeg = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let mut ffmpeg = ffmpeg.expect("ffmpeg is installed");
+    let written = ffmpeg.stdin.take().map(|mut stdin| stdin.write_all(input));
+    let output = ffmpeg.wait_with_output().expect("ffmpeg was started here");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(matches!(written, Some(Ok(()))), "ffmpeg reads all of it: {written:?}");
+    output
+}
+
+/// The pictures of frames.
+#[must_use]
+pub fn pictures(frames: &[Frame]) -> Vec<&Picture> {
+    frames.iter().filter_map(|frame| if let Frame::Video(picture) = frame { Some(picture) } else { None }).collect()
+}
+
+/// The sounds of frames, which have to come one after another.
+#[must_use]
+pub fn sounds(frames: &[Frame]) -> Vec<&Sound> {
+    let sounds = frames.iter().filter_map(|frame| if let Frame::Audio(sound) = frame { Some(sound) } else { None });
+    let sounds: Vec<_> = sounds.collect();
+    assert!(sounds.is_sorted_by(|a, b| a.time < b.time) && sounds.iter().all(|sound| sound.time >= MediaTime(0)));
+    sounds
+}
