@@ -10,7 +10,7 @@ use velella_gateway_core::Published;
 use velella_media::{Frame, Picture};
 use velella_model::component::JobKind;
 
-use super::{ASKS_MAX, Ask, Door, key_digest, Terms};
+use super::{ASKS_MAX, Ask, Door, Terms, key_digest};
 use crate::source::{self, Source};
 
 /// Longest that anything may take before a test fails.
