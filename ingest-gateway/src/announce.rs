@@ -22,6 +22,7 @@ pub(crate) struct Identity {
     pub(crate) probe: Option<SocketAddr>,
     pub(crate) offers: BTreeMap<JobKind, u32>,
     pub(crate) listens: BTreeMap<JobKind, String>,
+    pub(crate) listens_encrypted: BTreeMap<JobKind, String>,
     pub(crate) capacity_permille: u32,
 }
 
@@ -56,7 +57,8 @@ pub(crate) async fn run(
         let Some(state) = state else { continue };
         announced = Some(state);
         let load_permille = meter.permille(Instant::now());
-        let Identity { gateway, incarnation, region, probe, offers, listens, capacity_permille } = identity.clone();
+        let Identity { gateway, incarnation, region, probe, offers, listens, listens_encrypted, capacity_permille } =
+            identity.clone();
         let version = env!("CARGO_PKG_VERSION").into();
         let announce = GatewayAnnounce {
             gateway,
@@ -68,6 +70,7 @@ pub(crate) async fn run(
             probe,
             offers,
             listens,
+            listens_encrypted,
             capacity_permille,
             load_permille,
             jobs,

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use prometheus::Registry;
-use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use velella_gateway_core::Published;
 use velella_media::{Frame, VideoCodec};
@@ -32,22 +31,33 @@ const HELD_MAX: usize = 256;
 
 /// The listeners that an operator wants, bound.
 pub(crate) struct Listeners {
-    rtmp: Option<TcpListener>,
+    rtmp: Option<rtmp::Listener>,
+    rtmps: Option<rtmp::Listener>,
     srt: Option<srt::Listener>,
     /// What publishers of each kind are told to send to.
     pub(crate) urls: BTreeMap<JobKind, String>,
+    /// The same in TLS.
+    pub(crate) encrypted_urls: BTreeMap<JobKind, String>,
 }
 
 impl Listeners {
     /// Binds them.
     pub(crate) async fn open(config: &Config, registry: &Registry) -> anyhow::Result<Self> {
-        let mut listeners = Self { rtmp: None, srt: None, urls: BTreeMap::new() };
+        let (urls, encrypted_urls) = (BTreeMap::new(), BTreeMap::new());
+        let mut listeners = Self { rtmp: None, rtmps: None, srt: None, urls, encrypted_urls };
         if let Some(at) = config.rtmp {
-            let listener = rtmp::bind(at).await?;
+            let listener = rtmp::Listener::bind(at, None).await?;
             let at = listener.local_addr()?;
             let url = config.rtmp_url.clone().unwrap_or_else(|| format!("rtmp://{at}/live"));
             listeners.urls.insert(JobKind::Rtmp, url);
             listeners.rtmp = Some(listener);
+        }
+        if let Some(at) = config.rtmps {
+            let listener = rtmp::Listener::bind(at, Some(config.rtmps_identity()?)).await?;
+            let at = listener.local_addr()?;
+            let url = config.rtmps_url.clone().unwrap_or_else(|| format!("rtmps://{at}/live"));
+            listeners.encrypted_urls.insert(JobKind::Rtmp, url);
+            listeners.rtmps = Some(listener);
         }
         if let Some(at) = config.srt {
             let listener =
@@ -61,14 +71,17 @@ impl Listeners {
 
     /// Takes publishers; never ends well. The door stays open without any, so that the driver need not care.
     pub(crate) async fn run(self, door: Door) -> anyhow::Result<()> {
-        let Self { rtmp, srt, urls: _ } = self;
-        let knock = door.clone();
-        let over_rtmp = async {
-            match rtmp {
-                Some(listener) => rtmp::run(listener, knock).await,
-                None => std::future::pending().await,
+        let Self { rtmp, rtmps, srt, .. } = self;
+        let over_rtmp = |listener: Option<rtmp::Listener>| {
+            let door = door.clone();
+            async move {
+                match listener {
+                    Some(listener) => listener.run(door).await,
+                    None => std::future::pending().await,
+                }
             }
         };
+        let (plain, encrypted) = (over_rtmp(rtmp), over_rtmp(rtmps));
         let over_srt = async {
             match srt {
                 Some(listener) => listener.run(door).await,
@@ -76,7 +89,8 @@ impl Listeners {
             }
         };
         tokio::select! {
-            result = over_rtmp => result,
+            result = plain => result,
+            result = encrypted => result,
             result = over_srt => result,
         }
     }

@@ -59,7 +59,8 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Service> {
     let means = config.means();
     let files = config.files.iter().map(|_| (JobKind::File, FILE_PERMILLE));
     let cameras = means.seal.iter().map(|_| (JobKind::Rtsp, CAMERA_PERMILLE));
-    let encoders = listeners.urls.keys().map(|kind| (*kind, ENCODER_PERMILLE));
+    let encoders = listeners.urls.keys().chain(listeners.encrypted_urls.keys());
+    let encoders = encoders.map(|kind| (*kind, ENCODER_PERMILLE));
     let offers = files.chain(cameras).chain(encoders).collect();
     let identity = Identity {
         gateway,
@@ -68,6 +69,7 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Service> {
         probe,
         offers,
         listens: listeners.urls.clone(),
+        listens_encrypted: listeners.encrypted_urls.clone(),
         capacity_permille,
     };
     let (standing, watched) = watch::channel(Standing { state: None, jobs: 0 });

@@ -123,6 +123,7 @@ pub(crate) fn gateway_announce(id: &str, incarnation: u64, seq: u64) -> GatewayA
         probe: None,
         offers: [(JobKind::Rtsp, 50), (JobKind::Rtmp, 50)].into(),
         listens: [(JobKind::Rtmp, format!("rtmp://{id}/live"))].into(),
+        listens_encrypted: [].into(),
         capacity_permille: 1000,
         load_permille: 0,
         jobs: 0,

@@ -1,4 +1,4 @@
-//! Encoders that publish over RTMP.
+//! Encoders that publish over RTMP, as it is or in TLS.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use bytes::BytesMut;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, oneshot};
+use tokio_rustls::TlsAcceptor;
 use tracing::Instrument;
 use velella_model::component::JobKind;
 use velella_rtmp::{CloseReason, Event, Output, PublishRequest, Reordering, Session};
@@ -32,50 +33,80 @@ const B_FRAMES: &str = "The stream holds B-frames, which browsers cannot show: s
 /// Wait after a connection could not be accepted: no more open files, usually.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
-/// Takes connections for ever.
-pub(crate) async fn run(listener: TcpListener, door: Door) -> anyhow::Result<()> {
-    let seats = Arc::new(Semaphore::new(PUBLISHERS_MAX));
-    loop {
-        let (socket, from) = match listener.accept().await {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                tracing::warn!(%error, "a connection was not accepted");
-                tokio::time::sleep(ACCEPT_RETRY).await;
+/// A bound listener.
+pub(crate) struct Listener {
+    socket: TcpListener,
+    /// How connections are encrypted; they are not if absent.
+    tls: Option<TlsAcceptor>,
+}
+
+impl Listener {
+    /// Binds it.
+    pub(crate) async fn bind(at: SocketAddr, tls: Option<rustls::ServerConfig>) -> anyhow::Result<Self> {
+        let socket = TcpListener::bind(at).await.with_context(|| format!("cannot listen for RTMP on {at}"))?;
+        Ok(Self { socket, tls: tls.map(|config| TlsAcceptor::from(Arc::new(config))) })
+    }
+
+    pub(crate) fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// Takes connections for ever.
+    pub(crate) async fn run(self, door: Door) -> anyhow::Result<()> {
+        let seats = Arc::new(Semaphore::new(PUBLISHERS_MAX));
+        loop {
+            let (socket, from) = match self.socket.accept().await {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    tracing::warn!(%error, "a connection was not accepted");
+                    tokio::time::sleep(ACCEPT_RETRY).await;
+                    continue;
+                }
+            };
+            let Ok(seat) = seats.clone().try_acquire_owned() else {
+                tracing::warn!(%from, max = PUBLISHERS_MAX, "too many publishers: one was sent away");
                 continue;
-            }
-        };
-        let Ok(seat) = seats.clone().try_acquire_owned() else {
-            tracing::warn!(%from, max = PUBLISHERS_MAX, "too many publishers: one was sent away");
-            continue;
-        };
-        let connection = Connection::new(socket, door.clone());
-        let span = tracing::error_span!("publisher", %from);
-        tokio::spawn(
-            async move {
-                connection.serve().await;
-                drop(seat);
-            }
-            .instrument(span),
-        );
+            };
+            let serving = serve(socket, self.tls.clone(), door.clone());
+            let span = tracing::error_span!("publisher", %from);
+            tokio::spawn(
+                async move {
+                    serving.await;
+                    drop(seat);
+                }
+                .instrument(span),
+            );
+        }
     }
 }
 
-/// Binds the listener.
-pub(crate) async fn bind(at: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(at).await.with_context(|| format!("cannot listen for RTMP on {at}"))
+/// The time for the greeting begins before TLS does, so that neither can be stretched.
+async fn serve(socket: TcpStream, tls: Option<TlsAcceptor>, door: Door) {
+    let session = Session::new(Instant::now());
+    let Some(tls) = tls else { return Connection::new(socket, session, door).serve().await };
+    let accepted = tokio::select! {
+        accepted = tls.accept(socket) => accepted,
+        () = sleep_until(session.poll_timeout().map(Into::into)) => {
+            return tracing::info!("a publisher was too slow with its TLS");
+        }
+    };
+    match accepted {
+        Ok(socket) => Connection::new(socket, session, door).serve().await,
+        Err(error) => tracing::info!(%error, "a publisher spoke no TLS"),
+    }
 }
 
 /// One encoder.
-struct Connection {
-    socket: TcpStream,
+struct Connection<S> {
+    socket: S,
     session: Session,
     door: Door,
     published: Option<(Introduction, oneshot::Sender<End>)>,
 }
 
-impl Connection {
-    fn new(socket: TcpStream, door: Door) -> Self {
-        Self { socket, session: Session::new(Instant::now()), door, published: None }
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    fn new(socket: S, session: Session, door: Door) -> Self {
+        Self { socket, session, door, published: None }
     }
 
     async fn serve(mut self) {
@@ -121,7 +152,7 @@ impl Connection {
         while let Some(output) = self.session.poll_output() {
             match output {
                 Output::Send(bytes) => {
-                    let written = tokio::time::timeout(WRITE_PATIENCE, self.socket.write_all(&bytes)).await;
+                    let written = tokio::time::timeout(WRITE_PATIENCE, write(&mut self.socket, &bytes)).await;
                     if !matches!(written, Ok(Ok(()))) {
                         self.session.handle_end();
                     }
@@ -168,8 +199,14 @@ impl Connection {
     }
 }
 
+/// TLS keeps back what it is not told to let go.
+async fn write(socket: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> std::io::Result<()> {
+    socket.write_all(bytes).await?;
+    socket.flush().await
+}
+
 /// Lets the encoder read what it was told last: a socket that is closed with bytes unread takes that back.
-async fn hang_up(mut socket: TcpStream) {
+async fn hang_up(mut socket: impl AsyncRead + AsyncWrite + Unpin) {
     let mut rest = [0; 1024];
     let read_on = async {
         if socket.shutdown().await.is_ok() {
@@ -200,3 +237,6 @@ async fn sleep_until(at: Option<tokio::time::Instant>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

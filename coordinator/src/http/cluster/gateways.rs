@@ -1,5 +1,5 @@
 //! `GET /cluster/gateways` → `{"gateways":[{"gateway","incarnation","state","alive","region","version","suspect",
-//! "silent_ms","offers","listens","capacity_permille","load_permille","effective_load_permille","jobs",
+//! "silent_ms","offers","listens","listens_encrypted","capacity_permille","load_permille","effective_load_permille","jobs",
 //! "jobs_given"}]}`; `offers` tells what a job of each kind is expected to cost, in permille of a core.
 
 use axum::Json;
@@ -31,6 +31,7 @@ fn gateway(view: &GatewayView) -> Value {
         "silent_ms": u64::try_from(view.silent_for.as_millis()).unwrap_or(u64::MAX),
         "offers": announce.offers,
         "listens": announce.listens,
+        "listens_encrypted": announce.listens_encrypted,
         "capacity_permille": announce.capacity_permille,
         "load_permille": announce.load_permille,
         "effective_load_permille": view.effective_load_permille,

@@ -116,6 +116,9 @@ pub struct GatewayAnnounce {
     pub offers: BTreeMap<JobKind, u32>,
     /// Where publishers find it, by kind: `rtmp://host:1935/live`.
     pub listens: BTreeMap<JobKind, String>,
+    /// Where they find it over TLS: `rtmps://host:1936/live`.
+    #[serde(default)]
+    pub listens_encrypted: BTreeMap<JobKind, String>,
     /// All jobs together may cost this much, in permille of a core.
     pub capacity_permille: u32,
     /// What they cost now, measured.

@@ -99,6 +99,7 @@ fn announce(state: GatewayState) -> GatewayAnnounce {
         probe: Some("192.0.2.1:9568".parse().unwrap()),
         offers: BTreeMap::from([(JobKind::Rtsp, 30), (JobKind::File, 30), (JobKind::Rtmp, 40), (JobKind::Srt, 50)]),
         listens: BTreeMap::from([(JobKind::Rtmp, "rtmp://media.example.com:1935/live".into())]),
+        listens_encrypted: BTreeMap::from([(JobKind::Rtmp, "rtmps://media.example.com:1936/live".into())]),
         capacity_permille: 1_600,
         load_permille: 200,
         jobs: 7,
