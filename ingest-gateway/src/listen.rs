@@ -15,7 +15,7 @@ use velella_model::component::JobKind;
 
 use crate::config::Config;
 use crate::metrics::Dropped;
-use crate::source::{End, Outlet, Source};
+use crate::source::{End, Event, Outlet, Source};
 
 /// Publishers that wait for the driver's answer; more wait in their listeners.
 pub(crate) const ASKS_MAX: usize = 64;
@@ -155,7 +155,7 @@ pub(crate) struct Introduction {
 
 impl Introduction {
     pub(crate) fn new(outlet: Outlet) -> Self {
-        let known = Published { video: None, audio: false };
+        let known = Published { video: None, sub: false, audio: false };
         Self { outlet, known, described: false, began: None, held: Vec::new() }
     }
 
@@ -179,6 +179,12 @@ impl Introduction {
         self.held.push(frame);
         let complete = self.known.video.is_some() && self.known.audio;
         if complete || self.held.len() >= HELD_MAX { self.describe().await } else { Ok(()) }
+    }
+
+    /// A part of a picture was lost.
+    pub(crate) async fn picture_lost(&mut self) -> Result<(), End> {
+        // What is held has just begun, and its loss would have no place among it.
+        if self.described { self.outlet.tell(Event::PictureLost).await } else { Ok(()) }
     }
 
     /// When the description has to do with what is known.

@@ -143,6 +143,7 @@ pub(crate) fn camera_spec() -> ComponentSpec {
     ComponentSpec::Rtsp(RtspSpec {
         shown: "rtsp://camera/".into(),
         source: velella_model::record::Sealed { nonce: Vec::new().into(), sealed: Vec::new().into() },
+        sub: None,
         reconnect_delay_ms: 15_000,
         keep_alive_interval_ms: 15_000,
         rtp_port: 20_000,

@@ -42,6 +42,8 @@ pub(crate) struct ComponentOptionsBody {
     metadata: Option<Value>,
     /// `rtsp`, which must have it: where the camera is, `rtsp://user:password@host/path`.
     source_uri: Option<String>,
+    /// `rtsp`: where its second, smaller stream is, likewise; viewers may choose it as encoding `l`.
+    sub_source_uri: Option<String>,
     /// `rtsp`: UDP port that media may come to, 20000 if absent; 0 leaves the choice to the gateway.
     rtp_port: Option<u16>,
     /// `rtsp`: first wait before it is tried again, in milliseconds; 15000 if absent.
@@ -132,6 +134,7 @@ pub(crate) enum Source {
 /// How to ask a camera.
 pub(crate) struct Camera {
     pub(crate) uri: SourceUri,
+    pub(crate) sub_uri: Option<SourceUri>,
     pub(crate) rtp_port: u16,
     pub(crate) reconnect_delay_ms: u32,
     pub(crate) keep_alive_interval_ms: u32,
@@ -188,7 +191,8 @@ impl<'a> Asked<'a> {
     fn camera(&self) -> Result<Camera, Failure> {
         let uri = self.option("sourceUri").and_then(Value::as_str).unwrap_or_default();
         let mut camera = Camera {
-            uri: SourceUri::parse(uri)?,
+            uri: SourceUri::parse("sourceUri", uri)?,
+            sub_uri: None,
             rtp_port: RTP_PORT_DEFAULT,
             reconnect_delay_ms: RECONNECT_DELAY_MS_DEFAULT,
             keep_alive_interval_ms: KEEP_ALIVE_INTERVAL_MS_DEFAULT,
@@ -198,6 +202,9 @@ impl<'a> Asked<'a> {
         for (key, value) in self.own() {
             match key {
                 "sourceUri" => {}
+                "subSourceUri" => {
+                    camera.sub_uri = Some(SourceUri::parse("subSourceUri", value.as_str().unwrap_or_default())?);
+                }
                 "rtpPort" => {
                     let port = value.as_u64().and_then(|port| u16::try_from(port).ok());
                     camera.rtp_port = port.ok_or_else(|| expected("rtpPort to be a port", value))?;
@@ -260,6 +267,11 @@ mod tests {
         let table = [
             ("rtsp", json!({}), "Required field \"sourceUri\" missing"),
             ("rtsp", json!({"sourceUri": 7}), "Expected sourceUri to be a URL of rtsp or rtsps"),
+            (
+                "rtsp",
+                json!({"sourceUri": "rtsp://c", "subSourceUri": "http://admin:s3cret@c"}),
+                "Expected subSourceUri to be a URL of rtsp or rtsps",
+            ),
             ("rtsp", json!({"sourceUri": "rtsp://c", "rtpPort": 65536}), "Expected rtpPort to be a port, got: 65536"),
             ("rtsp", json!({"sourceUri": "rtsp://c", "color": 1}), "Unexpected field: color"),
             ("rtsp", json!({"sourceUri": "rtsp://c", "metadata": 1}), "Expected metadata to be an object"),

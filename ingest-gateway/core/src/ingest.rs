@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use velella_media::{Frame, Picture, VideoCodec};
+use velella_media::{Frame, Picture, Sound, VideoCodec};
 use velella_model::component::{IngestState, Trouble};
 use velella_model::record::TrackRecord;
 use velella_model::wire::command::{OpenSession, Order};
@@ -13,8 +13,11 @@ use velella_model::{ComponentId, GatewayId, Incarnation, Json, PeerId, RoomId, S
 
 use crate::backoff::Backoff;
 use crate::clock::Clock;
-use crate::gop::{GOP_LONG, Gop};
-use crate::leg::{Home, Packet, Published};
+use crate::continuity::Continuity;
+use crate::gate::Gate;
+use crate::gop::GOP_LONG;
+use crate::leg::{Home, Outgoing, Packet, Published, Stream};
+use crate::sub_stream::SubStream;
 use crate::uplink::{Uplink, endpoint};
 
 /// Wait before a source is opened again after its first failure.
@@ -59,8 +62,27 @@ pub enum Input<'a> {
     Wanted(bool),
     /// The source is open, and this is what it gives.
     Described(Published),
-    /// The source gave a picture, or a packet of Opus.
-    Frame(Frame),
+    /// The source gave a picture.
+    Picture(Picture),
+    /// The source gave a packet of Opus.
+    Sound {
+        /// What.
+        sound: Sound,
+        /// How loud, where that is known: 0 is the loudest, -127 silence.
+        level_dbov: Option<i8>,
+    },
+    /// A part of a picture was lost on the way from the source.
+    PictureLost,
+    /// A picture came that nobody can decode before a key frame with its parameter sets, and was left out.
+    Undecodable,
+    /// The second stream of the source, which was described, is open.
+    SubOpened,
+    /// It gave a picture.
+    SubPicture(Picture),
+    /// A part of a picture of it was lost.
+    SubPictureLost,
+    /// It is away for a while, or for good.
+    SubEnded(Trouble),
     /// The source ended.
     Ended {
         /// Why.
@@ -135,7 +157,7 @@ pub enum Output {
 pub struct Progress {
     /// How.
     pub state: IngestState,
-    /// What went wrong last; nothing once it works.
+    /// What went wrong last; nothing once it works. While the source works, that of its second stream.
     pub trouble: Option<Trouble>,
     /// What is published in the room.
     pub tracks: BTreeMap<TrackId, TrackRecord>,
@@ -148,7 +170,9 @@ pub struct Ingest {
     backoff: Option<Backoff>,
     uplink: Uplink,
     clock: Clock,
-    gop: Gop,
+    continuity: Continuity,
+    gate: Gate,
+    sub: SubStream,
     trouble: Option<Trouble>,
     told: Option<Standing>,
     counts: Counts,
@@ -166,7 +190,7 @@ enum Source {
     /// Asked for.
     Opening { since: Instant },
     /// Described.
-    Open { since: Instant, heard_at: Instant, keyed: bool },
+    Open { since: Instant, heard_at: Instant },
     /// Until the next attempt.
     Waiting { until: Instant },
     /// For good.
@@ -201,7 +225,7 @@ impl Ingest {
     /// Of a source that is published to us.
     pub fn published(name: Name, metadata: Json, now: Instant) -> Self {
         let mut ingest = Self::new(name, metadata, None, now);
-        ingest.tell();
+        ingest.tell(now);
         ingest
     }
 
@@ -212,7 +236,9 @@ impl Ingest {
             backoff,
             uplink: Uplink::new(name, metadata, seed),
             clock: Clock::default(),
-            gop: Gop::default(),
+            continuity: Continuity::new(now),
+            gate: Gate::default(),
+            sub: SubStream::new(now),
             trouble: None,
             told: None,
             counts: Counts::default(),
@@ -226,14 +252,21 @@ impl Ingest {
             Input::Homed(home) => self.uplink.live_at(home, now, &mut self.outputs),
             Input::Wanted(wanted) => self.wanted(wanted, now),
             Input::Described(published) => self.described(published, now),
-            Input::Frame(frame) => return self.frame(frame, now),
+            Input::Picture(picture) => self.picture(picture, now),
+            Input::Sound { sound, level_dbov } => self.sound(sound, level_dbov, now),
+            Input::PictureLost => self.gate.lost(),
+            Input::Undecodable => self.undecodable(now),
+            Input::SubOpened => self.sub.opened(),
+            Input::SubPicture(picture) => self.sub_picture(picture, now),
+            Input::SubPictureLost => self.sub.lost(),
+            Input::SubEnded(trouble) => self.sub.trouble = Some(trouble),
             Input::Ended { trouble, retry } => self.ended(trouble, retry, now),
             Input::Opened { session, done } => self.uplink.opened(&session, done, now, &mut self.outputs),
             Input::Said(message) => self.uplink.said(message, now, &mut self.outputs),
             Input::Datagram { source, contents } => self.uplink.received(source, contents, now, &mut self.outputs),
             Input::Timeout => self.timeout(now),
         }
-        self.tell();
+        self.tell(now);
     }
 
     /// What is to be done next; `None` until something happens.
@@ -259,7 +292,7 @@ impl Ingest {
 
     /// Distance of key frames, as far as it is known.
     pub fn key_frame_interval(&self) -> Option<Duration> {
-        self.gop.interval()
+        self.gate.interval()
     }
 
     /// Ends everything; what is left is in `poll_output`.
@@ -297,53 +330,82 @@ impl Ingest {
                             set it to H.264, or use its second stream.";
             return self.fail(Trouble { code: "codec_unsupported".into(), sentence: sentence.into() }, false, now);
         }
-        self.source = Source::Open { since: now, heard_at: now, keyed: false };
+        self.source = Source::Open { since: now, heard_at: now };
         self.clock = Clock::default();
+        self.continuity.reopen();
+        self.gate.reopen();
+        self.sub.trouble = None;
         self.uplink.publish(Some(published), now, &mut self.outputs);
     }
 
-    fn frame(&mut self, frame: Frame, now: Instant) {
-        let Source::Open { since, heard_at, keyed } = &mut self.source else { return };
-        *heard_at = now;
-        let proven = now.saturating_duration_since(*since) >= PROVEN_AFTER;
-        let (bytes, takes) = match &frame {
-            Frame::Video(picture) => {
-                *keyed |= picture.keyframe;
-                self.counts.pictures += 1;
-                (picture.data.len(), *keyed)
-            }
-            Frame::Audio(sound) => {
-                self.counts.sounds += 1;
-                (sound.data.len(), true)
-            }
-        };
-        self.counts.bytes += bytes as u64;
-        if let Frame::Video(picture) = &frame
-            && !self.looks_well(picture, now)
-        {
-            return self.tell();
+    fn picture(&mut self, picture: Picture, now: Instant) {
+        if !self.hears(now) {
+            return;
         }
-        if let Some(backoff) = self.backoff.as_mut().filter(|_| proven) {
-            backoff.succeeded();
-        }
-        let captured = self.clock.captured(frame.time(), now);
-        let sent = takes && self.uplink.send(&frame, captured, now, &mut self.outputs);
-        self.counts.dropped += u64::from(!sent);
-        self.tell();
-    }
-
-    /// Whether it can go into a room; says why not.
-    fn looks_well(&mut self, picture: &Picture, now: Instant) -> bool {
+        self.counts.pictures += 1;
+        self.counts.bytes += picture.data.len() as u64;
         if picture.reordered {
             let sentence = "The stream holds B-frames, which browsers cannot show without delay; \
                             set the encoder to none (profile baseline, tune zerolatency, or bframes=0).";
-            self.fail(Trouble { code: "b_frames".into(), sentence: sentence.into() }, true, now);
-            return false;
+            return self.fail(Trouble { code: "b_frames".into(), sentence: sentence.into() }, true, now);
         }
-        if self.gop.picture(picture.time, picture.keyframe) {
+        let passage = self.gate.picture(&picture, now);
+        if passage.gop_turned_long {
             tracing::warn!(longer_than = ?GOP_LONG, "key frames are far apart: who joins waits that long for a picture");
         }
+        let captured = self.clock.captured(picture.time, now);
+        let time = self.continuity.place(picture.time, now);
+        let frame = Frame::Video(Picture { time, ..picture });
+        self.send(passage.passes, Outgoing { frame, captured, stream: Stream::Main, level_dbov: None }, now);
+    }
+
+    fn sound(&mut self, sound: Sound, level_dbov: Option<i8>, now: Instant) {
+        if !self.hears(now) {
+            return;
+        }
+        self.counts.sounds += 1;
+        self.counts.bytes += sound.data.len() as u64;
+        let captured = self.clock.captured(sound.time, now);
+        let time = self.continuity.place(sound.time, now);
+        let frame = Frame::Audio(Sound { time, ..sound });
+        self.send(true, Outgoing { frame, captured, stream: Stream::Main, level_dbov }, now);
+    }
+
+    fn sub_picture(&mut self, picture: Picture, now: Instant) {
+        if !matches!(self.source, Source::Open { .. }) {
+            return;
+        }
+        self.counts.pictures += 1;
+        self.counts.bytes += picture.data.len() as u64;
+        match self.sub.picture(picture, now) {
+            Some((picture, captured)) => {
+                let frame = Frame::Video(picture);
+                self.send(true, Outgoing { frame, captured, stream: Stream::Sub, level_dbov: None }, now);
+            }
+            None => self.counts.dropped += 1,
+        }
+    }
+
+    fn undecodable(&mut self, now: Instant) {
+        if self.hears(now) {
+            self.gate.undecodable(now);
+        }
+    }
+
+    /// The source gives something; whether anything is expected of it.
+    fn hears(&mut self, now: Instant) -> bool {
+        let Source::Open { since, heard_at } = &mut self.source else { return false };
+        *heard_at = now;
+        let proven = now.saturating_duration_since(*since) >= PROVEN_AFTER;
+        if let Some(backoff) = self.backoff.as_mut().filter(|_| proven) {
+            backoff.succeeded();
+        }
         true
+    }
+
+    fn send(&mut self, passes: bool, outgoing: Outgoing, now: Instant) {
+        let sent = passes && self.uplink.send(&outgoing, now, &mut self.outputs);
+        self.counts.dropped += u64::from(!sent);
     }
 
     fn ended(&mut self, trouble: Trouble, retry: bool, now: Instant) {
@@ -385,10 +447,15 @@ impl Ingest {
     }
 
     /// Tells how it goes, if that is news.
-    fn tell(&mut self) {
+    fn tell(&mut self, now: Instant) {
+        let lacks_key_frame = self.gate.lacks_key_frame(now);
         let state = match self.source {
             Source::Off => IngestState::Waiting,
             Source::Stopped => IngestState::Stopped,
+            Source::Open { .. } if lacks_key_frame => {
+                self.trouble = Some(no_key_frame());
+                IngestState::Connecting
+            }
             Source::Open { .. } if self.uplink.is_connected() => {
                 self.trouble = None;
                 IngestState::Live
@@ -400,13 +467,21 @@ impl Ingest {
             Source::Opening { .. } | Source::Open { .. } => IngestState::Connecting,
         };
         let published = self.uplink.publishes();
-        if self.told.as_ref().is_some_and(|(s, p, t)| (s, p, t) == (&state, &published, &self.trouble)) {
+        let trouble = self.trouble.as_ref().or(self.sub.trouble.as_ref());
+        if self.told.as_ref().is_some_and(|(s, p, t)| (s, p, t.as_ref()) == (&state, &published, trouble)) {
             return;
         }
-        self.told = Some((state, published, self.trouble.clone()));
+        let trouble = trouble.cloned();
+        self.told = Some((state, published, trouble.clone()));
         let tracks = published.map_or_else(BTreeMap::new, |published| self.uplink.tracks(published));
-        self.outputs.push_back(Output::Progress(Progress { state, trouble: self.trouble.clone(), tracks }));
+        self.outputs.push_back(Output::Progress(Progress { state, trouble, tracks }));
     }
+}
+
+fn no_key_frame() -> Trouble {
+    let sentence = "The source sends pictures, but for a while no key frame with its parameter sets, which everybody \
+                    needs to begin with; waiting for a key frame.";
+    Trouble { code: "no_key_frame".into(), sentence: sentence.into() }
 }
 
 #[cfg(test)]
@@ -440,7 +515,8 @@ mod tests {
     #[test]
     fn h265_is_told_to_be_of_no_use() {
         let (mut ingest, t0) = (camera(), Instant::now());
-        ingest.handle_input(Input::Described(Published { video: Some(VideoCodec::H265), audio: false }), t0);
+        ingest
+            .handle_input(Input::Described(Published { video: Some(VideoCodec::H265), sub: false, audio: false }), t0);
         let progress = told(&mut ingest).unwrap();
         assert_eq!((progress.state, code(&progress)), (IngestState::Stopped, Some("codec_unsupported")));
     }
@@ -451,7 +527,7 @@ mod tests {
         ingest.handle_input(Input::Described(VIDEO), t0);
         ingest.handle_input(picture(0, true), t0);
         let reordered = Picture { reordered: true, ..a_picture(40, false) };
-        ingest.handle_input(Input::Frame(Frame::Video(reordered)), t0);
+        ingest.handle_input(Input::Picture(reordered), t0);
         let progress = told(&mut ingest).unwrap();
         assert_eq!((progress.state, code(&progress)), (IngestState::Retrying, Some("b_frames")));
     }
@@ -465,6 +541,34 @@ mod tests {
         assert_eq!(code(&told(&mut ingest).unwrap()), None);
         ingest.handle_input(Input::Timeout, t0 + Duration::from_secs(3) + SILENCE_MAX);
         assert_eq!(code(&told(&mut ingest).unwrap()), Some("stalled"));
+    }
+
+    #[test]
+    fn a_camera_that_never_sends_a_key_frame_is_waited_for_and_told_of() {
+        let (mut ingest, t0) = (camera(), Instant::now());
+        ingest.handle_input(Input::Described(VIDEO), t0);
+        for second in 0..30 {
+            ingest.handle_input(Input::Undecodable, t0 + Duration::from_secs(second));
+            ingest.handle_input(Input::Timeout, t0 + Duration::from_secs(second));
+        }
+        let progress = told(&mut ingest).unwrap();
+        assert_eq!((progress.state, code(&progress)), (IngestState::Connecting, Some("no_key_frame")));
+        assert_eq!(ingest.counts().reopened, 0);
+    }
+
+    #[test]
+    fn a_second_stream_that_is_away_is_told_while_the_first_goes_on() {
+        let (mut ingest, t0) = (camera(), Instant::now());
+        ingest.handle_input(Input::Described(Published { sub: true, ..VIDEO }), t0);
+        ingest.handle_input(picture(0, true), t0);
+        outputs(&mut ingest);
+        let trouble = Trouble { code: "sub_unreachable".into(), sentence: "It is away.".into() };
+        ingest.handle_input(Input::SubEnded(trouble), t0);
+        let progress = told(&mut ingest).unwrap();
+        assert_eq!((progress.state, code(&progress)), (IngestState::Connecting, Some("sub_unreachable")));
+        ingest.handle_input(Input::SubOpened, t0);
+        ingest.handle_input(Input::SubPicture(a_picture(0, true)), t0);
+        assert_eq!(code(&told(&mut ingest).unwrap()), None);
     }
 
     #[test]
@@ -487,7 +591,7 @@ mod tests {
         assert!(outputs(&mut ingest).iter().any(|output| matches!(output, Output::Finished)));
     }
 
-    const VIDEO: Published = Published { video: Some(VideoCodec::H264), audio: false };
+    const VIDEO: Published = Published { video: Some(VideoCodec::H264), sub: false, audio: false };
 
     fn camera() -> Ingest {
         Ingest::fetched(name(), Json::null(), Duration::from_secs(15), true, Instant::now())
@@ -503,7 +607,7 @@ mod tests {
     }
 
     fn picture(ms: i64, keyframe: bool) -> Input<'static> {
-        Input::Frame(Frame::Video(a_picture(ms, keyframe)))
+        Input::Picture(a_picture(ms, keyframe))
     }
 
     fn a_picture(ms: i64, keyframe: bool) -> Picture {

@@ -13,11 +13,15 @@
 mod backoff;
 mod board;
 mod clock;
+mod continuity;
+mod gate;
 mod gop;
 mod ingest;
 mod leg;
+mod sub_stream;
 mod uplink;
 
+pub use backoff::Backoff;
 pub use board::{Board, Change, Task};
 pub use gop::GOP_LONG;
 pub use ingest::{Counts, Ingest, Input, Name, Output, Progress};

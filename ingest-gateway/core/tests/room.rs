@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use str0m::{Candidate, IceCreds};
 use velella_gateway_core::{Home, Ingest, Input, Name, Output, Progress, Published};
-use velella_media::{AudioFormat, Frame, MediaTime, Picture, Sound, VideoCodec};
+use velella_media::{AudioFormat, MediaTime, Picture, Sound, VideoCodec};
 use velella_model::component::{IngestState, Trouble};
 use velella_model::wire::command::{Assignment, OpenSession, Order};
 use velella_model::wire::signal::{CloseReason, SessionEvent, ToHolder};
@@ -86,12 +86,33 @@ fn while_a_camera_is_away_its_tracks_stay_in_the_room() {
     assert_eq!(world.sessions.len(), 1);
 }
 
+#[test]
+fn two_streams_of_a_camera_are_two_encodings_of_one_track() {
+    let mut world = World::new();
+    world.sub = true;
+    world.ingest(Input::Homed(Some(home(1))));
+    world.ingest(Input::Described(Published { sub: true, ..camera() }));
+    world.run(Duration::from_secs(1));
+    assert_eq!(world.progress.last().unwrap().tracks.len(), 2);
+    let before = world.packets_in();
+    world.run(Duration::from_secs(1));
+    let both = world.packets_in() - before;
+    world.sub = false;
+    let before = world.packets_in();
+    world.run(Duration::from_secs(1));
+    let alone = world.packets_in() - before;
+    assert!(both > alone + 20 && alone > 45, "{both} and {alone} packets that the worker knows");
+    assert_eq!(world.progress.last().unwrap().state, IngestState::Live);
+}
+
 struct World {
     ingest: Ingest,
     shard: Shard,
     now: Instant,
     /// Of the source.
     time: MediaTime,
+    /// Whether its second stream is there.
+    sub: bool,
     progress: Vec<Progress>,
     events: Vec<SessionEvent>,
     sessions: Vec<SessionId>,
@@ -107,8 +128,17 @@ impl World {
         let ingest = Ingest::fetched(name, Json::null(), Duration::from_secs(15), true, now);
         let time = MediaTime(0);
         let (progress, events, sessions) = (Vec::new(), Vec::new(), Vec::new());
-        let mut world =
-            Self { ingest, shard: Shard::new(now), now, time, progress, events, sessions, sources_opened: 0 };
+        let mut world = Self {
+            ingest,
+            shard: Shard::new(now),
+            now,
+            time,
+            sub: false,
+            progress,
+            events,
+            sessions,
+            sources_opened: 0,
+        };
         world.settle();
         world
     }
@@ -135,10 +165,13 @@ impl World {
             let data = Bytes::from_static(&[0, 0, 0, 1, 0x65, 0x88, 0x80, 0x10, 0x20]);
             let keyframe = n.is_multiple_of(10);
             let picture = Picture { codec: VideoCodec::H264, time: self.time, keyframe, reordered: false, data };
-            self.ingest(Input::Frame(Frame::Video(picture)));
+            if self.sub {
+                self.ingest(Input::SubPicture(picture.clone()));
+            }
+            self.ingest(Input::Picture(picture));
             let data = Bytes::from_static(&[0xf8, 0xff, 0xfe]);
             let sound = Sound { format: AudioFormat::Opus { channels: 2 }, time: self.time, data };
-            self.ingest(Input::Frame(Frame::Audio(sound)));
+            self.ingest(Input::Sound { sound, level_dbov: Some(-30) });
             self.ingest(Input::Timeout);
             self.settle();
         }
@@ -209,7 +242,7 @@ impl World {
 }
 
 fn camera() -> Published {
-    Published { video: Some(VideoCodec::H264), audio: true }
+    Published { video: Some(VideoCodec::H264), sub: false, audio: true }
 }
 
 fn home(generation: u64) -> Home {

@@ -124,7 +124,7 @@ fn pictures(content: &[u8], framerate: u32) -> Result<Track, End> {
     if frames.is_empty() {
         return Err(End::for_good("file_broken", "The file holds no H.264 picture."));
     }
-    Ok(Track { published: Published { video: Some(codec), audio: false }, frames })
+    Ok(Track { published: Published { video: Some(codec), sub: false, audio: false }, frames })
 }
 
 fn sounds(content: &[u8]) -> Result<Track, End> {
@@ -146,7 +146,7 @@ fn sounds(content: &[u8]) -> Result<Track, End> {
     if frames.is_empty() {
         return Err(End::for_good("file_broken", "The file holds no sound."));
     }
-    Ok(Track { published: Published { video: None, audio: true }, frames })
+    Ok(Track { published: Published { video: None, sub: false, audio: true }, frames })
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 use velella_gateway_core::Published;
-use velella_media::{Frame, VideoCodec};
+use velella_media::VideoCodec;
 use velella_ops::tls_server;
 use velella_servers::Ca;
 
@@ -31,13 +31,13 @@ async fn an_encoder_publishes_in_tls_until_it_finishes() {
     let end = loop {
         match patiently(source.next()).await {
             Ok(source::Event::Described(published)) => {
-                assert_eq!(published, Published { video: Some(VideoCodec::H264), audio: true });
+                assert_eq!(published, Published { video: Some(VideoCodec::H264), sub: false, audio: true });
             }
-            Ok(source::Event::Frame(Frame::Video(picture))) => {
+            Ok(source::Event::Picture(picture)) => {
                 assert!(!picture.reordered && picture.keyframe == (pictures % 25 == 0));
                 pictures += 1;
             }
-            Ok(source::Event::Frame(Frame::Audio(_))) => {}
+            Ok(_) => {}
             Err(end) => break end,
         }
     };

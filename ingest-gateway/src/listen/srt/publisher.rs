@@ -16,7 +16,7 @@ use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 use velella_model::component::JobKind;
-use velella_mpegts::{Demuxer, Event, Output};
+use velella_mpegts::{Demuxer, Event, Medium, Output};
 
 use super::super::{Door, Introduction, Refusal};
 use super::stream_id::{self, Unclear};
@@ -221,7 +221,12 @@ impl Stream {
             Event::Audio(_) => self.media.has_audio().await?,
             Event::Unsupported(what) => tracing::warn!(what, "the encoder sends what no room can take"),
             Event::ClockJumped { by_ms } => tracing::info!(by_ms, "the encoder's clock jumped"),
-            Event::Lost(medium) => tracing::debug!(?medium, "a part was lost on the way from the encoder"),
+            Event::Lost(medium) => {
+                tracing::debug!(?medium, "a part was lost on the way from the encoder");
+                if medium == Medium::Video {
+                    self.media.picture_lost().await?;
+                }
+            }
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::process::Stdio;
 
 use tokio::process::{Child, Command};
 use velella_gateway_core::Published;
-use velella_media::{Frame, VideoCodec};
+use velella_media::VideoCodec;
 
 use super::wire::tests::shake;
 use super::*;
@@ -80,7 +80,7 @@ async fn described(source: &mut Source) -> Published {
 async fn pictures(source: &mut Source, count: usize) -> Vec<velella_media::Picture> {
     let mut pictures = Vec::new();
     while pictures.len() < count {
-        if let source::Event::Frame(Frame::Video(picture)) = patiently(source.next()).await.expect("it goes on") {
+        if let source::Event::Picture(picture) = patiently(source.next()).await.expect("it goes on") {
             pictures.push(picture);
         }
     }
@@ -100,7 +100,7 @@ async fn an_encoder_publishes_and_its_end_is_told_at_once() {
     let mut house = House::open(None).await;
     let mut ffmpeg = house.encoder("streamid=#!::r=k3y,m=publish");
     let mut source = house.let_in("k3y").await;
-    assert_eq!(described(&mut source).await, Published { video: Some(VideoCodec::H264), audio: true });
+    assert_eq!(described(&mut source).await, Published { video: Some(VideoCodec::H264), sub: false, audio: true });
     let pictures = pictures(&mut source, 50).await;
     assert!(pictures[0].keyframe && pictures.iter().all(|picture| !picture.reordered));
     let apart = |pair: &[velella_media::Picture]| pair[1].time.since(pair[0].time);

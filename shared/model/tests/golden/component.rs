@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use velella_model::component::{
     ComponentRecord, ComponentSpec, FileSpec, GatewayRecord, IngestRecord, IngestState, Job, JobKind, PublishSpec,
-    RtspSpec, Trouble,
+    RtspSpec, SubStream, Trouble,
 };
 use velella_model::record::{Sealed, TrackRecord};
 use velella_model::wire::announce::{GatewayAnnounce, GatewayState};
@@ -23,7 +23,9 @@ fn components_keep_their_form() {
     let metadata = || Json::parse(r#"{"name":"door"}"#).unwrap();
     let record =
         |spec: ComponentSpec| (spec.kind().name(), ComponentRecord { spec, metadata: metadata(), job: Some(job()) });
-    let examples: Vec<_> = specs.into_iter().map(record).collect();
+    let mut examples: Vec<_> = specs.into_iter().map(record).collect();
+    let camera = RtspSpec { sub: Some(SubStream { shown: camera().shown, source: camera().source }), ..camera() };
+    examples.push(("rtsp_with_sub_stream", record(ComponentSpec::Rtsp(camera)).1));
     crate::holds("component_record", &examples);
 }
 
@@ -69,6 +71,7 @@ fn camera() -> RtspSpec {
     RtspSpec {
         shown: "rtsp://192.0.2.7:554/stream1".into(),
         source: Sealed { nonce: Bytes::from_static(&[1, 2]), sealed: Bytes::from_static(&[0xff]) },
+        sub: None,
         reconnect_delay_ms: 15_000,
         keep_alive_interval_ms: 15_000,
         rtp_port: 20_000,
