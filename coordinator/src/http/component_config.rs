@@ -234,7 +234,8 @@ impl<'a> Asked<'a> {
             Some("ogg") if framerate.is_some() => {
                 return bad("Attempted to set framerate for audio component which is not supported.");
             }
-            Some("ogg") => None,
+            Some("mp4") if framerate.is_some() => return bad("Invalid framerate passed"),
+            Some("ogg" | "mp4") => None,
             Some("h264") => match framerate.map(|rate| positive("framerate", rate)) {
                 None => Some(FRAMERATE_DEFAULT),
                 Some(Ok(rate)) if rate <= FRAMERATE_MAX => Some(rate),
@@ -281,7 +282,8 @@ mod tests {
             ("file", json!({"filePath": "x".repeat(2000)}), "Invalid file path"),
             ("file", json!({"filePath": "a\n.h264"}), "Invalid file path"),
             ("file", json!({"filePath": "a.h264", "framerate": 241}), "Invalid framerate passed"),
-            ("file", json!({"filePath": "a.mp4"}), "Unsupported file type"),
+            ("file", json!({"filePath": "a.avi"}), "Unsupported file type"),
+            ("file", json!({"filePath": "a.mp4", "framerate": 30}), "Invalid framerate passed"),
             ("file", json!({"filePath": "a.h264", "framerate": -1}), "Invalid framerate passed"),
             ("file", json!({"filePath": "a.ogg", "framerate": 30}), audio),
             ("recording", json!({}), s3),
@@ -312,7 +314,7 @@ mod tests {
         let Camera { rtp_port, reconnect_delay_ms, keep_alive_interval_ms, pierce_nat, on_demand, .. } = camera;
         assert_eq!((rtp_port, reconnect_delay_ms, keep_alive_interval_ms), (20_000, 15_000, 15_000));
         assert_eq!((pierce_nat, on_demand), (true, false));
-        for (path, framerate) in [("a.h264", Some(30)), ("b/a.ogg", None)] {
+        for (path, framerate) in [("a.h264", Some(30)), ("b/a.ogg", None), ("a.mp4", None)] {
             let Source::File(file) = wish("file", &json!({"filePath": path}), true).ok().unwrap().source else {
                 panic!("a file")
             };
