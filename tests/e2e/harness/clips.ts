@@ -9,8 +9,10 @@ export const CLIP = { width: 640, height: 360, fps: 25 };
 
 export const PICTURES = "moving.h264";
 export const TONE = "tone.ogg";
+/** Both. */
+export const MOVIE = "movie.mp4";
 
-const SECONDS = "4";
+export const CLIP_SECONDS = 4;
 
 /** Makes them in a directory of their own. */
 export function makeClips(): string {
@@ -20,6 +22,10 @@ export function makeClips(): string {
   const h264 = ["-c:v", "libx264", "-profile:v", "baseline", "-tune", "zerolatency", "-g", String(fps)];
   ffmpeg(directory, picture, [...h264, "-bsf:v", "h264_mp4toannexb", "-f", "h264", PICTURES]);
   ffmpeg(directory, "sine=frequency=440:sample_rate=48000", ["-c:a", "libopus", "-ac", "2", TONE]);
+  execFileSync("ffmpeg", ["-v", "error", "-i", PICTURES, "-i", TONE, "-c:v", "copy", "-c:a", "aac", MOVIE], {
+    cwd: directory,
+    stdio: ["ignore", "inherit", "inherit"],
+  });
   return directory;
 }
 
@@ -28,6 +34,6 @@ export function removeClips(directory: string): void {
 }
 
 function ffmpeg(directory: string, source: string, output: string[]): void {
-  const input = ["-v", "error", "-f", "lavfi", "-i", source, "-t", SECONDS];
+  const input = ["-v", "error", "-f", "lavfi", "-i", source, "-t", String(CLIP_SECONDS)];
   execFileSync("ffmpeg", [...input, ...output], { cwd: directory, stdio: ["ignore", "inherit", "inherit"] });
 }
