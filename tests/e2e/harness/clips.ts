@@ -29,6 +29,14 @@ export function makeClips(): string {
   return directory;
 }
 
+/** Makes a certificate for encoders in TLS, which look at no authority, and its key; the flags that name both. */
+export function makeCertificate(directory: string): string[] {
+  const [certificate, key] = [join(directory, "encoders.pem"), join(directory, "encoders.key")];
+  const kind = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=encoders"];
+  execFileSync("openssl", ["req", ...kind, "-keyout", key, "-out", certificate], { stdio: "ignore" });
+  return ["--rtmps-cert", certificate, "--rtmps-key", key];
+}
+
 export function removeClips(directory: string): void {
   rmSync(directory, { recursive: true, force: true });
 }

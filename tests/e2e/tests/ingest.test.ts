@@ -136,31 +136,33 @@ scenario("a camera that refuses the login says so", async (stage) => {
   assert.equal(stopped.trouble?.code, "login_refused");
 });
 
-scenario("an encoder publishes with its key, and a second one is kept out", async (stage) => {
-  const room = await stage.room({ videoCodec: "h264" });
-  const ann = await stage.enter(room, "ann");
-  const { id, properties } = await stage.api.addComponent(room, "rtmp", {});
-  const address = `${properties.urls?.[0]}/${properties.streamKey}`;
-  const first = encoder(address);
-  stage.atEnd(() => first.stop());
-  await Promise.all([ann.decodes(`${id}:video`, CLIP), ann.hears(`${id}:audio`)]);
-  await reaches(stage, room, "live");
-  const second = encoder(address);
-  stage.atEnd(() => second.stop());
-  assert.notEqual(await second.ended, 0);
+for (const scheme of ["rtmp", "rtmps"]) {
+  scenario(`an encoder publishes over ${scheme} with its key, and a second one is kept out`, async (stage) => {
+    const room = await stage.room({ videoCodec: "h264" });
+    const ann = await stage.enter(room, "ann");
+    const { id, properties } = await stage.api.addComponent(room, "rtmp", {});
+    const address = placeFor(scheme, properties);
+    const first = encoder(address);
+    stage.atEnd(() => first.stop());
+    await Promise.all([ann.decodes(`${id}:video`, CLIP), ann.hears(`${id}:audio`)]);
+    await reaches(stage, room, "live");
+    const second = encoder(address);
+    stage.atEnd(() => second.stop());
+    assert.notEqual(await second.ended, 0);
 
-  first.stop();
-  await reaches(stage, room, "waiting");
-  await eventually("it is gone", async () => (await ann.tracks()).length === 0);
-  const third = encoder(address);
-  stage.atEnd(() => third.stop());
-  await ann.decodes(`${id}:video`, CLIP);
-});
+    first.stop();
+    await reaches(stage, room, "waiting");
+    await eventually("it is gone", async () => (await ann.tracks()).length === 0);
+    const third = encoder(address);
+    stage.atEnd(() => third.stop());
+    await ann.decodes(`${id}:video`, CLIP);
+  });
+}
 
 scenario("an encoder with a wrong key is sent away", async (stage) => {
   const room = await stage.room({ videoCodec: "h264" });
   const { properties } = await stage.api.addComponent(room, "rtmp", {});
-  const stranger = encoder(`${properties.urls?.[0]}/guessed`);
+  const stranger = encoder(placeFor("rtmps", { ...properties, streamKey: "guessed" }));
   stage.atEnd(() => stranger.stop());
   assert.notEqual(await stranger.ended, 0);
 });
@@ -168,7 +170,7 @@ scenario("an encoder with a wrong key is sent away", async (stage) => {
 scenario("an encoder that sends B-frames is told what to change", async (stage) => {
   const room = await stage.room({ videoCodec: "h264" });
   const { properties } = await stage.api.addComponent(room, "rtmp", {});
-  const late = encoder(`${properties.urls?.[0]}/${properties.streamKey}`, ["-tune", "film", "-bf", "2"]);
+  const late = encoder(placeFor("rtmp", properties), ["-tune", "film", "-bf", "2"]);
   stage.atEnd(() => late.stop());
   assert.notEqual(await late.ended, 0);
   assert.match(late.said(), /B-frames/);
@@ -211,6 +213,13 @@ scenario("an encoder with a wrong key is sent away over SRT", async (stage) => {
   stage.atEnd(() => stranger.stop());
   assert.notEqual(await stranger.ended, 0);
 });
+
+/** Where an encoder goes that speaks this scheme. */
+function placeFor(scheme: string, { urls, streamKey }: Component["properties"]): string {
+  const url = urls?.find((url) => url.startsWith(`${scheme}://`));
+  assert.ok(url, `${scheme} is offered`);
+  return `${url}/${streamKey}`;
+}
 
 /** Waits until the only component of a room is in a state. */
 function reaches(stage: Stage, room: string, state: Component["state"]): Promise<Component> {
