@@ -181,10 +181,16 @@ impl Introduction {
         if complete || self.held.len() >= HELD_MAX { self.describe().await } else { Ok(()) }
     }
 
-    /// A part of a picture was lost.
-    pub(crate) async fn picture_lost(&mut self) -> Result<(), End> {
+    /// A part of a picture was lost. Borrows nothing, like what it passes on to.
+    pub(crate) fn picture_lost(&self) -> impl Future<Output = Result<(), End>> + use<> {
         // What is held has just begun, and its loss would have no place among it.
-        if self.described { self.outlet.tell(Event::PictureLost).await } else { Ok(()) }
+        let told = self.described.then(|| self.outlet.tell(Event::PictureLost));
+        async move {
+            match told {
+                Some(told) => told.await,
+                None => Ok(()),
+            }
+        }
     }
 
     /// When the description has to do with what is known.
