@@ -42,6 +42,8 @@ group() {
         need etcd-server etcd
         # Makes the clips that are played into rooms.
         need ffmpeg ffmpeg
+        # Makes the certificate that encoders are shown.
+        need openssl openssl
         # Hosts of the fault tests, and what goes wrong between and on them.
         need iproute2 ip
         need iptables iptables

@@ -53,6 +53,7 @@ pub(crate) struct Gateway {
     pub(crate) version: String,
     pub(crate) offers: BTreeMap<String, u64>,
     pub(crate) listens: BTreeMap<String, String>,
+    pub(crate) listens_encrypted: BTreeMap<String, String>,
     pub(crate) capacity_permille: u64,
     pub(crate) effective_load_permille: u64,
     pub(crate) jobs: u64,

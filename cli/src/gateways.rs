@@ -65,7 +65,8 @@ fn table(gateways: &[Gateway]) -> String {
 
 fn row(gateway: &Gateway) -> [String; 8] {
     let kinds: Vec<&str> = gateway.offers.keys().map(String::as_str).collect();
-    let listens: Vec<&str> = gateway.listens.values().map(String::as_str).collect();
+    let listens: Vec<&str> =
+        gateway.listens.values().chain(gateway.listens_encrypted.values()).map(String::as_str).collect();
     [
         gateway.gateway.clone(),
         state(gateway).to_owned(),
@@ -116,9 +117,9 @@ mod tests {
     fn a_row_tells_what_a_gateway_does_and_how_much_of_it() {
         let text = r#"{"gateway":"g","state":"ready","alive":true,"suspect":false,"region":"eu","version":"1",
             "effective_load_permille":500,"capacity_permille":4000,"jobs":7,"offers":{"file":20,"rtsp":50},
-            "listens":{"rtmp":"rtmp://g/live"},"of_tomorrow":[]}"#;
+            "listens":{"rtmp":"rtmp://g/live"},"listens_encrypted":{"rtmp":"rtmps://g/live"},"of_tomorrow":[]}"#;
         let cells = row(&serde_json::from_str(text).unwrap());
-        assert_eq!(cells, ["g", "ready", "eu", "12.5", "7", "file,rtsp", "rtmp://g/live", "1"]);
+        assert_eq!(cells, ["g", "ready", "eu", "12.5", "7", "file,rtsp", "rtmp://g/live,rtmps://g/live", "1"]);
     }
 
     #[test]

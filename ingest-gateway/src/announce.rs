@@ -25,6 +25,7 @@ pub(crate) struct Identity {
     pub(crate) offers: BTreeMap<JobKind, u32>,
     pub(crate) listens: BTreeMap<JobKind, String>,
     pub(crate) transcoder: Option<Transcoder>,
+    pub(crate) listens_encrypted: BTreeMap<JobKind, String>,
     pub(crate) capacity_permille: u32,
 }
 
@@ -62,8 +63,8 @@ pub(crate) async fn run(
         announced = Some(state);
         let load_permille = meter.permille(Instant::now(), workload.spent());
         load.send_replace(load_permille);
-        let Identity { gateway, incarnation, region, probe, offers, listens, transcoder, capacity_permille } =
-            identity.clone();
+        let Identity { gateway, incarnation, region, probe, offers, capacity_permille, .. } = identity.clone();
+        let Identity { listens, listens_encrypted, transcoder, .. } = identity.clone();
         let version = env!("CARGO_PKG_VERSION").into();
         let announce = GatewayAnnounce {
             gateway,
@@ -76,6 +77,7 @@ pub(crate) async fn run(
             offers,
             listens,
             transcoder,
+            listens_encrypted,
             capacity_permille,
             load_permille,
             jobs,

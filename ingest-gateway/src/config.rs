@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use velella_guard::{Cidr, Guard, Policy};
 use velella_model::GatewayId;
-use velella_ops::config::duration;
-use velella_ops::{Seal, Secret, tls_client};
+use velella_ops::config::{Mistake, duration};
+use velella_ops::{Seal, Secret, tls_client, tls_server};
 
 use crate::source::Means;
 use crate::transcoder::Engine;
@@ -42,6 +42,23 @@ pub struct Config {
     /// What publishers are told to send to; made of --rtmp if absent (for example rtmp://live.example.com/live)
     #[arg(long, env = "VELELLA_RTMP_URL")]
     pub rtmp_url: Option<String>,
+
+    /// Address and port that encoders publish to over RTMP in TLS; none if absent
+    #[arg(long, env = "VELELLA_RTMPS")]
+    pub rtmps: Option<SocketAddr>,
+
+    /// What they are told to send to; made of --rtmps if absent. The certificate has to be good for its host (for example
+    /// rtmps://live.example.com:1936/live)
+    #[arg(long, env = "VELELLA_RTMPS_URL")]
+    pub rtmps_url: Option<String>,
+
+    /// PEM file with the certificate that is shown to them, and those between it and its authority; read at the start
+    #[arg(long, env = "VELELLA_RTMPS_CERT")]
+    pub rtmps_cert: Option<PathBuf>,
+
+    /// PEM file with the key of that certificate
+    #[arg(long, env = "VELELLA_RTMPS_KEY")]
+    pub rtmps_key: Option<PathBuf>,
 
     /// Address and port that encoders publish to over SRT; none if absent
     #[arg(long, env = "VELELLA_SRT")]
@@ -97,6 +114,14 @@ impl Config {
             engine: Engine::find(self.transcoder.as_deref()).await?,
             workload: Arc::default(),
         })
+    }
+
+    /// How encoders are spoken with in TLS.
+    pub(crate) fn rtmps_identity(&self) -> Result<rustls::ServerConfig, Mistake> {
+        match (&self.rtmps_cert, &self.rtmps_key) {
+            (Some(certificate), Some(key)) => tls_server(certificate, key),
+            (Some(_) | None, _) => Err(Mistake::new("--rtmps needs --rtmps-cert and --rtmps-key".to_owned())),
+        }
     }
 
     /// Where coordinators can see that the process is gone. Nowhere rather than at an address that means another

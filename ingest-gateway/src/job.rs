@@ -103,14 +103,7 @@ impl Job {
             match woken {
                 Woken::Mail(None) => return self.end().await,
                 Woken::Mail(Some(letter)) => self.letter(letter, now).await,
-                Woken::Source(Ok(Event::Described(published))) => {
-                    self.ingest.handle_input(Input::Described(published), now);
-                }
-                Woken::Source(Ok(Event::Frame(frame))) => self.ingest.handle_input(Input::Frame(frame), now),
-                Woken::Source(Ok(Event::Lost(packets))) => self.ingest.handle_input(Input::Lost(packets), now),
-                Woken::Source(Ok(Event::Unsupported(what))) => {
-                    self.ingest.handle_input(Input::Unsupported(what), now);
-                }
+                Woken::Source(Ok(event)) => self.ingest.handle_input(event.into(), now),
                 Woken::Source(Err(End { trouble, retry })) => {
                     self.source = None;
                     self.ingest.handle_input(Input::Ended { trouble, retry }, now);

@@ -17,7 +17,7 @@ use velella_model::component::JobKind;
 
 use crate::config::Config;
 use crate::metrics::{Dropped, rtmp_evictions};
-use crate::source::{End, Outlet, Source};
+use crate::source::{End, Event, Outlet, Source};
 
 /// Publishers that wait for the driver's answer; more wait in their listeners.
 pub(crate) const ASKS_MAX: usize = 64;
@@ -34,21 +34,33 @@ const HELD_MAX: usize = 256;
 /// The listeners that an operator wants, bound.
 pub(crate) struct Listeners {
     rtmp: Option<rtmp::Listener>,
+    rtmps: Option<rtmp::Listener>,
     srt: Option<srt::Listener>,
     /// What publishers of each kind are told to send to.
     pub(crate) urls: BTreeMap<JobKind, String>,
+    /// The same in TLS.
+    pub(crate) encrypted_urls: BTreeMap<JobKind, String>,
 }
 
 impl Listeners {
     /// Binds them.
     pub(crate) async fn open(config: &Config, registry: &Registry) -> anyhow::Result<Self> {
-        let mut listeners = Self { rtmp: None, srt: None, urls: BTreeMap::new() };
+        let (urls, encrypted_urls) = (BTreeMap::new(), BTreeMap::new());
+        let mut listeners = Self { rtmp: None, rtmps: None, srt: None, urls, encrypted_urls };
+        let evictions = rtmp_evictions(registry)?;
         if let Some(at) = config.rtmp {
-            let listener = rtmp::Listener::bind(at, rtmp_evictions(registry)?).await?;
+            let listener = rtmp::Listener::bind(at, None, evictions.clone()).await?;
             let at = listener.local_addr()?;
             let url = config.rtmp_url.clone().unwrap_or_else(|| format!("rtmp://{at}/live"));
             listeners.urls.insert(JobKind::Rtmp, url);
             listeners.rtmp = Some(listener);
+        }
+        if let Some(at) = config.rtmps {
+            let listener = rtmp::Listener::bind(at, Some(config.rtmps_identity()?), evictions).await?;
+            let at = listener.local_addr()?;
+            let url = config.rtmps_url.clone().unwrap_or_else(|| format!("rtmps://{at}/live"));
+            listeners.encrypted_urls.insert(JobKind::Rtmp, url);
+            listeners.rtmps = Some(listener);
         }
         if let Some(at) = config.srt {
             let listener =
@@ -62,14 +74,17 @@ impl Listeners {
 
     /// Takes publishers; never ends well. The door stays open without any, so that the driver need not care.
     pub(crate) async fn run(self, door: Door) -> anyhow::Result<()> {
-        let Self { rtmp, srt, urls: _ } = self;
-        let knock = door.clone();
-        let over_rtmp = async {
-            match rtmp {
-                Some(listener) => listener.run(knock).await,
-                None => std::future::pending().await,
+        let Self { rtmp, rtmps, srt, .. } = self;
+        let over_rtmp = |listener: Option<rtmp::Listener>| {
+            let door = door.clone();
+            async move {
+                match listener {
+                    Some(listener) => listener.run(door).await,
+                    None => std::future::pending().await,
+                }
             }
         };
+        let (plain, encrypted) = (over_rtmp(rtmp), over_rtmp(rtmps));
         let over_srt = async {
             match srt {
                 Some(listener) => listener.run(door).await,
@@ -77,7 +92,8 @@ impl Listeners {
             }
         };
         tokio::select! {
-            result = over_rtmp => result,
+            result = plain => result,
+            result = encrypted => result,
             result = over_srt => result,
         }
     }
@@ -165,7 +181,7 @@ pub(crate) struct Introduction {
 
 impl Introduction {
     pub(crate) fn new(outlet: Outlet) -> Self {
-        let known = Published { video: None, audio: false };
+        let known = Published { video: None, sub: false, audio: false };
         Self { outlet, known, described: false, began: None, held: Vec::new() }
     }
 
@@ -191,6 +207,18 @@ impl Introduction {
         if complete || self.held.len() >= HELD_MAX { self.describe().await } else { Ok(()) }
     }
 
+    /// A part of a picture was lost. Borrows nothing, like what it passes on to.
+    pub(crate) fn picture_lost(&self) -> impl Future<Output = Result<(), End>> + use<> {
+        // What is held has just begun, and its loss would have no place among it.
+        let told = self.described.then(|| self.outlet.tell(Event::PictureLost));
+        async move {
+            match told {
+                Some(told) => told.await,
+                None => Ok(()),
+            }
+        }
+    }
+
     /// When the description has to do with what is known.
     pub(crate) fn due(&self) -> Option<tokio::time::Instant> {
         self.began.filter(|_| !self.described).map(|began| began + DESCRIBE_PATIENCE)
@@ -198,12 +226,12 @@ impl Introduction {
 
     /// So many packets of it did not come.
     pub(crate) fn lost(&self, packets: u64) -> impl Future<Output = Result<(), End>> + use<> {
-        self.outlet.lost(packets)
+        self.outlet.tell(Event::Lost(packets))
     }
 
     /// There is something that no room can take.
     pub(crate) fn unsupported(&self, what: String) -> impl Future<Output = Result<(), End>> + use<> {
-        self.outlet.unsupported(what)
+        self.outlet.tell(Event::Unsupported(what))
     }
 
     pub(crate) async fn describe(&mut self) -> Result<(), End> {

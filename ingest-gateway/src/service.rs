@@ -64,7 +64,8 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Service> {
     let means = config.means().await?;
     let files = config.files.iter().map(|_| (JobKind::File, FILE_PERMILLE));
     let cameras = means.seal.iter().map(|_| (JobKind::Rtsp, CAMERA_PERMILLE));
-    let encoders = listeners.urls.keys().map(|kind| (*kind, ENCODER_PERMILLE));
+    let encoders = listeners.urls.keys().chain(listeners.encrypted_urls.keys());
+    let encoders = encoders.map(|kind| (*kind, ENCODER_PERMILLE));
     let offers = files.chain(cameras).chain(encoders).collect();
     let transcoder = means.engine.as_ref().map(|engine| {
         tracing::info!(version = engine.version, "streams that need it can be transcoded");
@@ -78,6 +79,7 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Service> {
         offers,
         listens: listeners.urls.clone(),
         transcoder,
+        listens_encrypted: listeners.encrypted_urls.clone(),
         capacity_permille,
     };
     let (standing, watched) = watch::channel(Standing { state: None, jobs: 0 });

@@ -4,14 +4,15 @@
 mod camera;
 mod file;
 mod outlet;
+mod sub_stream;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
-use velella_gateway_core::{Encoding, Published, Transcoding};
+use velella_gateway_core::{Encoding, Input, Published, Transcoding};
 use velella_guard::Guard;
-use velella_media::Frame;
+use velella_media::{Picture, Sound};
 use velella_model::component::{ComponentSpec, Trouble};
 use velella_ops::Seal;
 
@@ -60,12 +61,48 @@ impl Means {
 pub(crate) enum Event {
     /// It is open.
     Described(Published),
-    /// It gave a picture, or a packet of Opus.
-    Frame(Frame),
+    /// It gave a picture.
+    Picture(Picture),
+    /// It gave a packet of Opus.
+    Sound {
+        sound: Sound,
+        /// How loud, where it was decoded on the way.
+        level_dbov: Option<i8>,
+    },
     /// So many packets did not come.
     Lost(u64),
     /// It gives something that no room can take.
     Unsupported(String),
+    /// A part of a picture was lost.
+    PictureLost,
+    /// Pictures come that nobody can decode, and are left out.
+    Undecodable,
+    /// Its second stream is open.
+    SubOpened,
+    /// That gave a picture.
+    SubPicture(Picture),
+    /// A part of one was lost.
+    SubPictureLost,
+    /// It is away, for a while or for good.
+    SubEnded(Trouble),
+}
+
+impl From<Event> for Input<'_> {
+    fn from(event: Event) -> Self {
+        match event {
+            Event::Described(published) => Self::Described(published),
+            Event::Picture(picture) => Self::Picture(picture),
+            Event::Sound { sound, level_dbov } => Self::Sound { sound, level_dbov },
+            Event::Lost(packets) => Self::Lost(packets),
+            Event::Unsupported(what) => Self::Unsupported(what),
+            Event::PictureLost => Self::PictureLost,
+            Event::Undecodable => Self::Undecodable,
+            Event::SubOpened => Self::SubOpened,
+            Event::SubPicture(picture) => Self::SubPicture(picture),
+            Event::SubPictureLost => Self::SubPictureLost,
+            Event::SubEnded(trouble) => Self::SubEnded(trouble),
+        }
+    }
 }
 
 /// Why a source ended.

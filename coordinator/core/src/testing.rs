@@ -124,6 +124,7 @@ pub(crate) fn gateway_announce(id: &str, incarnation: u64, seq: u64) -> GatewayA
         offers: [(JobKind::Rtsp, 50), (JobKind::Rtmp, 50)].into(),
         listens: [(JobKind::Rtmp, format!("rtmp://{id}/live"))].into(),
         transcoder: None,
+        listens_encrypted: [].into(),
         capacity_permille: 1000,
         load_permille: 0,
         jobs: 0,
@@ -143,6 +144,7 @@ pub(crate) fn camera_spec() -> ComponentSpec {
     ComponentSpec::Rtsp(RtspSpec {
         shown: "rtsp://camera/".into(),
         source: velella_model::record::Sealed { nonce: Vec::new().into(), sealed: Vec::new().into() },
+        sub: None,
         reconnect_delay_ms: 15_000,
         keep_alive_interval_ms: 15_000,
         rtp_port: 20_000,

@@ -42,6 +42,8 @@ pub(crate) struct ComponentOptionsBody {
     metadata: Option<Value>,
     /// `rtsp`, which must have it: where the camera is, `rtsp://user:password@host/path`.
     source_uri: Option<String>,
+    /// `rtsp`: where its second, smaller stream is, likewise; viewers may choose it as encoding `l`.
+    sub_source_uri: Option<String>,
     /// `rtsp`: UDP port that media may come to, 20000 if absent; 0 leaves the choice to the gateway.
     rtp_port: Option<u16>,
     /// `rtsp`: first wait before it is tried again, in milliseconds; 15000 if absent.
@@ -136,6 +138,7 @@ pub(crate) enum Source {
 /// How to ask a camera.
 pub(crate) struct Camera {
     pub(crate) uri: SourceUri,
+    pub(crate) sub_uri: Option<SourceUri>,
     pub(crate) rtp_port: u16,
     pub(crate) reconnect_delay_ms: u32,
     pub(crate) keep_alive_interval_ms: u32,
@@ -194,7 +197,8 @@ impl<'a> Asked<'a> {
     fn camera(&self) -> Result<Camera, Failure> {
         let uri = self.option("sourceUri").and_then(Value::as_str).unwrap_or_default();
         let mut camera = Camera {
-            uri: SourceUri::parse(uri)?,
+            uri: SourceUri::parse("sourceUri", uri)?,
+            sub_uri: None,
             rtp_port: RTP_PORT_DEFAULT,
             reconnect_delay_ms: RECONNECT_DELAY_MS_DEFAULT,
             keep_alive_interval_ms: KEEP_ALIVE_INTERVAL_MS_DEFAULT,
@@ -204,6 +208,9 @@ impl<'a> Asked<'a> {
         for (key, value) in self.own() {
             match key {
                 "sourceUri" => {}
+                "subSourceUri" => {
+                    camera.sub_uri = Some(SourceUri::parse("subSourceUri", value.as_str().unwrap_or_default())?);
+                }
                 "rtpPort" => {
                     let port = value.as_u64().and_then(|port| u16::try_from(port).ok());
                     camera.rtp_port = port.ok_or_else(|| expected("rtpPort to be a port", value))?;
@@ -233,7 +240,8 @@ impl<'a> Asked<'a> {
             Some("ogg") if framerate.is_some() => {
                 return bad("Attempted to set framerate for audio component which is not supported.");
             }
-            Some("ogg") => None,
+            Some("mp4") if framerate.is_some() => return bad("Invalid framerate passed"),
+            Some("ogg" | "mp4") => None,
             Some("h264") => match framerate.map(|rate| positive("framerate", rate)) {
                 None => Some(FRAMERATE_DEFAULT),
                 Some(Ok(rate)) if rate <= FRAMERATE_MAX => Some(rate),
@@ -266,6 +274,11 @@ mod tests {
         let table = [
             ("rtsp", json!({}), "Required field \"sourceUri\" missing"),
             ("rtsp", json!({"sourceUri": 7}), "Expected sourceUri to be a URL of rtsp or rtsps"),
+            (
+                "rtsp",
+                json!({"sourceUri": "rtsp://c", "subSourceUri": "http://admin:s3cret@c"}),
+                "Expected subSourceUri to be a URL of rtsp or rtsps",
+            ),
             ("rtsp", json!({"sourceUri": "rtsp://c", "rtpPort": 65536}), "Expected rtpPort to be a port, got: 65536"),
             ("rtsp", json!({"sourceUri": "rtsp://c", "color": 1}), "Unexpected field: color"),
             ("rtsp", json!({"sourceUri": "rtsp://c", "metadata": 1}), "Expected metadata to be an object"),
@@ -275,7 +288,8 @@ mod tests {
             ("file", json!({"filePath": "x".repeat(2000)}), "Invalid file path"),
             ("file", json!({"filePath": "a\n.h264"}), "Invalid file path"),
             ("file", json!({"filePath": "a.h264", "framerate": 241}), "Invalid framerate passed"),
-            ("file", json!({"filePath": "a.mp4"}), "Unsupported file type"),
+            ("file", json!({"filePath": "a.avi"}), "Unsupported file type"),
+            ("file", json!({"filePath": "a.mp4", "framerate": 30}), "Invalid framerate passed"),
             ("file", json!({"filePath": "a.h264", "framerate": -1}), "Invalid framerate passed"),
             ("file", json!({"filePath": "a.ogg", "framerate": 30}), audio),
             ("recording", json!({}), s3),
@@ -307,7 +321,7 @@ mod tests {
         let Camera { rtp_port, reconnect_delay_ms, keep_alive_interval_ms, pierce_nat, on_demand, .. } = camera;
         assert_eq!((rtp_port, reconnect_delay_ms, keep_alive_interval_ms), (20_000, 15_000, 15_000));
         assert_eq!((pierce_nat, on_demand), (true, false));
-        for (path, framerate) in [("a.h264", Some(30)), ("b/a.ogg", None)] {
+        for (path, framerate) in [("a.h264", Some(30)), ("b/a.ogg", None), ("a.mp4", None)] {
             let Source::File(file) = wish("file", &json!({"filePath": path}), true).ok().unwrap().source else {
                 panic!("a file")
             };

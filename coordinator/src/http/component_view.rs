@@ -93,6 +93,10 @@ pub(crate) enum Properties<'a> {
 pub(crate) struct Rtsp<'a> {
     /// Without user, password and query.
     source_uri: &'a str,
+    /// Of its second stream, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    sub_source_uri: Option<&'a str>,
     rtp_port: u16,
     /// Milliseconds.
     reconnect_delay: u32,
@@ -197,6 +201,7 @@ fn properties<'a>(record: &'a ComponentRecord, publishing: Option<&'a Publishing
     match &record.spec {
         ComponentSpec::Rtsp(RtspSpec {
             shown,
+            sub,
             reconnect_delay_ms,
             keep_alive_interval_ms,
             rtp_port,
@@ -205,6 +210,7 @@ fn properties<'a>(record: &'a ComponentRecord, publishing: Option<&'a Publishing
             ..
         }) => Properties::Rtsp(Rtsp {
             source_uri: shown,
+            sub_source_uri: sub.as_ref().map(|sub| sub.shown.as_str()),
             rtp_port: *rtp_port,
             reconnect_delay: *reconnect_delay_ms,
             keep_alive_interval: *keep_alive_interval_ms,

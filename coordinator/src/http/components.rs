@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 use velella_coordinator_core::{ComponentView, Reply, Request, RoomView};
-use velella_model::component::{ComponentSpec, PublishSpec, RtspSpec};
+use velella_model::component::{ComponentSpec, PublishSpec, RtspSpec, SubStream};
 use velella_model::record::RoomSpec;
 use velella_model::{ComponentId, RoomId, VideoCodec, key};
 
@@ -19,6 +19,7 @@ use crate::http::component_config::{Asked, Camera, ComponentConfigBody, Source};
 use crate::http::component_view::{Component, component};
 use crate::http::failure::{Failure, Failures};
 use crate::http::rooms::{RoomPath, room_id};
+use crate::http::source_uri::SourceUri;
 use crate::http::stream_key::StreamKey;
 use crate::http::view::Data;
 
@@ -118,10 +119,18 @@ impl Api {
     }
 
     fn camera(&self, key: &str, camera: Camera) -> Result<ComponentSpec, Failure> {
-        let Camera { uri, rtp_port, reconnect_delay_ms, keep_alive_interval_ms, pierce_nat, on_demand } = camera;
+        let Camera { uri, sub_uri, rtp_port, reconnect_delay_ms, keep_alive_interval_ms, pierce_nat, on_demand } =
+            camera;
+        let seal = |uri: SourceUri| {
+            let shown = uri.shown().to_owned();
+            Ok::<_, Failure>((shown, self.0.seal.close(key, uri.into_secret()).ok_or(Failure::INTERNAL)?))
+        };
+        let (shown, source) = seal(uri)?;
+        let sub = sub_uri.map(seal).transpose()?.map(|(shown, source)| SubStream { shown, source });
         Ok(ComponentSpec::Rtsp(RtspSpec {
-            shown: uri.shown().to_owned(),
-            source: self.0.seal.close(key, uri.into_secret()).ok_or(Failure::INTERNAL)?,
+            shown,
+            source,
+            sub,
             reconnect_delay_ms,
             keep_alive_interval_ms,
             rtp_port,

@@ -15,9 +15,9 @@ pub(crate) struct SourceUri {
 }
 
 impl SourceUri {
-    /// What is wrong is never told back: it may be a password that was mistyped.
-    pub(crate) fn parse(text: &str) -> Result<Self, Failure> {
-        let wrong = || Failure::bad_request("Expected sourceUri to be a URL of rtsp or rtsps".into());
+    /// Of the option `name`. What is wrong is never told back: it may be a password that was mistyped.
+    pub(crate) fn parse(name: &str, text: &str) -> Result<Self, Failure> {
+        let wrong = || Failure::bad_request(format!("Expected {name} to be a URL of rtsp or rtsps"));
         let is_plain = |c: char| c.is_ascii_graphic();
         if text.len() > SOURCE_URI_BYTES_MAX || !text.chars().all(is_plain) {
             return Err(wrong());
@@ -87,7 +87,7 @@ mod tests {
             ("rtsp://[::1]", "rtsp://[::1]"),
         ];
         for (whole, shown) in table {
-            let uri = SourceUri::parse(whole).unwrap_or_else(|_| panic!("{whole}"));
+            let uri = SourceUri::parse("sourceUri", whole).unwrap_or_else(|_| panic!("{whole}"));
             assert_eq!(uri.shown(), shown, "{whole}");
             assert_eq!(uri.into_secret(), whole.as_bytes());
         }
@@ -117,7 +117,7 @@ mod tests {
             &long,
         ];
         for wrong in table {
-            let Err(failure) = SourceUri::parse(wrong) else { panic!("{wrong}") };
+            let Err(failure) = SourceUri::parse("sourceUri", wrong) else { panic!("{wrong}") };
             assert_eq!(failure, Failure::bad_request("Expected sourceUri to be a URL of rtsp or rtsps".into()));
         }
     }

@@ -85,12 +85,16 @@ async fn no_secret_of_a_camera_is_told_or_stands_in_the_store() {
     let _gateway = cluster.gateway("g1", 1).await;
     let room = cluster.create_room().await;
     let path = cluster.api(&format!("/room/{room}/component"));
-    let added = cluster.post(&path, json!({"type": "rtsp", "options": {"sourceUri": CAMERA}})).await;
+    let options = json!({"sourceUri": CAMERA, "subSourceUri": CAMERA});
+    let added = cluster.post(&path, json!({"type": "rtsp", "options": options})).await;
     let wrong = json!({"type": "rtsp", "options": {"sourceUri": "rtsp://admin:s3cret@/live"}});
     let refused = cluster.post(&path, wrong).await;
+    let wrong = json!({"type": "rtsp", "options": {"sourceUri": CAMERA, "subSourceUri": "rtsp://admin:s3cret@/"}});
+    let sub_refused = cluster.post(&path, wrong).await;
     let id = added.json["data"]["id"].as_str().unwrap();
+    assert_eq!(added.json["data"]["properties"]["subSourceUri"], SHOWN);
     let shown = cluster.get(&cluster.api(&format!("/room/{room}"))).await;
-    for text in [&added.text, &refused.text, &shown.text] {
+    for text in [&added.text, &refused.text, &sub_refused.text, &shown.text] {
         assert!(!text.contains("s3cret") && !text.contains("hidden"), "{text}");
     }
     let key = key::component(&RoomId::parse(&room).unwrap(), &ComponentId::parse(id).unwrap());
@@ -98,6 +102,7 @@ async fn no_secret_of_a_camera_is_told_or_stands_in_the_store() {
     assert!(!stored.windows(6).any(|part| part == b"s3cret" || part == b"hidden"));
     let ComponentSpec::Rtsp(spec) = decode::<ComponentRecord>(&stored).unwrap().spec else { panic!("a camera") };
     assert_eq!(opened(&key, &spec.source), CAMERA);
+    assert_eq!(opened(&key, &spec.sub.unwrap().source), CAMERA);
 }
 
 #[tokio::test]

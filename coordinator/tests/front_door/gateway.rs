@@ -180,6 +180,7 @@ fn announce(job: &Job) -> GatewayAnnounce {
         offers: [(JobKind::Rtsp, 50), (JobKind::File, 20), (JobKind::Rtmp, 100)].into(),
         listens: [(JobKind::Rtmp, format!("rtmp://{}:1935/live", job.gateway))].into(),
         transcoder: None,
+        listens_encrypted: [].into(),
         capacity_permille: 1000,
         load_permille: 0,
         jobs: 0,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use velella_media::{Frame, Picture};
+use velella_media::{Frame, Picture, Sound};
 use velella_model::component::{IngestState, Trouble};
 use velella_model::record::TrackRecord;
 use velella_model::wire::command::{OpenSession, Order};
@@ -13,8 +13,11 @@ use velella_model::{ComponentId, GatewayId, Incarnation, Json, PeerId, RoomId, S
 
 use crate::backoff::Backoff;
 use crate::clock::Clock;
-use crate::gop::{GOP_LONG, Gop};
-use crate::leg::{Home, Packet, Published};
+use crate::continuity::Continuity;
+use crate::gate::Gate;
+use crate::gop::GOP_LONG;
+use crate::leg::{Home, Outgoing, Packet, Published, Stream};
+use crate::sub_stream::SubStream;
 use crate::transcode::{Coded, Encoding, Retry, Transcode, Transcoding, Verdict};
 use crate::uplink::{Uplink, endpoint};
 
@@ -60,12 +63,31 @@ pub enum Input<'a> {
     Wanted(bool),
     /// The source is open, and this is what it gives.
     Described(Published),
-    /// The source gave a picture, or a packet of Opus.
-    Frame(Frame),
+    /// The source gave a picture.
+    Picture(Picture),
+    /// The source gave a packet of Opus.
+    Sound {
+        /// What.
+        sound: Sound,
+        /// How loud, where that is known: 0 is the loudest, -127 silence.
+        level_dbov: Option<i8>,
+    },
     /// So many packets were lost on the way from the source.
     Lost(u64),
     /// The source sends something that no room can take, besides what it described.
     Unsupported(String),
+    /// A part of a picture was lost on the way from the source.
+    PictureLost,
+    /// A picture came that nobody can decode before a key frame with its parameter sets, and was left out.
+    Undecodable,
+    /// The second stream of the source, which was described, is open.
+    SubOpened,
+    /// It gave a picture.
+    SubPicture(Picture),
+    /// A part of a picture of it was lost.
+    SubPictureLost,
+    /// It is away for a while, or for good.
+    SubEnded(Trouble),
     /// The source ended.
     Ended {
         /// Why.
@@ -150,7 +172,7 @@ pub enum Output {
 pub struct Progress {
     /// How.
     pub state: IngestState,
-    /// What went wrong last; nothing once it works.
+    /// What went wrong last; nothing once it works. While the source works, that of its second stream.
     pub trouble: Option<Trouble>,
     /// What is published in the room.
     pub tracks: BTreeMap<TrackId, TrackRecord>,
@@ -164,7 +186,9 @@ pub struct Ingest {
     transcode: Transcode,
     uplink: Uplink,
     clock: Clock,
-    gop: Gop,
+    continuity: Continuity,
+    gate: Gate,
+    sub: SubStream,
     trouble: Option<Trouble>,
     last_trouble: Option<(Trouble, Instant)>,
     told: Option<Standing>,
@@ -183,7 +207,7 @@ enum Source {
     /// Asked for.
     Opening { since: Instant },
     /// Described.
-    Open { since: Instant, heard_at: Instant, keyed: bool },
+    Open { since: Instant, heard_at: Instant },
     /// Until the next attempt.
     Waiting { until: Instant },
     /// For good.
@@ -229,7 +253,7 @@ impl Ingest {
     /// Of a source that is published to us.
     pub fn published(name: Name, metadata: Json, transcoding: Transcoding, now: Instant) -> Self {
         let mut ingest = Self::new(name, metadata, None, transcoding, now);
-        ingest.tell();
+        ingest.tell(now);
         ingest
     }
 
@@ -241,7 +265,9 @@ impl Ingest {
             transcode: Transcode::new(transcoding, seed),
             uplink: Uplink::new(name, metadata, seed),
             clock: Clock::default(),
-            gop: Gop::default(),
+            continuity: Continuity::new(now),
+            gate: Gate::default(),
+            sub: SubStream::new(now),
             trouble: None,
             last_trouble: None,
             told: None,
@@ -256,12 +282,19 @@ impl Ingest {
             Input::Homed(home) => self.uplink.live_at(home, now, &mut self.outputs),
             Input::Wanted(wanted) => self.wanted(wanted, now),
             Input::Described(published) => self.described(published, now),
-            Input::Frame(frame) => return self.frame(frame, now),
+            Input::Picture(picture) => self.picture(picture, now),
+            Input::Sound { sound, level_dbov } => self.sound(sound, level_dbov, now),
             Input::Lost(packets) => self.counts.lost += packets,
             Input::Unsupported(what) => {
                 let sentence = format!("The source sends what no room can take: {what}.");
                 self.last_trouble = Some((Trouble { code: "codec_unsupported".into(), sentence }, now));
             }
+            Input::PictureLost => self.picture_lost(),
+            Input::Undecodable => self.undecodable(now),
+            Input::SubOpened => self.sub.opened(),
+            Input::SubPicture(picture) => self.sub_picture(picture, now),
+            Input::SubPictureLost => self.sub.lost(),
+            Input::SubEnded(trouble) => self.sub.trouble = Some(trouble),
             Input::Ended { trouble, retry } => self.ended(trouble, retry, now),
             Input::Transcoded(picture) => self.transcoded(picture, now),
             Input::TranscoderEnded(why) => self.transcode.ended(why, now, &mut self.outputs),
@@ -270,7 +303,7 @@ impl Ingest {
             Input::Datagram { source, contents } => self.uplink.received(source, contents, now, &mut self.outputs),
             Input::Timeout => self.timeout(now),
         }
-        self.tell();
+        self.tell(now);
     }
 
     /// What is to be done next; `None` until something happens.
@@ -297,7 +330,7 @@ impl Ingest {
 
     /// Distance of key frames, as far as it is known.
     pub fn key_frame_interval(&self) -> Option<Duration> {
-        self.gop.interval()
+        self.gate.interval()
     }
 
     /// What went wrong last, whether or not it goes well since, and when.
@@ -341,39 +374,26 @@ impl Ingest {
             Err((trouble, retry)) => return self.fail(trouble, retry, now),
         };
         if opens {
-            self.source = Source::Open { since: now, heard_at: now, keyed: false };
+            self.source = Source::Open { since: now, heard_at: now };
             self.clock = Clock::default();
+            self.continuity.reopen();
+            self.gate.reopen();
+            self.sub.trouble = None;
         }
         self.uplink.publish(Some(Published { video, ..published }), now, &mut self.outputs);
     }
 
-    fn frame(&mut self, frame: Frame, now: Instant) {
-        let Source::Open { since, heard_at, .. } = &mut self.source else { return };
-        *heard_at = now;
-        let proven = now.saturating_duration_since(*since) >= PROVEN_AFTER;
-        match frame {
-            Frame::Video(picture) => {
-                self.counts.pictures += 1;
-                self.counts.bytes += picture.data.len() as u64;
-                match self.transcode.handle_picture(picture, now, &mut self.outputs) {
-                    Verdict::Passes(picture) => self.show(picture, now),
-                    Verdict::Taken => {}
-                    Verdict::Refused(trouble, retry) => {
-                        self.fail(trouble, retry, now);
-                        return self.tell();
-                    }
-                }
-            }
-            Frame::Audio(sound) => {
-                self.counts.sounds += 1;
-                self.counts.bytes += sound.data.len() as u64;
-                self.deliver(&Frame::Audio(sound), now);
-            }
+    fn picture(&mut self, picture: Picture, now: Instant) {
+        if !self.hears(now) {
+            return;
         }
-        if let Some(backoff) = self.backoff.as_mut().filter(|_| proven) {
-            backoff.succeeded();
+        self.counts.pictures += 1;
+        self.counts.bytes += picture.data.len() as u64;
+        match self.transcode.handle_picture(picture, now, &mut self.outputs) {
+            Verdict::Passes(picture) => self.show(picture, now),
+            Verdict::Taken => {}
+            Verdict::Refused(trouble, retry) => self.fail(trouble, retry, now),
         }
-        self.tell();
     }
 
     fn transcoded(&mut self, picture: Picture, now: Instant) {
@@ -382,24 +402,74 @@ impl Ingest {
         }
     }
 
-    /// A picture that browsers can show goes into the room, from the first key frame on.
-    fn show(&mut self, picture: Picture, now: Instant) {
-        let Source::Open { keyed, .. } = &mut self.source else { return };
-        *keyed |= picture.keyframe;
-        let takes = *keyed;
-        if self.gop.picture(picture.time, picture.keyframe) {
-            tracing::warn!(longer_than = ?GOP_LONG, "key frames are far apart: who joins waits that long for a picture");
-        }
-        if takes {
-            self.deliver(&Frame::Video(picture), now);
-        } else {
-            self.counts.dropped += 1;
+    /// A transcoder makes pictures that stand by themselves of whatever came.
+    fn picture_lost(&mut self) {
+        if !self.transcode.is_at_work() {
+            self.gate.lost();
         }
     }
 
-    fn deliver(&mut self, frame: &Frame, now: Instant) {
-        let captured = self.clock.captured(frame.time(), now);
-        let sent = self.uplink.send(frame, captured, now, &mut self.outputs);
+    /// A picture that browsers can show goes into the room, unless it builds on what is missing there.
+    fn show(&mut self, picture: Picture, now: Instant) {
+        if !matches!(self.source, Source::Open { .. }) {
+            return;
+        }
+        let passage = self.gate.picture(&picture, now);
+        if passage.gop_turned_long {
+            tracing::warn!(longer_than = ?GOP_LONG, "key frames are far apart: who joins waits that long for a picture");
+        }
+        let captured = self.clock.captured(picture.time, now);
+        let time = self.continuity.place(picture.time, now);
+        let frame = Frame::Video(Picture { time, ..picture });
+        self.send(passage.passes, Outgoing { frame, captured, stream: Stream::Main, level_dbov: None }, now);
+    }
+
+    fn sound(&mut self, sound: Sound, level_dbov: Option<i8>, now: Instant) {
+        if !self.hears(now) {
+            return;
+        }
+        self.counts.sounds += 1;
+        self.counts.bytes += sound.data.len() as u64;
+        let captured = self.clock.captured(sound.time, now);
+        let time = self.continuity.place(sound.time, now);
+        let frame = Frame::Audio(Sound { time, ..sound });
+        self.send(true, Outgoing { frame, captured, stream: Stream::Main, level_dbov }, now);
+    }
+
+    fn sub_picture(&mut self, picture: Picture, now: Instant) {
+        if !matches!(self.source, Source::Open { .. }) {
+            return;
+        }
+        self.counts.pictures += 1;
+        self.counts.bytes += picture.data.len() as u64;
+        match self.sub.picture(picture, now) {
+            Some((picture, captured)) => {
+                let frame = Frame::Video(picture);
+                self.send(true, Outgoing { frame, captured, stream: Stream::Sub, level_dbov: None }, now);
+            }
+            None => self.counts.dropped += 1,
+        }
+    }
+
+    fn undecodable(&mut self, now: Instant) {
+        if self.hears(now) {
+            self.gate.undecodable(now);
+        }
+    }
+
+    /// The source gives something; whether anything is expected of it.
+    fn hears(&mut self, now: Instant) -> bool {
+        let Source::Open { since, heard_at } = &mut self.source else { return false };
+        *heard_at = now;
+        let proven = now.saturating_duration_since(*since) >= PROVEN_AFTER;
+        if let Some(backoff) = self.backoff.as_mut().filter(|_| proven) {
+            backoff.succeeded();
+        }
+        true
+    }
+
+    fn send(&mut self, passes: bool, outgoing: Outgoing, now: Instant) {
+        let sent = passes && self.uplink.send(&outgoing, now, &mut self.outputs);
         self.counts.dropped += u64::from(!sent);
     }
 
@@ -449,13 +519,18 @@ impl Ingest {
     }
 
     /// Tells how it goes, if that is news.
-    fn tell(&mut self) {
+    fn tell(&mut self, now: Instant) {
+        let lacks_key_frame = self.gate.lacks_key_frame(now);
         let state = match self.source {
             Source::Off => IngestState::Waiting,
             Source::Stopped => IngestState::Stopped,
             Source::Open { .. } if let Some(trouble) = self.transcode.trouble() => {
                 self.trouble = Some(trouble.clone());
                 IngestState::Retrying
+            }
+            Source::Open { .. } if lacks_key_frame => {
+                self.trouble = Some(no_key_frame());
+                IngestState::Connecting
             }
             Source::Open { .. } if self.uplink.is_connected() => {
                 self.trouble = None;
@@ -468,13 +543,21 @@ impl Ingest {
             Source::Opening { .. } | Source::Open { .. } => IngestState::Connecting,
         };
         let published = self.uplink.publishes();
-        if self.told.as_ref().is_some_and(|(s, p, t)| (s, p, t) == (&state, &published, &self.trouble)) {
+        let trouble = self.trouble.as_ref().or(self.sub.trouble.as_ref());
+        if self.told.as_ref().is_some_and(|(s, p, t)| (s, p, t.as_ref()) == (&state, &published, trouble)) {
             return;
         }
-        self.told = Some((state, published, self.trouble.clone()));
+        let trouble = trouble.cloned();
+        self.told = Some((state, published, trouble.clone()));
         let tracks = published.map_or_else(BTreeMap::new, |published| self.uplink.tracks(published));
-        self.outputs.push_back(Output::Progress(Progress { state, trouble: self.trouble.clone(), tracks }));
+        self.outputs.push_back(Output::Progress(Progress { state, trouble, tracks }));
     }
+}
+
+fn no_key_frame() -> Trouble {
+    let sentence = "The source sends pictures, but for a while no key frame with its parameter sets, which everybody \
+                    needs to begin with; waiting for a key frame.";
+    Trouble { code: "no_key_frame".into(), sentence: sentence.into() }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use str0m::change::{SdpAnswer, SdpPendingOffer};
 use str0m::format::Codec;
-use str0m::media::{Direction, MediaKind, MediaTime as RtpTime, Mid, Pt};
+use str0m::media::{Direction, MediaKind, MediaTime as RtpTime, Mid, Pt, Rid, Simulcast, SimulcastLayer};
 use str0m::net::{Protocol, Receive};
 use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc, RtcConfig, RtcError};
 use velella_media::{Frame, MediaTime, VideoCodec};
@@ -51,6 +51,8 @@ impl Home {
 pub struct Published {
     /// As the source encodes it.
     pub video: Option<VideoCodec>,
+    /// The video comes in a second, smaller stream besides, at times; both are encodings of one track.
+    pub sub: bool,
     /// As Opus.
     pub audio: bool,
 }
@@ -64,6 +66,33 @@ pub struct Packet {
     pub contents: Vec<u8>,
 }
 
+/// One frame on its way into the room.
+#[derive(Clone, Debug)]
+pub(crate) struct Outgoing {
+    pub(crate) frame: Frame,
+    pub(crate) captured: Instant,
+    pub(crate) stream: Stream,
+    /// How loud sound is, where that is known: 0 is the loudest, -127 silence (RFC 6464).
+    pub(crate) level_dbov: Option<i8>,
+}
+
+/// Which stream of its source a picture is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stream {
+    Main,
+    Sub,
+}
+
+impl Stream {
+    /// As published clients name the encodings of a track.
+    fn rid(self) -> Rid {
+        match self {
+            Self::Main => "h".into(),
+            Self::Sub => "l".into(),
+        }
+    }
+}
+
 /// A session on its way or standing.
 pub(crate) struct Leg {
     rtc: Rtc,
@@ -71,6 +100,8 @@ pub(crate) struct Leg {
     pending: Option<SdpPendingOffer>,
     video: Option<Line>,
     audio: Option<Line>,
+    /// Whether the video line has an encoding for each stream.
+    simulcast: bool,
     origin: Option<MediaTime>,
     pub(crate) deadline: Instant,
     pub(crate) state: LegState,
@@ -106,18 +137,19 @@ impl Leg {
         let candidate = Candidate::host(home.local, Protocol::Udp)?;
         rtc.add_local_candidate(candidate);
         let mut change = rtc.sdp_api();
-        let mut line = |kind| {
-            let mid = change.add_media(kind, Direction::SendOnly, None, None, None);
+        let mut line = |kind, encodings| {
+            let mid = change.add_media(kind, Direction::SendOnly, None, None, encodings);
             Line { mid, payload_type: None }
         };
-        let video = published.video.map(|_| line(MediaKind::Video));
-        let audio = published.audio.then(|| line(MediaKind::Audio));
+        let video = published.video.map(|_| line(MediaKind::Video, published.sub.then(encodings)));
+        let audio = published.audio.then(|| line(MediaKind::Audio, None));
         let (offer, pending) = change.apply().ok_or_else(|| RtcError::RemoteSdp("an offer without a line".into()))?;
         let name = |line: Option<Line>| line.map(|line| line.mid.to_string());
         let offer = Offer { sdp: offer.to_sdp_string(), video: name(video), audio: name(audio) };
         let (local, pending) = (home.local, Some(pending));
         let state = LegState::Connecting;
-        Ok((Self { rtc, local, pending, video, audio, origin: None, deadline: now, state }, offer))
+        let simulcast = published.sub;
+        Ok((Self { rtc, local, pending, video, audio, simulcast, origin: None, deadline: now, state }, offer))
     }
 
     pub(crate) fn accept(&mut self, sdp: &str, now: Instant, packets: &mut Vec<Packet>) -> Result<(), RtcError> {
@@ -156,22 +188,32 @@ impl Leg {
     /// Sends a frame. What comes before the session stands is dropped: it is old by then.
     pub(crate) fn write(
         &mut self,
-        frame: &Frame,
-        captured: Instant,
+        outgoing: &Outgoing,
         now: Instant,
         packets: &mut Vec<Packet>,
     ) -> Result<bool, RtcError> {
         if self.state != LegState::Connected {
             return Ok(false);
         }
+        let Outgoing { frame, captured, stream, level_dbov } = outgoing;
         let (line, rate, data): (_, _, &Bytes) = match frame {
             Frame::Video(picture) => (self.video, VIDEO_HZ, &picture.data),
             Frame::Audio(sound) => (self.audio, OPUS_HZ, &sound.data),
         };
         let Some(Line { mid, payload_type: Some(payload_type) }) = line else { return Ok(false) };
         let time = RtpTime::new(self.rtp_time(frame.time(), rate), frequency(rate));
-        let Some(writer) = self.rtc.writer(mid) else { return Ok(false) };
-        writer.write(payload_type, captured, time, &data[..])?;
+        let Some(mut writer) = self.rtc.writer(mid) else { return Ok(false) };
+        match frame {
+            Frame::Video(_) if self.simulcast => writer = writer.rid(stream.rid()),
+            Frame::Video(_) => {}
+            Frame::Audio(_) => {
+                if let Some(level) = level_dbov {
+                    // Workers go by the level; whether it is speech is not known here.
+                    writer = writer.audio_level(*level, false);
+                }
+            }
+        }
+        writer.write(payload_type, *captured, time, &data[..])?;
         self.wake(now, packets)?;
         Ok(true)
     }
@@ -199,6 +241,14 @@ impl Leg {
             }
         }
     }
+}
+
+fn encodings() -> Simulcast {
+    let mut simulcast = Simulcast::new();
+    for stream in [Stream::Main, Stream::Sub] {
+        simulcast.add_send_layer(SimulcastLayer::new(&stream.rid().to_string()));
+    }
+    simulcast
 }
 
 fn frequency(rate_hz: u32) -> str0m::media::Frequency {

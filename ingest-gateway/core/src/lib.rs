@@ -13,15 +13,19 @@
 mod backoff;
 mod board;
 mod clock;
+mod continuity;
 mod ear;
 mod errand;
+mod gate;
 mod gop;
 mod ingest;
 mod leg;
 mod listener;
+mod sub_stream;
 mod transcode;
 mod uplink;
 
+pub use backoff::Backoff;
 pub use board::{Board, Change, Task};
 pub use ear::{Heard, HeardCodec};
 pub use errand::Errand;

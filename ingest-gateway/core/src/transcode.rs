@@ -161,6 +161,11 @@ impl Transcode {
         Self { transcoding, backoff, state: State::Idle, trouble: None, tally: Tally::default() }
     }
 
+    /// Whether pictures go through a transcoder.
+    pub(crate) fn is_at_work(&self) -> bool {
+        !matches!(self.state, State::Idle)
+    }
+
     pub(crate) fn tally(&self) -> Tally {
         self.tally
     }

@@ -6,7 +6,6 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use velella_media::Frame;
 use velella_model::record::{Subscriptions, TrackRecord};
 use velella_model::wire::command::{Client, OpenSession, Order, Rights, SubscribeMode};
 use velella_model::wire::signal::{PeerEvent, ServerEvent, SessionEvent, ToHolder, ToWorker};
@@ -14,7 +13,7 @@ use velella_model::{Json, MediaKind, PeerId, SessionId, TrackId};
 
 use crate::backoff::Backoff;
 use crate::ingest::{Name, Output};
-use crate::leg::{Home, Leg, LegState, Published};
+use crate::leg::{Home, Leg, LegState, Outgoing, Published};
 
 /// A session that does not stand by then is given up.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(8);
@@ -101,16 +100,10 @@ impl Uplink {
     }
 
     /// Whether the frame went out.
-    pub(crate) fn send(
-        &mut self,
-        frame: &Frame,
-        captured: Instant,
-        now: Instant,
-        outputs: &mut VecDeque<Output>,
-    ) -> bool {
+    pub(crate) fn send(&mut self, outgoing: &Outgoing, now: Instant, outputs: &mut VecDeque<Output>) -> bool {
         let mut sent = false;
         self.step(now, outputs, |session, packets| {
-            sent = session.leg.write(frame, captured, now, packets)?;
+            sent = session.leg.write(outgoing, now, packets)?;
             Ok(())
         });
         sent

@@ -49,6 +49,16 @@ enum Way {
     Udp(Sockets),
 }
 
+/// The way to try.
+#[derive(Clone, Copy)]
+enum Over {
+    Tcp,
+    /// Until nothing came for so long.
+    Udp {
+        patience: Duration,
+    },
+}
+
 /// Why a way leads to no camera.
 enum NoWay {
     /// It sends us elsewhere.
@@ -79,28 +89,41 @@ impl Camera {
     }
 
     async fn open_any_way(url: &SourceUrl, addresses: &[Checked], options: &Options) -> Result<Self, NoWay> {
-        let udp = match options.transport {
-            Transport::Tcp => false,
+        let over = |transport| Self::open_one_way(url, addresses, options, transport);
+        match options.transport {
+            Transport::Tcp => return over(Over::Tcp).await,
             Transport::Udp if url.scheme().encrypted() => return Err(Error::TransportRefused("encrypted UDP").into()),
-            Transport::Udp => true,
-            Transport::Automatic => !url.scheme().encrypted(),
+            Transport::Udp => return over(Over::Udp { patience: UDP_SILENCE }).await,
+            Transport::Automatic if url.scheme().encrypted() => return over(Over::Tcp).await,
+            Transport::Automatic => {}
+        }
+        let silent = match over(Over::Udp { patience: UDP_SILENCE }).await {
+            Err(NoWay::Failed(Error::TransportRefused(_))) => false,
+            Err(NoWay::Failed(Error::Unheard(_))) => true,
+            opened => return opened,
         };
-        match Self::open_one_way(url, addresses, options, udp).await {
-            Err(NoWay::Failed(Error::TransportRefused(_))) if udp && options.transport == Transport::Automatic => {
-                tracing::debug!(camera = %url, "no media over UDP, so over TCP");
-                Self::open_one_way(url, addresses, options, false).await
+        tracing::debug!(camera = %url, silent, "no media over UDP, so over TCP");
+        match over(Over::Tcp).await {
+            Err(NoWay::Failed(Error::TransportRefused(_))) if silent => {
+                tracing::debug!(camera = %url, "no media over TCP, so over UDP with more patience");
+                over(Over::Udp { patience: options.stall_after }).await
             }
             opened => opened,
         }
     }
 
-    async fn open_one_way(url: &SourceUrl, addresses: &[Checked], options: &Options, udp: bool) -> Result<Self, NoWay> {
+    async fn open_one_way(
+        url: &SourceUrl,
+        addresses: &[Checked],
+        options: &Options,
+        over: Over,
+    ) -> Result<Self, NoWay> {
         let mut dialogue = Dialogue::open(url, addresses, options).await?;
         let choice = match dialogue.describe().await? {
             Described::Here(description) => choose(&description)?,
             Described::Elsewhere(location) => return Err(NoWay::Elsewhere(location)),
         };
-        let way = match play(&mut dialogue, &choice.chosen, options, udp).await {
+        let way = match play(&mut dialogue, &choice.chosen, options, over).await {
             Ok(way) => way,
             Err(error) => {
                 dialogue.tear_down().await;
@@ -262,15 +285,15 @@ async fn datagram(way: &mut Way) -> Result<Datagram, Error> {
 }
 
 /// Sets all tracks up and has them play.
-async fn play(dialogue: &mut Dialogue, chosen: &[Chosen], options: &Options, udp: bool) -> Result<Way, Error> {
-    if !udp {
+async fn play(dialogue: &mut Dialogue, chosen: &[Chosen], options: &Options, over: Over) -> Result<Way, Error> {
+    let Over::Udp { patience } = over else {
         let mut channels = Vec::with_capacity(chosen.len());
         for (chosen, channel) in chosen.iter().zip((0..).step_by(2)) {
             channels.push(dialogue.set_up_tcp(chosen, channel).await?);
         }
         dialogue.play().await?;
         return Ok(Way::Tcp(channels));
-    }
+    };
     let mut sockets = Sockets::new(dialogue.connection.peer().ip());
     for chosen in chosen {
         let ports = sockets.open_track(dialogue.connection.local().ip(), options.rtp_port).await?;
@@ -281,7 +304,7 @@ async fn play(dialogue: &mut Dialogue, chosen: &[Chosen], options: &Options, udp
         sockets.pierce_nat();
     }
     dialogue.play().await?;
-    if sockets.hears(UDP_SILENCE).await { Ok(Way::Udp(sockets)) } else { Err(Error::TransportRefused("UDP")) }
+    if sockets.hears(patience).await { Ok(Way::Udp(sockets)) } else { Err(Error::Unheard(patience)) }
 }
 
 impl<E: Into<Error>> From<E> for NoWay {

@@ -47,6 +47,9 @@ pub enum Error {
     /// The camera does not send the way it was asked to.
     #[error("the camera does not send its media over {0}")]
     TransportRefused(&'static str),
+    /// It promised media over UDP, and none arrived.
+    #[error("nothing of what the camera sends over UDP arrived within {} s", .0.as_secs())]
+    Unheard(Duration),
     /// The camera says no.
     #[error("the camera answers {method} with status {status}")]
     Declined {
@@ -88,6 +91,7 @@ impl Error {
             Self::NoUsableTrack => "no_usable_track",
             Self::CodecUnsupported(_) => "codec_unsupported",
             Self::TransportRefused(_) => "transport_refused",
+            Self::Unheard(_) => "unheard",
             Self::Declined { .. } => "declined",
             Self::Silent(_) | Self::Stalled(_) => "stalled",
             Self::Ended => "ended",
@@ -113,6 +117,7 @@ impl Error {
             | Self::Tls(_)
             | Self::NotFound
             | Self::BadSdp(_)
+            | Self::Unheard(_)
             | Self::Declined { .. }
             | Self::Silent(_)
             | Self::Stalled(_)

@@ -43,7 +43,8 @@ pub enum Transport {
     Tcp,
     /// Over UDP.
     Udp,
-    /// Over UDP, and over TCP when the camera refuses that or nothing arrives for 3 s. Over TCP at
-    /// once where the conversation is encrypted: the media would not be.
+    /// Over UDP, and over TCP when the camera refuses that or nothing arrives for 3 s. Where it refuses
+    /// TCP after such a silence, over UDP once more, for as long as a stall may last: some begin slowly.
+    /// Over TCP alone where the conversation is encrypted: the media would not be.
     Automatic,
 }

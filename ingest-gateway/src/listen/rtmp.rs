@@ -1,4 +1,4 @@
-//! Encoders that publish over RTMP.
+//! Encoders that publish over RTMP, as it is or in TLS.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use bytes::BytesMut;
 use prometheus::IntCounter;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio_rustls::TlsAcceptor;
 use tracing::Instrument;
 use velella_model::component::JobKind;
 use velella_ops::{Lobby, Seat};
@@ -40,16 +41,23 @@ const STRANGERS_MAX: usize = 1_024;
 /// A bound listener.
 pub(crate) struct Listener {
     socket: TcpListener,
+    /// How connections are encrypted; they are not if absent.
+    tls: Option<TlsAcceptor>,
     lobby: Lobby,
     places: Arc<Semaphore>,
 }
 
 impl Listener {
     /// Binds it.
-    pub(crate) async fn bind(at: SocketAddr, evictions: IntCounter) -> anyhow::Result<Self> {
+    pub(crate) async fn bind(
+        at: SocketAddr,
+        tls: Option<rustls::ServerConfig>,
+        evictions: IntCounter,
+    ) -> anyhow::Result<Self> {
         let socket = TcpListener::bind(at).await.with_context(|| format!("cannot listen for RTMP on {at}"))?;
+        let tls = tls.map(|config| TlsAcceptor::from(Arc::new(config)));
         let (lobby, places) = (Lobby::new(STRANGERS_MAX, evictions), Arc::new(Semaphore::new(PUBLISHERS_MAX)));
-        Ok(Self { socket, lobby, places })
+        Ok(Self { socket, tls, lobby, places })
     }
 
     pub(crate) fn local_addr(&self) -> std::io::Result<SocketAddr> {
@@ -61,8 +69,9 @@ impl Listener {
         loop {
             match self.socket.accept().await {
                 Ok((socket, from)) => {
-                    let connection = Connection::new(socket, door.clone(), self.lobby.enter(), self.places.clone());
-                    tokio::spawn(connection.serve().instrument(tracing::error_span!("publisher", %from)));
+                    let entry = Entry { door: door.clone(), seat: self.lobby.enter(), places: self.places.clone() };
+                    let serving = serve(socket, self.tls.clone(), entry);
+                    tokio::spawn(serving.instrument(tracing::error_span!("publisher", %from)));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a connection was not accepted");
@@ -73,9 +82,34 @@ impl Listener {
     }
 }
 
+/// What a connection comes in with.
+struct Entry {
+    door: Door,
+    seat: Seat,
+    places: Arc<Semaphore>,
+}
+
+/// The time for the greeting begins before TLS does, so that neither can be stretched.
+async fn serve(socket: TcpStream, tls: Option<TlsAcceptor>, entry: Entry) {
+    let session = Session::new(Instant::now());
+    let Some(tls) = tls else { return Connection::new(socket, session, entry).serve().await };
+    let accepted = tokio::select! {
+        accepted = tls.accept(socket) => accepted,
+        () = entry.seat.evicted() => return tracing::info!("a publisher made room for another one"),
+        () = sleep_until(session.poll_timeout().map(Into::into)) => {
+            return tracing::info!("a publisher was too slow with its TLS");
+        }
+    };
+    match accepted {
+        Ok(socket) => Connection::new(socket, session, entry).serve().await,
+        Err(error) => tracing::info!(%error, "a publisher spoke no TLS"),
+    }
+    }
+}
+
 /// One encoder.
-struct Connection {
-    socket: TcpStream,
+struct Connection<S> {
+    socket: S,
     session: Session,
     door: Door,
     place: Place,
@@ -102,10 +136,11 @@ impl Place {
     }
 }
 
-impl Connection {
-    fn new(socket: TcpStream, door: Door, seat: Seat, places: Arc<Semaphore>) -> Self {
-        let (session, terms) = (Session::new(Instant::now()), Terms::default());
-        Self { socket, session, door, place: Place::Stranger(seat), places, published: None, sent_away: None, terms }
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    fn new(socket: S, session: Session, entry: Entry) -> Self {
+        let Entry { door, seat, places } = entry;
+        let (place, terms) = (Place::Stranger(seat), Terms::default());
+        Self { socket, session, door, place, places, published: None, sent_away: None, terms }
     }
 
     async fn serve(mut self) {
@@ -152,7 +187,7 @@ impl Connection {
         while let Some(output) = self.session.poll_output() {
             match output {
                 Output::Send(bytes) => {
-                    let written = tokio::time::timeout(WRITE_PATIENCE, self.socket.write_all(&bytes)).await;
+                    let written = tokio::time::timeout(WRITE_PATIENCE, write(&mut self.socket, &bytes)).await;
                     if !matches!(written, Ok(Ok(()))) {
                         self.session.handle_end();
                     }
@@ -218,8 +253,14 @@ async fn admit(
     Ok((permit, outlet, ending, terms))
 }
 
+/// TLS keeps back what it is not told to let go.
+async fn write(socket: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> std::io::Result<()> {
+    socket.write_all(bytes).await?;
+    socket.flush().await
+}
+
 /// Lets the encoder read what it was told last: a socket that is closed with bytes unread takes that back.
-async fn hang_up(mut socket: TcpStream) {
+async fn hang_up(mut socket: impl AsyncRead + AsyncWrite + Unpin) {
     let mut rest = [0; 1024];
     let read_on = async {
         if socket.shutdown().await.is_ok() {
@@ -253,3 +294,5 @@ async fn sleep_until(at: Option<tokio::time::Instant>) {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tls_tests;

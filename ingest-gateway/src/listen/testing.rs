@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 use velella_gateway_core::Published;
-use velella_media::{Frame, Picture};
+use velella_media::Picture;
 use velella_model::component::JobKind;
 
 use super::{ASKS_MAX, Ask, Door, Terms, key_digest};
@@ -76,7 +76,7 @@ pub(super) async fn described(source: &mut Source) -> Published {
 pub(super) async fn pictures(source: &mut Source, count: usize) -> Vec<Picture> {
     let mut pictures = Vec::new();
     while pictures.len() < count {
-        if let source::Event::Frame(Frame::Video(picture)) = patiently(source.next()).await.expect("it goes on") {
+        if let source::Event::Picture(picture) = patiently(source.next()).await.expect("it goes on") {
             pictures.push(picture);
         }
     }

@@ -4,18 +4,27 @@ use std::time::Duration;
 
 use velella_gateway_core::Published;
 use velella_guard::SourceUrl;
+use velella_media::VideoCodec;
 use velella_model::component::RtspSpec;
+use velella_model::record::Sealed;
 use velella_rtsp::{Camera, Discontinuity, Error, Event, Medium, Options, Track, Transport};
 
-use super::{End, Means, Outlet};
+use super::outlet::{Aside, Outlet};
+use super::sub_stream::SubStream;
+use super::{End, Means};
 
 /// What Fishjam says when nobody asked for a port. Taken at its word, one gateway could watch one camera.
 const RTP_PORT_DEFAULT: u16 = 20_000;
 
+/// How often it is looked whether pictures come that nobody can decode.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
 /// Watches it until it ends or nobody wants more of it.
 pub(super) async fn watch(spec: RtspSpec, key: &str, means: Means, mut outlet: Outlet) -> End {
-    let url = match unseal(&spec, key, &means) {
-        Ok(url) => url,
+    let unsealed = unseal(&spec.source, key, &means)
+        .and_then(|url| Ok((url, spec.sub.as_ref().map(|sub| unseal(&sub.source, key, &means)).transpose()?)));
+    let (url, sub_url) = match unsealed {
+        Ok(urls) => urls,
         Err(end) => return end,
     };
     let options = options(&spec, &means);
@@ -27,39 +36,75 @@ pub(super) async fn watch(spec: RtspSpec, key: &str, means: Means, mut outlet: O
         Ok(camera) => camera,
         Err(error) => return ended(&error),
     };
-    let end = match outlet.describe(published(camera.tracks())).await {
-        Ok(()) => pass_on(&mut camera, &mut outlet).await,
+    let published = published(camera.tracks(), sub_url.is_some());
+    let mut sub = sub_url.filter(|_| published.sub).map(|url| {
+        // A port that was asked for is taken by the first stream.
+        let options = Options { rtp_port: None, ..options };
+        SubStream::new(url, means.guard.clone(), options, Duration::from_millis(spec.reconnect_delay_ms.into()))
+    });
+    let end = match outlet.describe(published).await {
+        Ok(()) => {
+            let aside = outlet.aside();
+            tokio::select! {
+                end = pass_on(&mut camera, &mut outlet) => end,
+                end = beside(sub.as_mut(), aside) => end,
+            }
+        }
         Err(end) => end,
     };
     // Old cameras refuse the next session until this one is over.
-    camera.close().await;
+    tokio::join!(camera.close(), async {
+        if let Some(sub) = &mut sub {
+            sub.close().await;
+        }
+    });
     end
 }
 
+async fn beside(sub: Option<&mut SubStream>, outlet: Aside) -> End {
+    match sub {
+        Some(sub) => sub.watch(outlet).await,
+        None => std::future::pending().await,
+    }
+}
+
 async fn pass_on(camera: &mut Camera, outlet: &mut Outlet) -> End {
-    let mut lost = 0;
+    let mut look = tokio::time::interval(LOOK_INTERVAL);
+    let (mut lost, mut undecodable) = (0, 0);
     loop {
         let event = tokio::select! {
             event = camera.next() => event,
             () = outlet.closed() => return End::closed(),
-        };
-        let before = std::mem::replace(&mut lost, camera.stats().lost);
-        if lost > before
-            && let Err(end) = outlet.lost(lost - before).await
-        {
-            return end;
-        }
-        match event {
-            Ok(Event::Frame(frame)) => {
-                if let Err(end) = outlet.give(frame).await {
+            _ = look.tick() => {
+                let stats = camera.stats();
+                let before = std::mem::replace(&mut lost, stats.lost);
+                if lost > before && let Err(end) = outlet.tell(super::Event::Lost(lost - before)).await {
                     return end;
                 }
+                let before = std::mem::replace(&mut undecodable, stats.undecodable);
+                if undecodable > before && let Err(end) = outlet.tell(super::Event::Undecodable).await {
+                    return end;
+                }
+                continue;
             }
+        };
+        let passed_on = match event {
+            Ok(Event::Frame(frame)) => outlet.give(frame).await,
             Ok(Event::ParameterSetsMissing) => {
                 tracing::warn!("the camera sends pictures without the parameter sets that they need; waiting for them");
+                Ok(())
             }
-            Ok(Event::Discontinuity(medium, reason)) => note(medium, reason),
+            Ok(Event::Discontinuity(medium, reason)) => {
+                note(medium, reason);
+                match (medium, reason) {
+                    (Medium::Video, Discontinuity::Loss) => outlet.tell(super::Event::PictureLost).await,
+                    (Medium::Video | Medium::Audio, _) => Ok(()),
+                }
+            }
             Err(error) => return ended(&error),
+        };
+        if let Err(end) = passed_on {
+            return end;
         }
     }
 }
@@ -74,14 +119,14 @@ fn note(medium: Medium, reason: Discontinuity) {
     }
 }
 
-fn unseal(spec: &RtspSpec, key: &str, means: &Means) -> Result<SourceUrl, End> {
+fn unseal(source: &Sealed, key: &str, means: &Means) -> Result<SourceUrl, End> {
     let unreadable = || {
         End::for_good(
             "sealed",
             "This gateway cannot read the address of the camera: give it the secret that the coordinators have.",
         )
     };
-    let opened = means.seal.as_ref().and_then(|seal| seal.open(key, &spec.source)).ok_or_else(unreadable)?;
+    let opened = means.seal.as_ref().and_then(|seal| seal.open(key, source)).ok_or_else(unreadable)?;
     let text = String::from_utf8(opened).map_err(|_| unreadable())?;
     text.parse::<SourceUrl>().map_err(|error| End::for_good("bad_url", error.to_string()))
 }
@@ -98,18 +143,20 @@ fn options(spec: &RtspSpec, means: &Means) -> Options {
     }
 }
 
-fn published(tracks: &[Track]) -> Published {
-    let mut published = Published { video: None, audio: false };
+fn published(tracks: &[Track], has_sub: bool) -> Published {
+    let mut published = Published { video: None, sub: false, audio: false };
     for track in tracks {
         match track {
             Track::Video(codec) => published.video = Some(*codec),
             Track::Audio(_) => published.audio = true,
         }
     }
+    published.sub = has_sub && published.video == Some(VideoCodec::H264);
     published
 }
 
-fn ended(error: &Error) -> End {
+/// An error as the end that it is.
+pub(super) fn ended(error: &Error) -> End {
     let sentence = format!("{}.", capitalised(&error.to_string()));
     if error.is_retryable() { End::for_now(error.code(), sentence) } else { End::for_good(error.code(), sentence) }
 }

@@ -1,4 +1,6 @@
-//! A file that is played over and over: H.264 as it is (Annex-B), or Opus in Ogg.
+//! A file that is played over and over: H.264 as it is (Annex-B), Opus in Ogg, or MP4.
+
+mod mp4;
 
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
@@ -28,10 +30,11 @@ pub(super) async fn play(spec: FileSpec, means: Means, outlet: Outlet) -> End {
     let read = read(&spec, &means).await.and_then(|(path, content)| match extension(&path) {
         Some("h264") => pictures(&content, spec.framerate.unwrap_or(FRAMERATE_DEFAULT)),
         Some("ogg") => sounds(&content),
-        Some(_) | None => Err(End::for_good("file_unsupported", "Only .h264 and .ogg files can be played.")),
+        Some("mp4") => mp4::reel(&content),
+        Some(_) | None => Err(End::for_good("file_unsupported", "Only .h264, .ogg and .mp4 files can be played.")),
     });
     match read {
-        Ok(track) => track.play(outlet).await.err().unwrap_or_else(End::closed),
+        Ok(reel) => reel.play(outlet).await.err().unwrap_or_else(End::closed),
         Err(end) => end,
     }
 }
@@ -67,22 +70,38 @@ fn extension(path: &Path) -> Option<&str> {
     path.extension()?.to_str()
 }
 
-/// A file, taken apart: what to give, and for how long each lasts.
-struct Track {
+/// A file, taken apart.
+struct Reel {
     published: Published,
-    frames: Vec<(Frame, Duration)>,
+    /// In the order in which they are given, with their times from its beginning.
+    frames: Vec<Frame>,
+    /// When it begins again.
+    length: Duration,
 }
 
-impl Track {
+impl Reel {
+    /// Of frames that follow each other, each with how long it lasts.
+    fn of(published: Published, frames: Vec<(Frame, Duration)>) -> Self {
+        let mut length = Duration::ZERO;
+        let in_turn = |(frame, duration)| {
+            let frame = at(frame, MediaTime(0).later(length));
+            length += duration;
+            frame
+        };
+        let frames = frames.into_iter().map(in_turn).collect();
+        Self { published, frames, length }
+    }
+
     async fn play(self, mut outlet: Outlet) -> Result<(), End> {
         outlet.describe(self.published).await?;
-        let (started, mut elapsed) = (Instant::now(), Duration::ZERO);
+        let (started, mut begun) = (Instant::now(), Duration::ZERO);
         loop {
-            for (frame, duration) in &self.frames {
-                tokio::time::sleep_until(started + elapsed).await;
-                outlet.give(at(frame.clone(), MediaTime(0).later(elapsed))).await?;
-                elapsed += *duration;
+            for frame in &self.frames {
+                let due = begun + frame.time().since(MediaTime(0)).unwrap_or_default();
+                tokio::time::sleep_until(started + due).await;
+                outlet.give(at(frame.clone(), frame.time().later(begun))).await?;
             }
+            begun += self.length;
         }
     }
 }
@@ -94,7 +113,7 @@ fn at(frame: Frame, time: MediaTime) -> Frame {
     }
 }
 
-fn pictures(content: &[u8], framerate: u32) -> Result<Track, End> {
+fn pictures(content: &[u8], framerate: u32) -> Result<Reel, End> {
     let codec = VideoCodec::H264;
     let mut assembler = Assembler::new(codec);
     let (mut frames, mut is_reordered) = (Vec::new(), false);
@@ -130,10 +149,10 @@ fn pictures(content: &[u8], framerate: u32) -> Result<Track, End> {
         let sentence = "The file holds B-frames, and nothing says when its pictures are to be seen; make it without.";
         return Err(End::for_good("b_frames", sentence));
     }
-    Ok(Track { published: Published { video: Some(codec), audio: false }, frames })
+    Ok(Reel::of(Published { video: Some(codec), sub: false, audio: false }, frames))
 }
 
-fn sounds(content: &[u8]) -> Result<Track, End> {
+fn sounds(content: &[u8]) -> Result<Reel, End> {
     let broken = |_| End::for_good("file_broken", "The file is no Opus in Ogg.");
     let mut reader = ogg::PacketReader::new(std::io::Cursor::new(content));
     let head = reader.read_packet_expected().map_err(broken)?;
@@ -152,7 +171,7 @@ fn sounds(content: &[u8]) -> Result<Track, End> {
     if frames.is_empty() {
         return Err(End::for_good("file_broken", "The file holds no sound."));
     }
-    Ok(Track { published: Published { video: None, audio: true }, frames })
+    Ok(Reel::of(Published { video: None, sub: false, audio: true }, frames))
 }
 
 #[cfg(test)]
@@ -166,10 +185,11 @@ mod tests {
         let key = [0, 0, 0, 1, 0x65, 0x88, 0x80];
         let (delta, second_slice) = ([0, 0, 0, 1, 0x41, 0xe0], [0, 0, 1, 0x41, 0x40]);
         let content = [SPS_PPS, &key, &delta, &second_slice, &delta].concat();
-        let track = pictures(&content, 25).unwrap_or_else(|end| panic!("{end:?}"));
-        let keys: Vec<bool> = track.frames.iter().map(|(f, _)| matches!(f, Frame::Video(p) if p.keyframe)).collect();
+        let reel = pictures(&content, 25).unwrap_or_else(|end| panic!("{end:?}"));
+        let keys: Vec<bool> = reel.frames.iter().map(|f| matches!(f, Frame::Video(p) if p.keyframe)).collect();
         assert_eq!(keys, [true, false, false]);
-        assert_eq!(track.frames[0].1, Duration::from_millis(40));
+        assert_eq!(reel.frames[1].time(), MediaTime(40_000_000));
+        assert_eq!(reel.length, Duration::from_millis(120));
     }
 
     #[tokio::test]

@@ -20,37 +20,34 @@ impl Outlet {
 
     /// What there will be. Borrows nothing, as below.
     pub(crate) fn describe(&self, published: Published) -> impl Future<Output = Result<(), End>> + use<> {
-        let events = self.events.clone();
-        async move { put(&events, Event::Described(published)).await }
+        self.tell(Event::Described(published))
     }
 
     /// Gives a frame. The end when nobody wants more.
     pub(crate) async fn give(&mut self, frame: Frame) -> Result<(), End> {
         match frame {
-            Frame::Video(_) => put(&self.events, Event::Frame(frame)).await,
+            Frame::Video(picture) => self.tell(Event::Picture(picture)).await,
             Frame::Audio(sound) => self.give_sound(sound).await,
         }
     }
 
     async fn give_sound(&mut self, sound: Sound) -> Result<(), End> {
         self.transcoder.handle_sound(&sound);
-        while let Some(OpusPacket { time, data, .. }) = self.transcoder.poll_packet() {
+        while let Some(OpusPacket { time, level_dbov, data, .. }) = self.transcoder.poll_packet() {
             let sound = Sound { format: AudioFormat::Opus { channels: 2 }, time, data };
-            put(&self.events, Event::Frame(Frame::Audio(sound))).await?;
+            self.tell(Event::Sound { sound, level_dbov }).await?;
         }
         Ok(())
     }
 
-    /// So many packets did not come.
-    pub(crate) fn lost(&self, packets: u64) -> impl Future<Output = Result<(), End>> + use<> {
-        let events = self.events.clone();
-        async move { put(&events, Event::Lost(packets)).await }
+    /// Tells what is no frame. Borrows nothing, as below.
+    pub(crate) fn tell(&self, event: Event) -> impl Future<Output = Result<(), End>> + use<> {
+        self.aside().tell(event)
     }
 
-    /// There is something that no room can take.
-    pub(crate) fn unsupported(&self, what: String) -> impl Future<Output = Result<(), End>> + use<> {
-        let events = self.events.clone();
-        async move { put(&events, Event::Unsupported(what)).await }
+    /// The way for what goes on beside.
+    pub(super) fn aside(&self) -> Aside {
+        Aside { events: self.events.clone() }
     }
 
     /// Nobody wants more. Borrows nothing, since encoders may not be shared between threads, not even to be looked at.
@@ -60,6 +57,15 @@ impl Outlet {
     }
 }
 
-async fn put(events: &mpsc::Sender<Event>, event: Event) -> Result<(), End> {
-    events.send(event).await.map_err(|_| End::closed())
+/// The same way, for what comes beside the first stream.
+#[derive(Clone)]
+pub(super) struct Aside {
+    events: mpsc::Sender<Event>,
+}
+
+impl Aside {
+    /// The end when nobody wants more.
+    pub(super) async fn tell(self, event: Event) -> Result<(), End> {
+        self.events.send(event).await.map_err(|_| End::closed())
+    }
 }

@@ -109,6 +109,9 @@ pub struct RtspSpec {
     pub shown: String,
     /// The whole URL, sealed under the key of the record.
     pub source: Sealed,
+    /// Its second, smaller stream, that viewers may choose instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sub: Option<SubStream>,
     /// First wait before it is tried again, in milliseconds; later ones are longer.
     pub reconnect_delay_ms: u32,
     /// Between signs of life, in milliseconds.
@@ -119,6 +122,15 @@ pub struct RtspSpec {
     pub pierce_nat: bool,
     /// Only while somebody is in the room.
     pub on_demand: bool,
+}
+
+/// The second stream of a camera.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubStream {
+    /// Where it is, without user, password and query.
+    pub shown: String,
+    /// The whole URL, sealed under the key of the record.
+    pub source: Sealed,
 }
 
 /// A file.

@@ -32,4 +32,4 @@ pub use nats::NatsConfig;
 pub use readiness::{Latch, Readiness};
 pub use seal::Seal;
 pub use secret::{EmptySecret, Secret};
-pub use trust::tls_client;
+pub use trust::{tls_client, tls_server};

@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { createWriteStream, readdirSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { createInterface } from "node:readline";
-import { makeClips, removeClips } from "./clips";
+import { makeCertificate, makeClips, removeClips } from "./clips";
 import { eventually, PATIENCE_MS } from "./patience";
 
 export const BINARY = process.env.VELELLA_BIN ?? resolve("../../target/debug/velella");
@@ -36,9 +36,10 @@ export class Server {
   static async start(): Promise<Server> {
     const clips = makeClips();
     const media = ["--udp", "127.0.0.1:0", "--rtmp", "127.0.0.1:0", "--srt", "127.0.0.1:0", "--files", clips];
+    const encrypted = ["--rtmps", "127.0.0.1:0", ...makeCertificate(clips)];
     // The one process counts everything it does, so what its gateway may cost is no measure here.
     const gateway = ["--allow-sources", "127.0.0.0/8", "--jobs-permille-max", "16000"];
-    const places = ["--listen", "127.0.0.1:0", ...media, ...gateway];
+    const places = ["--listen", "127.0.0.1:0", ...media, ...encrypted, ...gateway];
     const child = spawn(BINARY, [...places, "--workers", "2"], {
       stdio: ["ignore", "pipe", "pipe"],
       env: {

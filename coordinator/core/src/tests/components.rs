@@ -59,6 +59,18 @@ fn what_may_be_transcoded_needs_somebody_who_can() {
 }
 
 #[test]
+fn an_encoder_is_told_the_encrypted_way_first() {
+    let mut world = with_gateways(&["g1", "g2"]);
+    let listens_encrypted = [(JobKind::Rtmp, "rtmps://g2/live".to_owned())].into();
+    world.input(Input::GatewayAnnounced(GatewayAnnounce { listens_encrypted, ..gateway_announce("g2", 1, 2) }));
+    let ticket = ask(&mut world, "c", (encoder().spec, false));
+    let Reply::Component { mut listens, .. } = world.reply(ticket) else { panic!("a component") };
+    assert_eq!(listens.remove(0), "rtmps://g2/live");
+    listens.sort();
+    assert_eq!(listens, ["rtmp://g1/live", "rtmp://g2/live"]);
+}
+
+#[test]
 fn cameras_that_come_at_once_do_not_overload_a_gateway() {
     let mut world = with_gateways(&["g1"]);
     world.silent_store = true;

@@ -1,8 +1,8 @@
 //! `GET /cluster/gateways` → `{"gateways":[{"gateway","incarnation","state","alive","region","version","suspect",
-//! "silent_ms","offers","listens","transcoder","capacity_permille","load_permille","effective_load_permille","jobs",
-//! "jobs_given","ingests"}]}`; `offers` tells what a job of each kind is expected to cost, in permille of a core, and
-//! `ingests` how each goes: `[{"room","component","type","state","flow","warnings","lastTrouble"}]`, the last three as
-//! `…/component/{id}` tells them.
+//! "silent_ms","offers","listens","listens_encrypted","transcoder","capacity_permille","load_permille",
+//! "effective_load_permille","jobs","jobs_given","ingests"}]}`; `offers` tells what a job of each kind is expected to cost,
+//! in permille of a core, and `ingests` how each goes: `[{"room","component","type","state","flow","warnings",
+//! "lastTrouble"}]`, the last three as `…/component/{id}` tells them.
 
 use axum::Json;
 use axum::extract::State;
@@ -36,6 +36,7 @@ fn gateway(view: &GatewayView) -> Value {
         "offers": announce.offers,
         "listens": announce.listens,
         "transcoder": announce.transcoder,
+        "listens_encrypted": announce.listens_encrypted,
         "capacity_permille": announce.capacity_permille,
         "load_permille": announce.load_permille,
         "effective_load_permille": view.effective_load_permille,

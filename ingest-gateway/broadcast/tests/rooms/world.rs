@@ -10,7 +10,7 @@ use velella_gateway_core::{
     Errand, Home, Ingest, Input as IngestInput, ListenerInput, Name, Output as IngestOutput, Published, Transcoding,
 };
 use velella_hls::{Answer, Directives, KeyFrames, Settings, Window, address::Address};
-use velella_media::{AudioFormat, Frame, MediaTime, Picture, Sound, VideoCodec};
+use velella_media::{AudioFormat, MediaTime, Picture, Sound, VideoCodec};
 use velella_model::wire::command::{Assignment, OpenSession, Order};
 use velella_model::wire::signal::ToHolder;
 use velella_model::{
@@ -68,7 +68,7 @@ impl World {
         let (pictures, generation, sessions, playable) = (0, 1, 0, false);
         let mut world = Self { ingest, broadcast, shard, now, time, pictures, generation, sessions, playable };
         world.settle();
-        world.ingest(IngestInput::Described(Published { video: Some(VideoCodec::H264), audio: true }));
+        world.ingest(IngestInput::Described(Published { video: Some(VideoCodec::H264), sub: false, audio: true }));
         world.settle_in();
         world
     }
@@ -101,12 +101,12 @@ impl World {
             let keyframe = self.pictures.is_multiple_of(FRAMES_PER_GOP);
             self.pictures += 1;
             let (codec, time, data) = (VideoCodec::H264, self.time, picture(keyframe));
-            self.ingest(IngestInput::Frame(Frame::Video(Picture { codec, time, keyframe, reordered: false, data })));
+            self.ingest(IngestInput::Picture(Picture { codec, time, keyframe, reordered: false, data }));
             for packet in 0..PACKETS {
                 let time = self.time.later(FRAME / PACKETS * packet);
                 let data = Bytes::from_static(&[0xf8, 0xff, 0xfe]);
                 let sound = Sound { format: AudioFormat::Opus { channels: 2 }, time, data };
-                self.ingest(IngestInput::Frame(Frame::Audio(sound)));
+                self.ingest(IngestInput::Sound { sound, level_dbov: None });
             }
             self.ingest(IngestInput::Timeout);
             if self.broadcast.poll_timeout() <= self.now {

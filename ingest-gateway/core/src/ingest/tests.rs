@@ -43,7 +43,7 @@ fn what_another_attempt_would_not_change_is_not_tried_again() {
 #[test]
 fn h265_is_told_to_be_of_no_use() {
     let (mut ingest, t0) = (camera(), Instant::now());
-    ingest.handle_input(Input::Described(Published { video: Some(VideoCodec::H265), audio: false }), t0);
+    ingest.handle_input(Input::Described(Published { video: Some(VideoCodec::H265), sub: false, audio: false }), t0);
     let progress = told(&mut ingest).unwrap();
     assert_eq!((progress.state, code(&progress)), (IngestState::Stopped, Some("codec_unsupported")));
 }
@@ -54,7 +54,7 @@ fn b_frames_are_told_with_what_to_do() {
     ingest.handle_input(Input::Described(VIDEO), t0);
     ingest.handle_input(picture(0, true), t0);
     let reordered = Picture { reordered: true, ..a_picture(40, false) };
-    ingest.handle_input(Input::Frame(Frame::Video(reordered)), t0);
+    ingest.handle_input(Input::Picture(reordered), t0);
     let progress = told(&mut ingest).unwrap();
     assert_eq!((progress.state, code(&progress)), (IngestState::Retrying, Some("b_frames")));
 }
@@ -62,7 +62,7 @@ fn b_frames_are_told_with_what_to_do() {
 #[test]
 fn what_has_to_be_transcoded_and_cannot_be_says_what_is_missing() {
     let (mut ingest, t0) = (with(Transcoding::Missing), Instant::now());
-    ingest.handle_input(Input::Described(Published { video: Some(VideoCodec::H265), audio: false }), t0);
+    ingest.handle_input(Input::Described(Published { video: Some(VideoCodec::H265), sub: false, audio: false }), t0);
     let progress = told(&mut ingest).unwrap();
     assert_eq!((progress.state, code(&progress)), (IngestState::Stopped, Some("no_transcoder")));
 }
@@ -70,10 +70,10 @@ fn what_has_to_be_transcoded_and_cannot_be_says_what_is_missing() {
 #[test]
 fn a_transcoder_is_started_ended_and_told_of() {
     let (mut ingest, t0) = (with(Transcoding::Able), Instant::now());
-    ingest.handle_input(Input::Described(Published { video: Some(VideoCodec::H265), audio: false }), t0);
+    ingest.handle_input(Input::Described(Published { video: Some(VideoCodec::H265), sub: false, audio: false }), t0);
     outputs(&mut ingest);
     let h265 = Picture { codec: VideoCodec::H265, ..a_picture(0, true) };
-    ingest.handle_input(Input::Frame(Frame::Video(h265)), t0);
+    ingest.handle_input(Input::Picture(h265), t0);
     assert!(matches!(outputs(&mut ingest)[..], [Output::StartTranscoder(_), Output::Transcode(_)]));
     ingest.handle_input(Input::TranscoderEnded("was killed"), t0);
     let progress = told(&mut ingest).unwrap();
@@ -92,6 +92,34 @@ fn a_silent_camera_is_opened_anew() {
     assert_eq!(code(&told(&mut ingest).unwrap()), None);
     ingest.handle_input(Input::Timeout, t0 + Duration::from_secs(3) + SILENCE_MAX);
     assert_eq!(code(&told(&mut ingest).unwrap()), Some("stalled"));
+}
+
+#[test]
+fn a_camera_that_never_sends_a_key_frame_is_waited_for_and_told_of() {
+    let (mut ingest, t0) = (camera(), Instant::now());
+    ingest.handle_input(Input::Described(VIDEO), t0);
+    for second in 0..30 {
+        ingest.handle_input(Input::Undecodable, t0 + Duration::from_secs(second));
+        ingest.handle_input(Input::Timeout, t0 + Duration::from_secs(second));
+    }
+    let progress = told(&mut ingest).unwrap();
+    assert_eq!((progress.state, code(&progress)), (IngestState::Connecting, Some("no_key_frame")));
+    assert_eq!(ingest.counts().reopened, 0);
+}
+
+#[test]
+fn a_second_stream_that_is_away_is_told_while_the_first_goes_on() {
+    let (mut ingest, t0) = (camera(), Instant::now());
+    ingest.handle_input(Input::Described(Published { sub: true, ..VIDEO }), t0);
+    ingest.handle_input(picture(0, true), t0);
+    outputs(&mut ingest);
+    let trouble = Trouble { code: "sub_unreachable".into(), sentence: "It is away.".into() };
+    ingest.handle_input(Input::SubEnded(trouble), t0);
+    let progress = told(&mut ingest).unwrap();
+    assert_eq!((progress.state, code(&progress)), (IngestState::Connecting, Some("sub_unreachable")));
+    ingest.handle_input(Input::SubOpened, t0);
+    ingest.handle_input(Input::SubPicture(a_picture(0, true)), t0);
+    assert_eq!(code(&told(&mut ingest).unwrap()), None);
 }
 
 #[test]
@@ -114,7 +142,7 @@ fn what_was_published_to_us_is_over_when_it_ends() {
     assert!(outputs(&mut ingest).iter().any(|output| matches!(output, Output::Finished)));
 }
 
-const VIDEO: Published = Published { video: Some(VideoCodec::H264), audio: false };
+const VIDEO: Published = Published { video: Some(VideoCodec::H264), sub: false, audio: false };
 
 fn camera() -> Ingest {
     with(Transcoding::Unwanted)
@@ -134,7 +162,7 @@ fn ended(code: &str, retry: bool) -> Input<'static> {
 }
 
 fn picture(ms: i64, keyframe: bool) -> Input<'static> {
-    Input::Frame(Frame::Video(a_picture(ms, keyframe)))
+    Input::Picture(a_picture(ms, keyframe))
 }
 
 fn a_picture(ms: i64, keyframe: bool) -> Picture {

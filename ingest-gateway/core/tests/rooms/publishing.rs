@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::world::{World, camera, home};
-use velella_gateway_core::Input;
+use velella_gateway_core::{Input, Published};
 use velella_model::component::{IngestState, Trouble};
 use velella_model::wire::signal::{CloseReason, SessionEvent};
 use velella_worker_core::{Input as ShardInput, Shard};
@@ -69,4 +69,23 @@ fn while_a_camera_is_away_its_tracks_stay_in_the_room() {
     let back = world.progress.last().unwrap();
     assert_eq!((back.state, &back.trouble), (IngestState::Live, &None));
     assert_eq!(world.sessions.len(), 1);
+}
+
+#[test]
+fn two_streams_of_a_camera_are_two_encodings_of_one_track() {
+    let mut world = World::new();
+    world.sub = true;
+    world.ingest(Input::Homed(Some(home(1))));
+    world.ingest(Input::Described(Published { sub: true, ..camera() }));
+    world.run(Duration::from_secs(1));
+    assert_eq!(world.progress.last().unwrap().tracks.len(), 2);
+    let before = world.packets_in();
+    world.run(Duration::from_secs(1));
+    let both = world.packets_in() - before;
+    world.sub = false;
+    let before = world.packets_in();
+    world.run(Duration::from_secs(1));
+    let alone = world.packets_in() - before;
+    assert!(both > alone + 20 && alone > 45, "{both} and {alone} packets that the worker knows");
+    assert_eq!(world.progress.last().unwrap().state, IngestState::Live);
 }

@@ -9,7 +9,7 @@ use velella_gateway_core::{
     Errand, Home, Ingest, Input, Listener, ListenerInput, ListenerOutput, Listening, Name, Output, Progress, Published,
     Transcoding,
 };
-use velella_media::{AudioFormat, Frame, MediaTime, Picture, Sound, VideoCodec};
+use velella_media::{AudioFormat, MediaTime, Picture, Sound, VideoCodec};
 use velella_model::wire::command::{Assignment, OpenSession, Order};
 use velella_model::wire::signal::{SessionEvent, ToHolder};
 use velella_model::{
@@ -40,6 +40,8 @@ pub(crate) struct World {
     pub(crate) now: Instant,
     /// Of the source.
     time: MediaTime,
+    /// Whether its second stream is there.
+    pub(crate) sub: bool,
     pub(crate) progress: Vec<Progress>,
     pub(crate) events: Vec<SessionEvent>,
     pub(crate) sessions: Vec<SessionId>,
@@ -63,6 +65,7 @@ impl World {
             shard: Shard::new(now),
             now,
             time,
+            sub: false,
             progress,
             events,
             sessions,
@@ -113,10 +116,13 @@ impl World {
             let keyframe = n.is_multiple_of(10);
             let data = Bytes::from_static(if keyframe { KEYFRAME } else { &[0, 0, 0, 1, 0x41, 0x9a, 0x10, 0x20] });
             let picture = Picture { codec: VideoCodec::H264, time: self.time, keyframe, reordered: false, data };
-            self.ingest(Input::Frame(Frame::Video(picture)));
+            if self.sub {
+                self.ingest(Input::SubPicture(picture.clone()));
+            }
+            self.ingest(Input::Picture(picture));
             let data = Bytes::from_static(&[0xf8, 0xff, 0xfe]);
             let sound = Sound { format: AudioFormat::Opus { channels: 2 }, time: self.time, data };
-            self.ingest(Input::Frame(Frame::Audio(sound)));
+            self.ingest(Input::Sound { sound, level_dbov: Some(-30) });
             self.ingest(Input::Timeout);
             if self.listener.is_some() {
                 self.listener(ListenerInput::Timeout);
@@ -233,7 +239,7 @@ impl World {
 }
 
 pub(crate) fn camera() -> Published {
-    Published { video: Some(VideoCodec::H264), audio: true }
+    Published { video: Some(VideoCodec::H264), sub: false, audio: true }
 }
 
 pub(crate) fn home(generation: u64) -> Home {

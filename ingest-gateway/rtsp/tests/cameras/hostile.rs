@@ -1,12 +1,13 @@
 //! What cameras should not do, and some do: each gets a clear end, or is survived.
 
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::net::UdpSocket;
 use velella_media::{Frame, VideoCodec};
 use velella_rtsp::{Camera, Discontinuity, Error, Event, Medium, Options, Track, Transport};
 
-use crate::scripted::{DELTA, KEY, Script, ScriptedCamera, answer, interleaved, sent_video, video};
+use crate::scripted::{DELTA, KEY, Request, Script, ScriptedCamera, answer, interleaved, sent_video, video};
 use crate::{PATIENCE, next, open, refused, watch};
 
 /// Gives up soon, as these cameras never come back.
@@ -377,4 +378,48 @@ async fn a_flood_of_packets_before_play_is_cut_off() {
     let mut camera = start(Script { before_play: packets, hang_up: true, ..Script::default() }).await.1.unwrap();
     let (events, _) = all(&mut camera).await;
     assert!((1..=512).contains(&pictures(&events)), "{}", pictures(&events));
+}
+
+/// Refuses TCP, and after PLAY says nothing over UDP for a while, if ever anything.
+fn only_over_udp(begins_after: Option<Duration>) -> Script {
+    let port = Arc::new(Mutex::new(None));
+    let answer = move |request: &Request| match request.method.as_str() {
+        "SETUP" if request.text.contains("/TCP") => Some(answer(461, "", "")),
+        "SETUP" => {
+            let named = request.text.split("client_port=").nth(1).and_then(|rest| rest.split('-').next());
+            port.lock().unwrap().get_or_insert_with(|| named.unwrap().parse::<u16>().unwrap());
+            None
+        }
+        "PLAY" => {
+            let to = port.lock().unwrap().take().unwrap();
+            if let Some(after) = begins_after {
+                tokio::spawn(async move {
+                    tokio::time::sleep(after).await;
+                    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+                    socket.send_to(&video(1, 0, KEY), ("127.0.0.1", to)).await.unwrap();
+                });
+            }
+            None
+        }
+        _ => None,
+    };
+    Script { answer: Box::new(answer), ..Script::default() }
+}
+
+#[tokio::test]
+async fn a_camera_that_begins_slowly_over_udp_and_refuses_tcp_is_given_more_time() {
+    let server = ScriptedCamera::start(only_over_udp(Some(Duration::from_millis(3_500)))).await;
+    let options = Options { transport: Transport::Automatic, ..Options::default() };
+    let mut camera = open(&server.url(), &options).await.unwrap();
+    watch(&mut camera, 1, 0).await;
+    assert_eq!(server.methods().iter().filter(|method| *method == "PLAY").count(), 2);
+}
+
+#[tokio::test]
+async fn a_camera_that_is_heard_neither_way_is_tried_thrice_and_may_be_again() {
+    let server = ScriptedCamera::start(only_over_udp(None)).await;
+    let options = Options { transport: Transport::Automatic, ..impatient() };
+    let error = refused(&server.url(), &options).await;
+    assert!(matches!(error, Error::Unheard(_)) && error.is_retryable(), "{error}");
+    assert_eq!(server.methods().iter().filter(|method| *method == "DESCRIBE").count(), 3);
 }

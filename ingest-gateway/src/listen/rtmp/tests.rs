@@ -2,7 +2,7 @@
 
 use velella_ffmpeg::{AAC, H264, PICTURE, TONE};
 use velella_gateway_core::Published;
-use velella_media::{Frame, VideoCodec};
+use velella_media::VideoCodec;
 
 use super::*;
 use crate::listen::testing::{House, described, end, patiently, pictures, publish};
@@ -25,10 +25,10 @@ async fn a_publisher_with_sound_only_is_heard() {
     let mut house = open().await;
     let _encoder = publish(&format!("{TONE} {AAC} -f flv"), &url(&house));
     let mut source = house.let_in("k3y").await;
-    assert_eq!(described(&mut source).await, Published { video: None, audio: true });
+    assert_eq!(described(&mut source).await, Published { video: None, sub: false, audio: true });
     for _ in 0..50 {
         let event = patiently(source.next()).await.expect("it goes on");
-        assert!(matches!(event, source::Event::Frame(Frame::Audio(_))), "{event:?}");
+        assert!(matches!(event, source::Event::Sound { .. }), "{event:?}");
     }
 }
 
@@ -106,7 +106,7 @@ async fn whoever_dawdles_is_sent_away_and_keeps_nobody_out() {
 #[tokio::test]
 async fn a_crowd_that_publishes_nothing_keeps_nobody_out() {
     let evictions = IntCounter::new("evictions", "Evictions").unwrap();
-    let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), evictions.clone()).await.unwrap();
+    let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), None, evictions.clone()).await.unwrap();
     let mut house = house(Listener { lobby: Lobby::new(2, evictions.clone()), ..listener });
     let oldest = Stranger::come(&house).await;
     let _crowd = Stranger::come(&house).await;
@@ -142,7 +142,7 @@ async fn an_encoder_that_vanishes_has_left() {
 
 async fn open() -> House {
     let evictions = IntCounter::new("evictions", "Evictions").unwrap();
-    house(Listener::bind("127.0.0.1:0".parse().unwrap(), evictions).await.unwrap())
+    house(Listener::bind("127.0.0.1:0".parse().unwrap(), None, evictions).await.unwrap())
 }
 
 fn house(listener: Listener) -> House {

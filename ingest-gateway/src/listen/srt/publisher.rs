@@ -13,7 +13,7 @@ use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 use velella_model::component::JobKind;
-use velella_mpegts::{Demuxer, Event, Output};
+use velella_mpegts::{Demuxer, Event, Medium, Output};
 use velella_srt::handshake::Guest;
 use velella_srt::stream_id::{self, Unclear};
 
@@ -210,7 +210,12 @@ impl Stream {
                 self.media.unsupported(what).await?;
             }
             Event::ClockJumped { by_ms } => tracing::info!(by_ms, "the encoder's clock jumped"),
-            Event::Lost(medium) => tracing::debug!(?medium, "a part was lost on the way from the encoder"),
+            Event::Lost(medium) => {
+                tracing::debug!(?medium, "a part was lost on the way from the encoder");
+                if medium == Medium::Video {
+                    self.media.picture_lost().await?;
+                }
+            }
         }
         Ok(())
     }

@@ -29,7 +29,7 @@ async fn an_encoder_publishes_and_its_end_is_told_at_once() {
     let mut house = open(None).await;
     let mut ffmpeg = encoder(&house, "streamid=#!::r=k3y,m=publish");
     let mut source = house.let_in("k3y").await;
-    assert_eq!(described(&mut source).await, Published { video: Some(VideoCodec::H264), audio: true });
+    assert_eq!(described(&mut source).await, Published { video: Some(VideoCodec::H264), sub: false, audio: true });
     let pictures = pictures(&mut source, 50).await;
     assert!(pictures[0].keyframe && pictures.iter().all(|picture| !picture.reordered));
     let apart = |pair: &[Picture]| pair[1].time.since(pair[0].time);

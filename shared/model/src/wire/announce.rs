@@ -119,6 +119,9 @@ pub struct GatewayAnnounce {
     /// What it can transcode with; `None` when it cannot.
     #[serde(default)]
     pub transcoder: Option<Transcoder>,
+    /// Where they find it over TLS: `rtmps://host:1936/live`.
+    #[serde(default)]
+    pub listens_encrypted: BTreeMap<JobKind, String>,
     /// All jobs together may cost this much, in permille of a core.
     pub capacity_permille: u32,
     /// What they cost now, measured.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use velella_model::component::{
     ComponentRecord, ComponentSpec, FileSpec, GatewayRecord, IngestRecord, IngestState, Job, JobKind, PublishSpec,
-    RtspSpec, Trouble,
+    RtspSpec, SubStream, Trouble,
 };
 use velella_model::record::{Sealed, TrackRecord};
 use velella_model::wire::announce::{GatewayAnnounce, GatewayState, Transcoder};
@@ -25,8 +25,10 @@ fn components_keep_their_form() {
         (spec.kind().name(), ComponentRecord { spec, metadata: metadata(), transcode: false, job: Some(job()) })
     };
     let mut examples: Vec<_> = specs.into_iter().map(record).collect();
-    let (_, camera) = record(ComponentSpec::Rtsp(camera()));
-    examples.push(("rtsp, transcoded", ComponentRecord { transcode: true, ..camera }));
+    let (_, transcoded) = record(ComponentSpec::Rtsp(camera()));
+    examples.push(("rtsp, transcoded", ComponentRecord { transcode: true, ..transcoded }));
+    let camera = RtspSpec { sub: Some(SubStream { shown: camera().shown, source: camera().source }), ..camera() };
+    examples.push(("rtsp_with_sub_stream", record(ComponentSpec::Rtsp(camera)).1));
     crate::holds("component_record", &examples);
 }
 
@@ -72,6 +74,7 @@ fn camera() -> RtspSpec {
     RtspSpec {
         shown: "rtsp://192.0.2.7:554/stream1".into(),
         source: Sealed { nonce: Bytes::from_static(&[1, 2]), sealed: Bytes::from_static(&[0xff]) },
+        sub: None,
         reconnect_delay_ms: 15_000,
         keep_alive_interval_ms: 15_000,
         rtp_port: 20_000,
@@ -103,6 +106,7 @@ fn announce(state: GatewayState) -> GatewayAnnounce {
         offers: BTreeMap::from([(JobKind::Rtsp, 30), (JobKind::File, 30), (JobKind::Rtmp, 40), (JobKind::Srt, 50)]),
         listens: BTreeMap::from([(JobKind::Rtmp, "rtmp://media.example.com:1935/live".into())]),
         transcoder: Some(Transcoder { version: "5.1.9-0+deb12u1".into(), cost_permille: 600 }),
+        listens_encrypted: BTreeMap::from([(JobKind::Rtmp, "rtmps://media.example.com:1936/live".into())]),
         capacity_permille: 1_600,
         load_permille: 200,
         jobs: 7,
