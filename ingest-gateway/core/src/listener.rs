@@ -229,7 +229,8 @@ impl Listener {
                 | SessionEvent::TrackMetadataUpdated { .. }
                 | SessionEvent::TrackRemoved { .. }
                 | SessionEvent::ChannelAdded { .. }
-                | SessionEvent::ChannelRemoved { .. } => Ok(()),
+                | SessionEvent::ChannelRemoved { .. }
+                | SessionEvent::Adopted { .. } => Ok(()),
             }
         });
         if let State::Session(session) = &mut self.state {

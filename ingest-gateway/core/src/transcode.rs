@@ -180,6 +180,10 @@ impl Transcode {
         match codec {
             VideoCodec::H264 => Ok(VideoCodec::H264),
             VideoCodec::H265 => self.able(codec).map(|()| VideoCodec::H264),
+            VideoCodec::Vp8 | VideoCodec::Vp9 | VideoCodec::Av1 => {
+                let sentence = "The source sends neither H.264 nor H.265; set it to H.264.".into();
+                Err((Trouble { code: "codec_unsupported".into(), sentence }, false))
+            }
         }
     }
 
@@ -273,7 +277,7 @@ impl Transcode {
                  baseline, tune zerolatency, or bframes=0), or ask for transcode.",
                 true,
             ),
-            (Transcoding::Unwanted, VideoCodec::H265) => (
+            (Transcoding::Unwanted, VideoCodec::H265 | VideoCodec::Vp8 | VideoCodec::Vp9 | VideoCodec::Av1) => (
                 "codec_unsupported",
                 "The source sends H.265, which the participants of this room cannot receive; set it to H.264, use its \
                  second stream, or ask for transcode.",

@@ -104,7 +104,6 @@ async fn serve(socket: TcpStream, tls: Option<TlsAcceptor>, entry: Entry) {
         Ok(socket) => Connection::new(socket, session, entry).serve().await,
         Err(error) => tracing::info!(%error, "a publisher spoke no TLS"),
     }
-    }
 }
 
 /// One encoder.

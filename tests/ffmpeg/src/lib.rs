@@ -40,6 +40,7 @@ pub fn decoded(pictures: &[&Picture]) -> usize {
     let format = match pictures.first().map(|picture| picture.codec) {
         Some(VideoCodec::H264) => "h264",
         Some(VideoCodec::H265) => "hevc",
+        Some(VideoCodec::Vp8 | VideoCodec::Vp9 | VideoCodec::Av1) => panic!("a stream of these needs a container"),
         None => return 0,
     };
     let stream = pictures.iter().flat_map(|picture| picture.data.to_vec()).collect::<Vec<_>>();
