@@ -80,6 +80,8 @@ pub(crate) struct KnownPart {
 #[derive(Debug)]
 pub(crate) struct HintAnswer {
     pub(crate) url: String,
+    /// Where the byte range began that was asked for.
+    pub(crate) start: u64,
     pub(crate) status: u16,
     pub(crate) digest: u64,
 }
@@ -152,8 +154,8 @@ impl History {
         Some(last.date?.plus(last.segment.duration).plus(playlist.open.parts_duration()))
     }
 
-    pub(crate) fn hint(&self, url: &str) -> Option<&HintAnswer> {
-        self.hints.iter().rev().find(|answer| answer.url == url)
+    pub(crate) fn hint(&self, url: &str, start: u64) -> Option<&HintAnswer> {
+        self.hints.iter().rev().find(|answer| answer.url == url && answer.start == start)
     }
 
     pub(crate) fn remember_hint(&mut self, answer: HintAnswer) {
