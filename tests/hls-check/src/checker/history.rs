@@ -256,7 +256,8 @@ impl History {
     fn mark_removed(&mut self, version: &Version) {
         let listed: Vec<_> = self.listed_parts(&version.playlist).map(|(place, _)| place).collect();
         let first = listed.first().copied().unwrap_or_else(|| (version.playlist.progress().open_msn, 0));
-        for (_, known) in self.parts.range_mut(..first) {
+        // They leave in order: what is older than one that has left was marked before.
+        for (_, known) in self.parts.range_mut(..first).rev().take_while(|(_, known)| !known.removed) {
             known.removed = true;
         }
     }

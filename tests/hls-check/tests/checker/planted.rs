@@ -182,6 +182,7 @@ fn what_is_wrong_with_one_playlist() {
     must(Rule::S3, "less than two part targets").answers(|r, _, a| replace(r, a, "BACK=1.5", "BACK=0.9")).is_found();
     should(Rule::S3, "less than three").answers(|r, _, a| replace(r, a, "BACK=1.5", "BACK=1.4")).is_found();
     must(Rule::S3, "needs PART-HOLD-BACK").answers(|r, _, a| replace(r, a, ",PART-HOLD-BACK=1.500", "")).is_found();
+    must(Rule::S3, "needs EXT-X-SERVER-CONTROL").answers(|r, _, a| drop_lines(r, a, "#EXT-X-SERVER")).is_found();
     must(Rule::S18, "is needed").answers(|r, _, a| replace(r, a, "VERSION:6", "VERSION:5")).is_found();
     should(Rule::S18, "is enough").answers(|r, _, a| replace(r, a, "VERSION:6", "VERSION:10")).is_found();
     must(Rule::S14, "no EXT-X-PROGRAM-DATE-TIME").answers(|r, _, a| drop_lines(r, a, "#EXT-X-PROGRAM")).is_found();
