@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-/// Nesting of boxes stops here: `moof/traf/trun` and `moov/trak/mdia/mdhd` are the deepest that are read.
-const BOXES_PER_BODY_MAX: usize = 4096;
+/// Boxes on one level that are read, and samples that cost no bytes; no part or segment has more.
+const ENTRIES_MAX: usize = 4096;
 
 /// What an init segment says of a track.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -134,7 +134,7 @@ fn samples(trun: &[u8], defaults: Track, run: &mut Run) -> Option<()> {
         run.duration += u64::from(duration);
         run.samples += 1;
         // A count without sizes or durations costs no bytes; the bytes of a real sample bound it.
-        if flags & 0xf00 == 0 && index as usize >= BOXES_PER_BODY_MAX {
+        if flags & 0xf00 == 0 && index as usize >= ENTRIES_MAX {
             return None;
         }
     }
@@ -159,7 +159,7 @@ fn boxes(bytes: &[u8], kind: [u8; 4]) -> impl Iterator<Item = &[u8]> {
         rest = rest.get(size..)?;
         Some((name, content))
     });
-    all.take(BOXES_PER_BODY_MAX).filter(move |(name, _)| *name == kind).map(|(_, content)| content)
+    all.take(ENTRIES_MAX).filter(move |(name, _)| *name == kind).map(|(_, content)| content)
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {

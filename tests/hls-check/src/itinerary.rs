@@ -261,7 +261,8 @@ fn wanted<'a>(history: &'a History, playlist: &'a MediaPlaylist) -> Vec<Wanted<'
     let maps = playlist.segments.iter().chain([&playlist.open]).filter_map(|segment| segment.map.as_ref());
     let mut wanted: Vec<_> = maps.map(|(_, uri)| Wanted { kind: ObjectKind::Init, uri, range: None }).collect();
     for hint in playlist.hints.iter().filter(|hint| hint.kind == HintKind::Part) {
-        let range = (hint.start > 0 || hint.length.is_some()).then_some((hint.start, hint.length));
+        let ranged = hint.start.is_some() || hint.length.is_some();
+        let range = ranged.then_some((hint.start.unwrap_or(0), hint.length));
         let kind = ObjectKind::Hint { msn: progress.open_msn, index: progress.parts };
         wanted.push(Wanted { kind, uri: &hint.uri, range });
     }

@@ -10,6 +10,8 @@ pub mod observation;
 pub mod playlist;
 pub mod report;
 pub mod rule;
+#[cfg(feature = "http")]
 pub mod watch;
 
+#[cfg(feature = "http")]
 mod client;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::Parser;
 use url::Url;
+use velella_hls_check::rule::Rule;
 use velella_hls_check::watch::{Outcome, Settings, watch};
 
 /// Watches a live HLS stream and checks rfc8216bis-22 across reloads. Ends with 1 when a MUST was broken.
@@ -65,8 +66,9 @@ fn check(config: &Config) -> Result<bool> {
         writeln!(io::stderr(), "{failed} requests had no answer, the last one: {failure}")?;
     }
     anyhow::ensure!(report.observed > 0, "the server never answered");
-    let checked = report.rules.iter().any(|outcome| outcome.row.checked > 0);
-    Ok(checked && report.musts() == 0 && (!config.strict || report.shoulds() == 0))
+    let read = report.row(Rule::Syntax).is_some_and(|outcome| outcome.row.checked > 0);
+    anyhow::ensure!(read, "there is no playlist");
+    Ok(report.musts() == 0 && (!config.strict || report.shoulds() == 0))
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

@@ -13,8 +13,8 @@ pub(super) fn check(scene: &mut Scene<'_>, playlist: &MediaPlaylist, others: &[&
     check_version(scene, playlist);
     if let Some(control) = &playlist.control {
         check_control(scene, playlist, control);
-    } else {
-        scene.must(Rule::S3, playlist.part_target.is_none(), || "EXT-X-PART-INF needs EXT-X-SERVER-CONTROL");
+    } else if playlist.part_target.is_some() {
+        scene.must(Rule::S3, false, || "EXT-X-PART-INF needs EXT-X-SERVER-CONTROL");
     }
     for other in others.iter().filter_map(|other| other.playlist()) {
         let same = playlist.control == other.control && playlist.target_duration == other.target_duration;

@@ -80,6 +80,8 @@ pub(crate) struct KnownPart {
 #[derive(Debug)]
 pub(crate) struct HintAnswer {
     pub(crate) url: String,
+    /// Where the byte range began that was asked for.
+    pub(crate) start: u64,
     pub(crate) status: u16,
     pub(crate) digest: u64,
 }
@@ -152,8 +154,8 @@ impl History {
         Some(last.date?.plus(last.segment.duration).plus(playlist.open.parts_duration()))
     }
 
-    pub(crate) fn hint(&self, url: &str) -> Option<&HintAnswer> {
-        self.hints.iter().rev().find(|answer| answer.url == url)
+    pub(crate) fn hint(&self, url: &str, start: u64) -> Option<&HintAnswer> {
+        self.hints.iter().rev().find(|answer| answer.url == url && answer.start == start)
     }
 
     pub(crate) fn remember_hint(&mut self, answer: HintAnswer) {
@@ -254,7 +256,8 @@ impl History {
     fn mark_removed(&mut self, version: &Version) {
         let listed: Vec<_> = self.listed_parts(&version.playlist).map(|(place, _)| place).collect();
         let first = listed.first().copied().unwrap_or_else(|| (version.playlist.progress().open_msn, 0));
-        for (_, known) in self.parts.range_mut(..first) {
+        // They leave in order: what is older than one that has left was marked before.
+        for (_, known) in self.parts.range_mut(..first).rev().take_while(|(_, known)| !known.removed) {
             known.removed = true;
         }
     }

@@ -69,10 +69,11 @@ fn check_hint(scene: &mut Scene<'_>, history: &History, news: &News, hinted: Opt
     if !follows || part.gap {
         return;
     }
-    let same = part.uri == hint.uri && part.byte_range.is_none_or(|range| range.start == hint.start);
+    let start = hint.start.unwrap_or(0);
+    let same = part.uri == hint.uri && part.byte_range.is_none_or(|range| range.start == start);
     scene.should(Rule::S13, same, || format!("{} was hinted, and {} came", hint.uri, part.uri));
-    let asked = history.url.join(&hint.uri).ok().and_then(|url| history.hint(url.as_str()));
-    if let Some(asked) = asked.filter(|_| same && part.byte_range.is_none()) {
+    let asked = history.url.join(&hint.uri).ok().and_then(|url| history.hint(url.as_str(), start));
+    if let Some(asked) = asked.filter(|_| same) {
         let status = asked.status;
         scene.must(Rule::S13, matches!(status, 200 | 206), || {
             format!("{} was hinted, asked for and answered with {status}", hint.uri)

@@ -104,7 +104,8 @@ pub enum HintKind {
 pub struct Hint {
     pub kind: HintKind,
     pub uri: String,
-    pub start: u64,
+    /// `None` when it does not say, which means 0.
+    pub start: Option<u64>,
     pub length: Option<u64>,
 }
 

@@ -358,7 +358,7 @@ fn hint(list: &Attributes) -> Result<Hint, String> {
     Ok(Hint {
         kind,
         uri: required("URI", list.quoted("URI")?)?,
-        start: list.integer("BYTERANGE-START")?.unwrap_or(0),
+        start: list.integer("BYTERANGE-START")?,
         length: list.integer("BYTERANGE-LENGTH")?,
     })
 }

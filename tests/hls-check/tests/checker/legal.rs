@@ -24,7 +24,7 @@ fn segment() -> impl Strategy<Value = (Vec<u64>, u64, u8)> {
     (prop::collection::vec(85_u64..=100, 0..4), 10_u64..=100, 0_u8..12)
 }
 
-fn script(part_target_ms: u64, segments: Vec<(Vec<u64>, u64, u8)>, delays: &[u64], ends: bool) -> Script {
+fn script(part_target_ms: u64, segments: Vec<(Vec<u64>, u64, u8)>, delays: &[u64]) -> Script {
     let mut script = plain(0);
     script.part_target_ms = part_target_ms;
     script.target_s = (part_target_ms * 4).div_ceil(1000);
@@ -46,7 +46,6 @@ fn script(part_target_ms: u64, segments: Vec<(Vec<u64>, u64, u8)>, delays: &[u64
         let (discontinuity, jump_ms) = (event <= 2, if event == 2 { 700 } else { 0 });
         track.push(Segment { parts: parts.collect(), discontinuity, map, gap: event == 3, jump_ms });
     }
-    script.ends = ends;
     script.tracks = ["video", "audio"].map(|name| Track { name, segments: track.clone() }).into();
     script
 }
@@ -60,9 +59,10 @@ proptest! {
         segments in prop::collection::vec(segment(), 25..50),
         delays in prop::collection::vec(0_u64..20, 50),
         ends: bool,
+        ranges: bool,
         joined_percent in 0_u64..50,
     ) {
-        let script = script(part_target_ms, segments, &delays, ends);
+        let script = Script { ends, ranges, ..script(part_target_ms, segments, &delays) };
         let end = script.tracks[0].segments.iter().map(Segment::duration_ms).sum::<u64>();
         // A stream that does not end must not be watched further than it goes.
         let until = if ends { end + 5_000 } else { end - end / 10 };

@@ -9,9 +9,11 @@
     reason = "test code"
 )]
 
+#[cfg(feature = "http")]
 mod classic;
 mod fmp4;
 mod legal;
+#[cfg(feature = "http")]
 mod live;
 mod planted;
 mod script;

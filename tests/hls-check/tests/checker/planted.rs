@@ -7,7 +7,7 @@ use velella_hls_check::rule::{Level, Rule};
 
 use crate::fmp4;
 use crate::script::{Script, Track, plain};
-use crate::server::{SLACK, Server, bytes, watch};
+use crate::server::{SLACK, Server, watch};
 
 /// From when a stream is watched: it is as long as it gets.
 const FROM: Duration = Duration::from_secs(25);
@@ -182,6 +182,7 @@ fn what_is_wrong_with_one_playlist() {
     must(Rule::S3, "less than two part targets").answers(|r, _, a| replace(r, a, "BACK=1.5", "BACK=0.9")).is_found();
     should(Rule::S3, "less than three").answers(|r, _, a| replace(r, a, "BACK=1.5", "BACK=1.4")).is_found();
     must(Rule::S3, "needs PART-HOLD-BACK").answers(|r, _, a| replace(r, a, ",PART-HOLD-BACK=1.500", "")).is_found();
+    must(Rule::S3, "needs EXT-X-SERVER-CONTROL").answers(|r, _, a| drop_lines(r, a, "#EXT-X-SERVER")).is_found();
     must(Rule::S18, "is needed").answers(|r, _, a| replace(r, a, "VERSION:6", "VERSION:5")).is_found();
     should(Rule::S18, "is enough").answers(|r, _, a| replace(r, a, "VERSION:6", "VERSION:10")).is_found();
     must(Rule::S14, "no EXT-X-PROGRAM-DATE-TIME").answers(|r, _, a| drop_lines(r, a, "#EXT-X-PROGRAM")).is_found();
@@ -380,7 +381,7 @@ fn media_that_does_not_fit() {
     let is_third = |r: &Request| matches!(kind(r), Some(ObjectKind::Part { msn: 25, index: 2 }));
     must(Rule::M1, "was due").of(is_third).answers(|_, _, a| a.body = fmp4::part(1, 500, false, "x")).is_found();
     should(Rule::M2, "not the bytes of its parts").of(is_segment).answers(|_, _, a| a.body.push(0)).is_found();
-    let other = |_: &Request, _: Duration, a: &mut Response| a.body = bytes(&plain(60).tracks[0], 20, 0);
+    let other = |_: &Request, _: Duration, a: &mut Response| a.body = plain(60).tracks[0].bytes(20, 0);
     must(Rule::M2, "do not have the same samples").of(is_segment).answers(other).is_found();
     let changed = |r: &Request, at: Duration, a: &mut Response| {
         if is_old(r, at, 8_000) {

@@ -4,6 +4,8 @@
 use std::fmt::Write;
 use std::time::Duration;
 
+use crate::fmp4;
+
 /// Date of the first segment, in seconds since 1970: 2024-05-01T10:00:00Z.
 const BIRTH: &str = "2024-05-01T";
 
@@ -19,6 +21,8 @@ pub(crate) struct Script {
     /// How far before the end parts are listed.
     pub(crate) parts_ms: u64,
     pub(crate) skip_until_ms: u64,
+    /// Whether parts are byte ranges of their segment.
+    pub(crate) ranges: bool,
     /// Whether the last segment is followed by `EXT-X-ENDLIST`.
     pub(crate) ends: bool,
     pub(crate) tracks: Vec<Track>,
@@ -72,6 +76,22 @@ impl Track {
     pub(crate) fn published(&self, segment: usize, part: usize) -> Option<Duration> {
         let scripted = self.segments.get(segment)?.parts.get(part)?;
         Some(Duration::from_millis(self.start_ms(segment, part) + scripted.duration_ms + scripted.delay_ms))
+    }
+
+    pub(crate) fn bytes(&self, segment: usize, part: usize) -> Vec<u8> {
+        let Part { duration_ms, independent, .. } = self.segments[segment].parts[part];
+        let what = format!("{} {segment} {part}", self.name);
+        fmp4::part(self.start_ms(segment, part), duration_ms, independent, &what)
+    }
+
+    /// Where a part begins among the bytes of its segment.
+    fn offset(&self, segment: usize, part: usize) -> usize {
+        (0..part).map(|part| self.bytes(segment, part).len()).sum()
+    }
+
+    pub(crate) fn part_that_ends(&self, segment: usize, end: u64) -> usize {
+        let parts = 0..self.segments[segment].parts.len();
+        parts.into_iter().find(|part| self.offset(segment, part + 1) as u64 == end).unwrap()
     }
 
     /// When its last part is published.
@@ -171,7 +191,7 @@ impl Script {
         for part in 0..segment.parts.len() {
             let part_end = track.start_ms(index, part) + segment.parts[part].duration_ms;
             if end_ms - part_end <= self.parts_ms {
-                part_tag(text, track, index, part);
+                self.part_tag(text, track, index, part);
             }
         }
         let _ = writeln!(text, "#EXTINF:{},\n{}.m4s", seconds(segment.duration_ms()), FIRST_MSN + index);
@@ -183,15 +203,34 @@ impl Script {
             tags(text, track, extent.segments, changes(track, extent.segments));
         }
         for part in 0..extent.parts {
-            part_tag(text, track, extent.segments, part);
+            self.part_tag(text, track, extent.segments, part);
         }
         assert!(extent.parts < open.parts.len());
-        let _ = writeln!(
-            text,
-            "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"{}.{}.m4s\"",
-            FIRST_MSN + extent.segments,
-            extent.parts
-        );
+        self.hint(text, track, extent);
+    }
+
+    fn part_tag(&self, text: &mut String, track: &Track, index: usize, part: usize) {
+        let segment = &track.segments[index];
+        let Part { duration_ms, independent, .. } = segment.parts[part];
+        let independent = if independent { ",INDEPENDENT=YES" } else { "" };
+        let gap = if segment.gap { ",GAP=YES" } else { "" };
+        let (msn, duration) = (FIRST_MSN + index, seconds(duration_ms));
+        let place = if self.ranges {
+            format!("URI=\"{msn}.m4s\",BYTERANGE=\"{}@{}\"", track.bytes(index, part).len(), track.offset(index, part))
+        } else {
+            format!("URI=\"{msn}.{part}.m4s\"")
+        };
+        let _ = writeln!(text, "#EXT-X-PART:DURATION={duration},{place}{independent}{gap}");
+    }
+
+    fn hint(&self, text: &mut String, track: &Track, extent: Extent) {
+        let (msn, part) = (FIRST_MSN + extent.segments, extent.parts);
+        let place = if self.ranges {
+            format!("URI=\"{msn}.m4s\",BYTERANGE-START={}", track.offset(extent.segments, part))
+        } else {
+            format!("URI=\"{msn}.{part}.m4s\"")
+        };
+        let _ = writeln!(text, "#EXT-X-PRELOAD-HINT:TYPE=PART,{place}");
     }
 }
 
@@ -232,15 +271,6 @@ fn tags(text: &mut String, track: &Track, index: usize, with_map: bool) {
     }
 }
 
-fn part_tag(text: &mut String, track: &Track, index: usize, part: usize) {
-    let segment = &track.segments[index];
-    let Part { duration_ms, independent, .. } = segment.parts[part];
-    let independent = if independent { ",INDEPENDENT=YES" } else { "" };
-    let gap = if segment.gap { ",GAP=YES" } else { "" };
-    let (msn, duration) = (FIRST_MSN + index, seconds(duration_ms));
-    let _ = writeln!(text, "#EXT-X-PART:DURATION={duration},URI=\"{msn}.{part}.m4s\"{independent}{gap}");
-}
-
 fn seconds(ms: u64) -> String {
     format!("{}.{:03}", ms / 1000, ms % 1000)
 }
@@ -256,6 +286,7 @@ pub(crate) fn plain(segments: usize) -> Script {
         window_ms: 20_000,
         parts_ms: 6_000,
         skip_until_ms: 12_000,
+        ranges: false,
         ends: false,
         tracks: vec![track("video"), track("audio")],
     }

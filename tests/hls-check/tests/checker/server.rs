@@ -6,7 +6,7 @@ use std::time::Duration;
 use url::Url;
 use velella_hls_check::checker::Checker;
 use velella_hls_check::itinerary::Itinerary;
-use velella_hls_check::observation::{Directives, Observation, Protocol, Purpose, Request, Response};
+use velella_hls_check::observation::{Directives, Observation, Protocol, Purpose, Range, Request, Response};
 use velella_hls_check::report::Report;
 
 use crate::fmp4;
@@ -48,13 +48,15 @@ impl Server {
                 let track = self.script.tracks.iter().find(|track| track.name == name).unwrap();
                 match request.purpose {
                     Purpose::Playlist(directives) => self.playlist(track, directives, arrived),
+                    _ if request.range.is_some() => range(track, file, request.range, arrived),
                     _ => object(track, file, arrived),
                 }
             }
         };
         let received = answer.at + LATENCY;
+        let status = if answer.status == 200 && request.range.is_some() { 206 } else { answer.status };
         let headers = self.headers(request, answer.status);
-        let (status, body, protocol) = (answer.status, answer.body, Protocol::Http2);
+        let (body, protocol) = (answer.body, Protocol::Http2);
         let mut response = Response { status, headers, body, protocol, first_byte: received, received };
         (self.tamper)(request, answer.at, &mut response);
         response
@@ -121,6 +123,21 @@ fn due(track: &Track, segment: usize, part: Option<u64>) -> Option<Duration> {
     }
 }
 
+/// A range of `12.m4s`, of which the parts are; without an end it goes on to the end of the segment.
+fn range(track: &Track, file: &str, range: Option<Range>, arrived: Duration) -> Answer {
+    let missing = Answer { at: arrived, status: 404, body: Vec::new() };
+    let msn = file.trim_end_matches(".m4s").parse::<usize>().ok().and_then(|msn| msn.checked_sub(FIRST_MSN));
+    let (Some(segment), Some((start, length))) = (msn, range) else { return missing };
+    let Some(scripted) = track.segments.get(segment).filter(|segment| !segment.gap) else { return missing };
+    let last = match length {
+        Some(length) => track.part_that_ends(segment, start + length),
+        None => scripted.parts.len() - 1,
+    };
+    let Some(time) = track.published(segment, last) else { return missing };
+    let whole: Vec<u8> = (0..=last).flat_map(|part| track.bytes(segment, part)).collect();
+    Answer { at: time.max(arrived), status: 200, body: whole[start as usize..].to_vec() }
+}
+
 /// `init0.mp4`, `12.m4s`, `12.3.m4s`; a part that is hinted is answered when it is there.
 fn object(track: &Track, file: &str, arrived: Duration) -> Answer {
     let missing = Answer { at: arrived, status: 404, body: Vec::new() };
@@ -135,20 +152,14 @@ fn object(track: &Track, file: &str, arrived: Duration) -> Answer {
     match numbers.get(1) {
         None if segment < extent.segments => {
             let parts = 0..scripted.parts.len();
-            Answer { at: arrived, status: 200, body: parts.flat_map(|part| bytes(track, segment, part)).collect() }
+            Answer { at: arrived, status: 200, body: parts.flat_map(|part| track.bytes(segment, part)).collect() }
         }
         Some(part) if Extent { segments: segment, parts: *part } <= extent => match track.published(segment, *part) {
-            Some(time) => Answer { at: time.max(arrived), status: 200, body: bytes(track, segment, *part) },
+            Some(time) => Answer { at: time.max(arrived), status: 200, body: track.bytes(segment, *part) },
             None => missing,
         },
         _ => missing,
     }
-}
-
-pub(crate) fn bytes(track: &Track, segment: usize, part: usize) -> Vec<u8> {
-    let scripted = track.segments[segment].parts[part];
-    let what = format!("{} {segment} {part}", track.name);
-    fmp4::part(track.start_ms(segment, part), scripted.duration_ms, scripted.independent, &what)
 }
 
 /// Watches a server for some virtual time, once it has its first segment.
