@@ -111,6 +111,7 @@ fn sets(codec: VideoCodec, annexb: &[u8], role: NalRole) -> Vec<Vec<u8>> {
     nals_of_annexb(annexb).filter(|bytes| Nal { codec, bytes }.role() == role).map(<[u8]>::to_vec).collect()
 }
 
+/// Browsers play it from a file, but take it from no playlist: Media Source Extensions know no VP8 in MP4.
 fn vp08(frame: &[u8]) -> Result<SampleEntry, ConfigurationError> {
     let header = vp8::parse_frame_header(frame).map_err(malformed)?;
     let key = header.keyframe.ok_or(ConfigurationError::SetsMissing)?;

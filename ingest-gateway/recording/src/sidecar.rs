@@ -149,9 +149,8 @@ impl Fragment {
     /// Whether the numbers fit each other; a line may be anything.
     pub(crate) fn is_sound(&self) -> bool {
         let samples = u64::try_from(self.sizes.len()).unwrap_or(u64::MAX);
-        let counted = |counts: &mut dyn Iterator<Item = u32>| counts.map(u64::from).sum::<u64>() == samples;
-        counted(&mut self.durations.iter().map(|(count, _)| *count))
-            && (self.offsets.is_empty() || counted(&mut self.offsets.iter().map(|(count, _)| *count)))
+        counted(&self.durations) == Some(samples)
+            && (self.offsets.is_empty() || counted(&self.offsets) == Some(samples))
             && self.sync.iter().all(|index| u64::from(*index) < samples)
             && self.sync.is_sorted_by(|one, other| one < other)
             && samples > 0
@@ -159,4 +158,9 @@ impl Fragment {
             && self.from.checked_add(self.bytes).is_some()
             && self.decode_time.checked_add(self.ticks()).is_some()
     }
+}
+
+/// How many samples runs are of; `None` when one is of none.
+fn counted<T>(runs: &[(u32, T)]) -> Option<u64> {
+    runs.iter().map(|(count, _)| (*count > 0).then_some(u64::from(*count))).sum()
 }

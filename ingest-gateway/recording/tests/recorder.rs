@@ -9,7 +9,10 @@ use disk::Disk;
 use proptest::prelude::*;
 use velella_cmaf::{AudioSampler, Configuration, Output, Policy, Sample, VideoSampler};
 use velella_media::{AudioFormat, MediaTime, Picture, Sound, VideoCodec};
-use velella_recording::{About, Command, FileName, Input, Kind, Line, Loss, Manifest, Recorder, Track, TrackId};
+use velella_recording::{
+    About, Command, FileName, Input, Kind, Line, Loss, Manifest, Movie, MovieTrack, Recorder, Track, TrackId,
+    media_playlist,
+};
 
 #[test]
 fn a_fragment_of_a_second_is_followed_by_its_line() {
@@ -126,18 +129,30 @@ proptest! {
     }
 
     #[test]
-    fn any_sidecar_can_be_read(mut sidecar: Vec<u8>, lines in prop::collection::vec((any::<u64>(), any::<u64>(), any::<u64>(), any::<u32>()), 0..9)) {
-        for (from, bytes, decode_time, count) in lines {
+    fn any_sidecar_can_be_read(
+        noise: Vec<u8>,
+        lines in prop::collection::vec((0_u64..9_000, 0_u64..9_000, any::<u64>(), 0_u8..70, any::<u32>(), 0_u32..4), 0..9),
+    ) {
+        let configuration = Configuration::of_sound(AudioFormat::Opus { channels: 1 }).unwrap();
+        let mut sidecar =
+            b"{\"type\":\"configured\",\"file\":0,\"init_bytes\":0,\"codecs\":\"\",\"timescale\":9}\n".to_vec();
+        sidecar.extend(noise);
+        for (from, bytes, time, shift, ticks, count) in lines {
             let line = format!(
-                "\n{{\"type\":\"fragment\",\"file\":0,\"from\":{from},\"bytes\":{bytes},\"decode_time\":{decode_time},\"sizes\":[{count},1],\"durations\":[[2,{count}]]}}\n"
+                "\n{{\"type\":\"fragment\",\"file\":0,\"from\":{from},\"bytes\":{bytes},\"decode_time\":{},\"sizes\":[7,1],\
+                 \"durations\":[[{count},{ticks}],[1,{ticks}]],\"offsets\":[[2,{}]]}}\n",
+                time.checked_shr(u32::from(shift)).unwrap_or(0),
+                i64::from(ticks) - (1 << 31),
             );
             sidecar.extend(line.bytes());
         }
-        let configured = "{\"type\":\"configured\",\"file\":0,\"init_bytes\":0,\"codecs\":\"\",\"timescale\":1}\n";
-        let all = [configured.as_bytes(), &sidecar].concat();
-        let track = Track::recover(&all, |_| Some(u64::MAX));
-        prop_assert!(track.fragments.windows(2).all(|pair| pair[0].decode_time < pair[1].decode_time));
-        let _ = velella_recording::media_playlist(&id("a"), &track);
+        let track = Track::recover(&sidecar, |_| Some(u64::MAX));
+        prop_assert!(track.fragments.windows(2).all(|pair| pair[0].decode_time <= pair[1].decode_time));
+        prop_assert!(media_playlist(&id("a"), &track).ends_with("#EXT-X-ENDLIST\n"));
+        let inits = [(0, configuration.init)].into();
+        if let Ok(movie) = Movie::plan(&[MovieTrack { id: id("a"), track: &track, inits }]) {
+            prop_assert_eq!(movie.copies.len(), track.fragments.len());
+        }
     }
 }
 

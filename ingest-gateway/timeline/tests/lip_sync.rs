@@ -74,7 +74,8 @@ fn a_first_report_of_all_ones_is_refused() {
 fn without_reports_they_are_apart_by_what_their_ways_differ() {
     let world = World { audio_ppm: 200.0, video_ppm: -200.0, report_loss: 1.0, ..World::calm() };
     let seen = world.run(HOUR);
-    assert!(seen.apart_ms < 100.0, "{} ms apart", seen.apart_ms);
+    // The picture takes 45 ms longer. That it shows proves that the other tests see what reports are good for.
+    assert!((30.0..100.0).contains(&seen.apart_ms), "{} ms apart", seen.apart_ms);
     assert_eq!(seen.discontinuities, 0);
 }
 
