@@ -12,7 +12,7 @@ use std::convert::Infallible;
 use std::process::ExitStatus;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Resource, Rlimit, prlimit, setpriority_process};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
@@ -220,7 +220,7 @@ async fn write(mut stdin: ChildStdin, encoding: Encoding, mut fed: mpsc::Receive
 async fn read(mut stdout: ChildStdout, given: mpsc::Sender<Picture>) {
     let (mut demuxer, mut buffer) = (Demuxer::new(), vec![0; READ_BYTES]);
     while let Ok(length @ 1..) = stdout.read(&mut buffer).await {
-        demuxer.handle_bytes(buffer.get(..length).unwrap_or_default());
+        demuxer.handle_bytes(buffer.get(..length).unwrap_or_default(), Instant::now());
         while let Some(output) = demuxer.poll_output() {
             if let Output::Frame(Frame::Video(picture)) = output
                 && given.send(picture).await.is_err()

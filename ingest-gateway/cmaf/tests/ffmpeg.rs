@@ -1,9 +1,11 @@
 //! What ffmpeg encodes goes through the samplers, and ffmpeg reads back the same.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
+#![allow(clippy::disallowed_methods, reason = "the demultiplexer wants some instant")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Instant;
 
 use bytes::Bytes;
 use velella_cmaf::{AudioSampler, Configuration, Output, Policy, Sample, VideoSampler, fragment, segment_type};
@@ -258,7 +260,7 @@ fn directory() -> PathBuf {
 
 fn frames_of_ts(stream: &[u8]) -> Vec<Frame> {
     let mut demuxer = Demuxer::new();
-    demuxer.handle_bytes(stream);
+    demuxer.handle_bytes(stream, Instant::now());
     std::iter::from_fn(|| demuxer.poll_output())
         .filter_map(|output| if let velella_mpegts::Output::Frame(frame) = output { Some(frame) } else { None })
         .collect()

@@ -1,13 +1,14 @@
 //! What ffmpeg encodes is recorded, finished, and read back by ffmpeg.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
+#![allow(clippy::disallowed_methods, reason = "the demultiplexer wants some instant")]
 
 mod disk;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use disk::Disk;
@@ -287,7 +288,7 @@ fn at(frames: &[Frame], begins_ms: i64) -> impl Iterator<Item = Frame> {
 fn frames(what: &str) -> Vec<Frame> {
     let stream = run("ffmpeg", &format!("-v error -nostdin {what} -f mpegts pipe:1"), Path::new("."));
     let mut demuxer = Demuxer::new();
-    demuxer.handle_bytes(&stream);
+    demuxer.handle_bytes(&stream, Instant::now());
     std::iter::from_fn(|| demuxer.poll_output())
         .filter_map(|output| if let velella_mpegts::Output::Frame(frame) = output { Some(frame) } else { None })
         .collect()

@@ -99,6 +99,9 @@ fn input_arguments(encoding: Encoding) -> Vec<String> {
     let decoder = match encoding.from {
         VideoCodec::H264 => "h264",
         VideoCodec::H265 => "hevc",
+        VideoCodec::Vp8 => "vp8",
+        VideoCodec::Vp9 => "vp9",
+        VideoCodec::Av1 => "libdav1d",
     };
     let look = "-protocol_whitelist pipe -probesize 32 -analyzeduration 0 -fpsprobesize 0";
     words(&format!("{look} -threads 1 -c:v {decoder} -f ivf -copyts -i pipe:0"))

@@ -17,6 +17,9 @@ pub(super) fn header(codec: VideoCodec) -> Bytes {
     header.put_slice(match codec {
         VideoCodec::H264 => b"H264",
         VideoCodec::H265 => b"HEVC",
+        VideoCodec::Vp8 => b"VP80",
+        VideoCodec::Vp9 => b"VP90",
+        VideoCodec::Av1 => b"AV01",
     });
     header.put_u32_le(0);
     header.put_u32_le(TRANSCODER_HZ);

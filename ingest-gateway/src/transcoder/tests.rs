@@ -1,6 +1,7 @@
 //! What ffmpeg encodes goes through ffmpeg, and ffmpeg decodes it.
 
 use std::process::Stdio;
+use std::time::Instant;
 
 use tokio::process::Command;
 use velella_gateway_core::TRANSCODER_HZ;
@@ -129,7 +130,7 @@ fn nearest_tick(picture: &Picture) -> i64 {
 async fn encoded(what: &str) -> Vec<Coded> {
     let stream = ffmpeg(&format!("{what} -f mpegts pipe:1"), &[]).await;
     let (mut demuxer, mut coded) = (Demuxer::new(), Vec::new());
-    demuxer.handle_bytes(&stream);
+    demuxer.handle_bytes(&stream, Instant::now());
     while let Some(output) = demuxer.poll_output() {
         if let Output::Frame(Frame::Video(picture)) = output {
             coded.push(Coded { ticks: nearest_tick(&picture), data: picture.data });

@@ -65,10 +65,10 @@ fn the_leader_adopts_it_and_speaks_for_it() {
     world.signal("s9", 41, SessionEvent::ChannelAdded { channel: "late".into() });
     world.answer(op, CommandOutcome::Done);
     world.signal("s9", 0, SessionEvent::Adopted { offer: "v=0".into() });
-    let seen = world.take();
-    assert!(seen.contains(&Seen::Adopted(session("s9"), "v=0".into())), "{seen:?}");
+    let told = world.take();
+    assert!(told.contains(&Seen::Adopted(session("s9"), "v=0".into())), "{told:?}");
     let said: Vec<_> =
-        seen.iter().filter_map(|seen| if let Seen::Signal(_, said) = seen { Some(said) } else { None }).collect();
+        told.iter().filter_map(|seen| if let Seen::Signal(_, said) = seen { Some(said) } else { None }).collect();
     let candidate = PeerEvent::Candidate { candidate: "candidate:1".into() };
     world.say("s9", Said::Event(candidate.clone()));
     let [Seen::Signal(_, next)] = &world.take()[..] else { panic!("one signal") };

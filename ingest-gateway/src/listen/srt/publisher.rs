@@ -12,8 +12,9 @@ use srt_protocol::settings::KeySettings;
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
+use velella_media::Medium;
 use velella_model::component::JobKind;
-use velella_mpegts::{Demuxer, Event, Medium, Output};
+use velella_mpegts::{Demuxer, Event, Output};
 use velella_srt::handshake::Guest;
 use velella_srt::stream_id::{self, Unclear};
 
