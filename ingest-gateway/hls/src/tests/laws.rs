@@ -291,7 +291,9 @@ pub(super) fn across<'a>(viewers: impl Iterator<Item = &'a Viewer> + Clone) {
             for (a, b) in pairs {
                 assert_eq!(a.dsn, b.dsn, "segment {} of two renditions", a.msn);
                 let apart = (a.date_ms - b.date_ms).unsigned_abs();
-                assert!(apart <= one.target_secs * 1_000 + 500, "segment {} begins {apart} ms apart", a.msn);
+                // One that is ahead by as much as is believed begins a segment; another one ends its own when it has to.
+                let most = one.target_secs * 1_000 + 500 + 2_000;
+                assert!(apart <= most, "segment {} begins {apart} ms apart", a.msn);
             }
         }
     }

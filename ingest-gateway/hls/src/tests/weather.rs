@@ -96,7 +96,7 @@ fn stream() -> impl Strategy<Value = (Settings, Vec<Event>)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 60, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 60, ..ProptestConfig::default() })]
 
     /// The assertions are those of the viewers.
     #[test]
