@@ -285,6 +285,9 @@ impl World {
     /// The gateway dies, and another one goes on after a while.
     pub(super) fn die(&mut self, millis: i64) {
         let Some(snapshot) = self.packager.snapshot() else { return };
+        // As it lies in the store.
+        let stored = rmp_serde::to_vec_named(&snapshot).unwrap();
+        let snapshot: Snapshot = rmp_serde::from_slice(&stored).unwrap();
         let epoch = snapshot.epoch() + 1;
         self.time += millis * 1_000;
         let now = self.now();
