@@ -73,12 +73,20 @@ unit: deps-test web ## Run the Rust tests
 web-test: $(WEB)/node_modules/.installed ## Run the page's tests
 	npm --prefix $(WEB) test
 
+# What the suites below run. CI asks for all targets: those are compiled for the unit tests anyway, while naming packages
+# would compile what they depend on once more, with fewer features.
+BINARIES := allinone coordinator worker gateway
+
+.PHONY: binaries
+binaries: web
+	cargo build --locked $(or $(BUILD),$(addprefix --package velella-,$(BINARIES)))
+
 .PHONY: e2e
-e2e: deps-test build $(E2E)/node_modules/.installed ## Run the tests with a real browser
-	npm --prefix $(E2E) test
+e2e: deps-test binaries $(E2E)/node_modules/.installed ## Run the tests with a real browser
+	VELELLA_BIN=$(abspath $(TARGET))/debug/velella npm --prefix $(E2E) test
 
 .PHONY: sdk
-sdk: deps-test build $(SDK)/node_modules/.installed ## Run the tests with the published server SDKs
+sdk: deps-test binaries $(SDK)/node_modules/.installed ## Run the tests with the published server SDKs
 	cd $(SDK) && node run.mjs --build
 	$(SDK)/python/run.sh
 	npm --prefix $(SDK) test
@@ -102,8 +110,8 @@ sim-sweep: ## Search SEEDS=10000 simulated clusters, and show the first that fai
 	$(TARGET)/release/velella-sim sweep $(or $(SEEDS),10000)
 
 .PHONY: faults-build
-faults-build: deps-test web $(E2E)/node_modules/.installed
-	cargo build --locked --package velella-coordinator --package velella-worker --package velella-faults --package velella-link --package velella-load
+faults-build: BINARIES += faults link load
+faults-build: deps-test binaries $(E2E)/node_modules/.installed
 
 .PHONY: faults
 faults: faults-build ## Break a cluster of real processes in every way (root; ten minutes)

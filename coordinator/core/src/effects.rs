@@ -44,6 +44,7 @@ pub(crate) enum WriteStep {
 /// Who goes on when a command is answered.
 #[derive(Debug)]
 pub(crate) enum CommandStep {
+    Vacated(RoomId),
     Assigned(RoomId),
     SessionOpened(SessionId, Site),
     Freed { worker: WorkerId, incarnation: Incarnation, order: Box<Order>, tries: u32 },
@@ -119,6 +120,7 @@ impl Coordinator {
     pub(crate) fn command_answered(&mut self, op: OpId, outcome: CommandOutcome, now: Instant) {
         match self.commands.remove(&op) {
             None => {}
+            Some(CommandStep::Vacated(room)) => self.room_vacated(&room, outcome),
             Some(CommandStep::Assigned(room)) => self.room_assigned(&room, outcome, now),
             Some(CommandStep::SessionOpened(session, site)) => self.session_opened(&session, site, outcome, now),
             Some(CommandStep::Freed { worker, incarnation, order, tries }) => {

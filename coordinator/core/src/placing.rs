@@ -1,5 +1,6 @@
 //! Giving a room to a worker: decide → write the placement → tell the worker.
 //!
+//! A room that leaves a worker which lives is closed there in between, so that never two let people into it.
 //! A worker that refuses or does not answer is left out and the next one is tried under a higher
 //! generation; whoever may have taken it is told to close it once the store says that it is elsewhere, not
 //! before. The generation is the revision of the write that places the room: so it grows whoever
@@ -38,6 +39,8 @@ pub(crate) struct Placing {
     /// Former placements that did not answer: their workers may hold the room.
     unsure: Vec<Placement>,
     tries: u32,
+    /// Whether the worker that it leaves has closed it.
+    vacated: bool,
 }
 
 #[derive(Debug)]
@@ -62,7 +65,7 @@ impl Coordinator {
         }
         let goal = Goal::Create { ticket, also: Vec::new(), reuse };
         let (refused_by, unsure) = (BTreeSet::new(), Vec::new());
-        self.decide(room, Draft { goal, spec, revision: None, refused_by, unsure, tries: 0 }, now);
+        self.decide(room, Draft { goal, spec, revision: None, refused_by, unsure, tries: 0, vacated: false }, now);
     }
 
     fn existing_room(&self, room: &RoomId, reuse: bool) -> Reply {
@@ -96,6 +99,7 @@ impl Coordinator {
             refused_by: gone.into_iter().collect(),
             unsure: Vec::new(),
             tries: 0,
+            vacated: false,
         };
         self.decide(room.clone(), draft, now);
     }
@@ -119,8 +123,8 @@ impl Coordinator {
         let record = RoomRecord { spec: draft.spec.clone(), placement: placement.clone() };
         let expect = draft.revision.map_or(Expect::Absent, Expect::Revision);
         self.write(WriteStep::PlacementWritten(room.clone()), Fact::Room(room.clone(), Some(record)), expect);
-        let Draft { goal, spec, revision, refused_by, unsure, tries } = draft;
-        self.placings.insert(room, Placing { goal, spec, placement, revision, refused_by, unsure, tries });
+        let Draft { goal, spec, revision, refused_by, unsure, tries, vacated } = draft;
+        self.placings.insert(room, Placing { goal, spec, placement, revision, refused_by, unsure, tries, vacated });
     }
 
     fn choose(&self, room: &RoomId, draft: &Draft, now: Instant) -> Result<Decision, NoWorker> {
@@ -137,12 +141,10 @@ impl Coordinator {
                 let record = RoomRecord { spec: placing.spec.clone(), placement: placing.placement.clone() };
                 let record = record.read_at(revision.0);
                 placing.placement.generation = record.placement.generation;
-                let order = Order::AssignRoom { assignment: assignment(room, &record) };
-                let Placement { worker, incarnation, .. } = placing.placement.clone();
                 let unsure = std::mem::take(&mut placing.unsure);
                 self.answered(Fact::Room(room.clone(), Some(record)), revision, now);
                 self.close_room_at_all(room, &unsure);
-                self.command(CommandStep::Assigned(room.clone()), worker, incarnation, order);
+                self.vacate(room, now);
             }
             WriteOutcome::Conflict(standing) => {
                 self.stats.write_conflicts += 1;
@@ -163,6 +165,41 @@ impl Coordinator {
                 self.wake_for(room, now);
             }
         }
+    }
+
+    /// Closes the room where it still lives, or goes on when it lives nowhere.
+    fn vacate(&mut self, room: &RoomId, now: Instant) {
+        let Some(Placing { goal, placement, vacated, .. }) = self.placings.get(room) else { return };
+        let from = if let Goal::Move { from, .. } = goal { Some(from.clone()) } else { None };
+        let (placement, vacated) = (placement.clone(), *vacated);
+        match from.filter(|from| !vacated && !self.is_left_to_itself(from, &placement, now)) {
+            Some(Placement { worker, incarnation, generation, .. }) => {
+                let order = Order::CloseRoom { room: room.clone(), generation };
+                self.command(CommandStep::Vacated(room.clone()), worker, incarnation, order);
+            }
+            None => self.assign(room),
+        }
+    }
+
+    /// A worker that is only thought dead looks after its rooms itself before it returns.
+    fn is_left_to_itself(&mut self, from: &Placement, placement: &Placement, now: Instant) -> bool {
+        let stays = (&placement.worker, placement.incarnation) == (&from.worker, from.incarnation);
+        stays || self.fleet.life(from, &self.registry, now) == Life::Dead
+    }
+
+    /// A worker that does not answer is not waited for: it is told again once the room lives elsewhere.
+    pub(crate) fn room_vacated(&mut self, room: &RoomId, outcome: CommandOutcome) {
+        let Some(placing) = self.placings.get_mut(room) else { return };
+        placing.vacated = outcome == CommandOutcome::Done;
+        self.assign(room);
+    }
+
+    fn assign(&mut self, room: &RoomId) {
+        let Some(Placing { spec, placement, .. }) = self.placings.get(room) else { return };
+        let record = RoomRecord { spec: spec.clone(), placement: placement.clone() };
+        let order = Order::AssignRoom { assignment: assignment(room, &record) };
+        let (worker, incarnation) = (placement.worker.clone(), placement.incarnation);
+        self.command(CommandStep::Assigned(room.clone()), worker, incarnation, order);
     }
 
     pub(crate) fn room_assigned(&mut self, room: &RoomId, outcome: CommandOutcome, now: Instant) {
@@ -187,15 +224,13 @@ impl Coordinator {
     }
 
     fn finish(&mut self, room: &RoomId, placing: Placing, now: Instant) {
-        let Placement { worker, incarnation, generation, .. } = &placing.placement;
+        let Placement { worker, generation, .. } = &placing.placement;
         tracing::info!(%room, %worker, generation = generation.0, "room placed");
         match &placing.goal {
             Goal::Create { .. } => self.stats.rooms_placed += 1,
             Goal::Move { from, .. } => {
                 self.stats.rooms_moved += 1;
-                // A worker that is only thought dead looks after its rooms itself before it returns.
-                let stays = (worker, incarnation) == (&from.worker, &from.incarnation);
-                if !stays && self.fleet.life(from, &self.registry, now) != Life::Dead {
+                if !placing.vacated && !self.is_left_to_itself(from, &placing.placement, now) {
                     self.close_room_at(room, from);
                 }
             }
@@ -280,6 +315,7 @@ struct Draft {
     refused_by: BTreeSet<WorkerId>,
     unsure: Vec<Placement>,
     tries: u32,
+    vacated: bool,
 }
 
 impl Goal {
@@ -298,8 +334,8 @@ impl Goal {
 impl Placing {
     /// Back to the choice, with the placement that did not work.
     fn into_draft(self) -> (Draft, Placement) {
-        let Self { goal, spec, placement, revision, refused_by, unsure, tries } = self;
-        (Draft { goal, spec, revision, refused_by, unsure, tries }, placement)
+        let Self { goal, spec, placement, revision, refused_by, unsure, tries, vacated } = self;
+        (Draft { goal, spec, revision, refused_by, unsure, tries, vacated }, placement)
     }
 }
 

@@ -8,10 +8,14 @@ import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { makeClips, removeClips } from "./clips";
 import { eventually } from "./patience";
-import { BINARY, MANAGEMENT_TOKEN, TOKEN_SECRET } from "./server";
+import { BINARY, MANAGEMENT_TOKEN, PART, TOKEN_SECRET } from "./server";
 
 /** Beside the all-in-one. */
 const BINARIES = dirname(BINARY);
+
+/** Suites that run at the same time have their own. */
+const PORTS_OF_A_PART = 1000;
+let nextPort = 21_000 + PART * PORTS_OF_A_PART;
 
 /** Debian keeps servers where only root looks. */
 const DEBIAN = "/usr/sbin";
@@ -57,7 +61,7 @@ export class Cluster {
       processes.set(name, start(join(BINARIES, "velella-worker"), [...own, ...joined], name));
     }
     const cluster = new Cluster(`http://127.0.0.1:${http}`, processes, dir, joined);
-    await eventually("both workers take rooms", async () => {
+    await cluster.until("both workers take rooms", async () => {
       const totals = (await cluster.ask("totals").catch(() => null)) as { workers_ready: number } | null;
       return totals?.workers_ready === WORKERS.length;
     });
@@ -78,7 +82,7 @@ export class Cluster {
       ];
       cluster.processes.set(name, start(join(BINARIES, "velella-gateway"), [...own, ...cluster.joined], name));
     }
-    await eventually("both gateways take jobs", async () => {
+    await cluster.until("both gateways take jobs", async () => {
       const { gateways } = (await cluster.ask("gateways")) as { gateways: { state: string }[] };
       return gateways.filter(({ state }) => state === "ready").length === GATEWAYS.length;
     });
@@ -108,6 +112,16 @@ export class Cluster {
     if (this.clips) removeClips(this.clips);
   }
 
+  /** A cluster that does not come up leaves nothing behind: its processes would keep the suite from ending. */
+  private async until(what: string, holds: () => Promise<boolean>): Promise<void> {
+    try {
+      await eventually(what, holds);
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
   private async ask(path: string): Promise<unknown> {
     const headers = { authorization: `Bearer ${MANAGEMENT_TOKEN}` };
     const response = await fetch(`${this.origin}/cluster/${path}`, { headers });
@@ -133,7 +147,7 @@ function start(binary: string, args: string[], name: string): ChildProcess {
   const seals = { VELELLA_SOURCE_SECRET: TOKEN_SECRET };
   const env = { ...process.env, ...seals, ...(args.includes("--demo") ? secrets : {}), NO_COLOR: "1" };
   const child = spawn(binary, args, { stdio: ["ignore", "pipe", "pipe"], env });
-  const log = createWriteStream(resolve(`artifacts/cluster-${name}.log`));
+  const log = createWriteStream(resolve(`artifacts/cluster-${PART}-${name}.log`));
   child.stdout.pipe(log);
   child.stderr.pipe(log);
   child.once("error", (error) => log.write(`${binary}: ${error.message}\n`));
@@ -151,13 +165,18 @@ function server(name: string): string {
   return existsSync(debian) ? debian : name;
 }
 
-function freePort(): Promise<number> {
-  return new Promise((found, failed) => {
+/** A port that stays free until a process takes it: the system gives none of these to connections (they begin at 32768). */
+async function freePort(): Promise<number> {
+  for (;;) {
+    const port = nextPort++;
+    if (await isFree(port)) return port;
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((told) => {
     const listener = createServer();
-    listener.once("error", failed);
-    listener.listen(0, "127.0.0.1", () => {
-      const address = listener.address();
-      listener.close(() => found(typeof address === "object" && address ? address.port : 0));
-    });
+    listener.once("error", () => told(false));
+    listener.listen(port, "127.0.0.1", () => listener.close(() => told(true)));
   });
 }

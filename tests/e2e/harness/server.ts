@@ -8,7 +8,11 @@ import { makeClips, removeClips } from "./clips";
 import { eventually, PATIENCE_MS } from "./patience";
 
 export const BINARY = process.env.VELELLA_BIN ?? resolve("../../target/debug/velella");
-const LOG = resolve("artifacts/server.log");
+
+/** Which of the suites that run at the same time this is, from 0. */
+export const PART = Number(process.env.E2E_PART ?? 0);
+
+const LOG = resolve(`artifacts/server-${PART}.log`);
 const LISTENING = /listening on (http:\/\/[^\s]+)/;
 
 export const MANAGEMENT_TOKEN = "development";

@@ -58,12 +58,43 @@ fn a_worker_that_did_not_answer_closes_the_room_once_it_is_elsewhere() {
 }
 
 #[test]
+fn a_room_that_moves_is_closed_where_it_was_before_anybody_else_has_it() {
+    let mut world = World::with_peer();
+    world.boot("w2", 1);
+    world.obedient = false;
+    world.request(Request::MoveRoom { room: room("r"), to: Some(worker("w2")) });
+    let (op, at, _, Order::CloseRoom { .. }) = world.command() else { panic!("closed where it was") };
+    assert_eq!(at, worker("w1"));
+    world.answer(op, CommandOutcome::Done);
+    let (op, at, _, Order::AssignRoom { .. }) = world.command() else { panic!("assignment") };
+    assert_eq!(at, worker("w2"));
+    world.answer(op, CommandOutcome::Done);
+    assert!(!world.take().iter().any(|seen| matches!(seen, Seen::Command(..))), "it is closed already");
+}
+
+#[test]
+fn a_worker_that_does_not_answer_holds_up_no_move_and_is_told_again() {
+    let mut world = World::with_peer();
+    world.boot("w2", 1);
+    world.obedient = false;
+    world.request(Request::MoveRoom { room: room("r"), to: Some(worker("w2")) });
+    let (op, _, _, first) = world.command();
+    world.answer(op, CommandOutcome::TimedOut);
+    let (op, _, _, Order::AssignRoom { .. }) = world.command() else { panic!("assignment") };
+    world.answer(op, CommandOutcome::Done);
+    let (_, at, _, again) = world.command();
+    assert_eq!((at, again), (worker("w1"), first));
+}
+
+#[test]
 fn a_worker_that_did_not_answer_and_is_the_only_one_may_keep_the_room_that_the_store_places_there() {
     let mut world = World::with_peer();
     world.boot("w2", 1);
     world.obedient = false;
     world.request(Request::MoveRoom { room: room("r"), to: Some(worker("w2")) });
-    let (op, ..) = world.command();
+    let (op, _, _, Order::CloseRoom { .. }) = world.command() else { panic!("closed where it was") };
+    world.answer(op, CommandOutcome::Done);
+    let (op, _, _, Order::AssignRoom { .. }) = world.command() else { panic!("assignment") };
     world.answer(op, CommandOutcome::TimedOut);
     assert!(!world.take().iter().any(|seen| matches!(seen, Seen::Command(..))), "nobody is told to close it");
     assert_eq!(world.place_of("r").0, worker("w2"));
