@@ -1,4 +1,11 @@
 //! Samples into low-latency HLS (draft-pantos-hls-rfc8216bis-22, here "the draft").
+//!
+//! [`Packager`] has the doors of a core. Samples of a stream's renditions go in; playlists, segments and parts are asked
+//! for, and whoever has to wait is told until when. Sockets, caches, HTTP and storage are the caller's, fragments are
+//! written by a function it gives. How it cuts, and how it meets the draft, stands in the README beside this crate.
+//!
+//! Behind it, each on its own: a rendition cuts parts and segments, boundaries keep the numbers of segments the same in
+//! all of them, a history keeps what is listed and what may still be asked for, and playlists are written from that.
 
 #![warn(missing_docs)]
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests need some instant to count from"))]

@@ -264,7 +264,7 @@ impl Packager {
     fn part(&self, folder: Folder<'_>, msn: u64, part: u64, asked_at: Instant, now: Instant) -> Answer<Vec<Bytes>> {
         let Some(rendition) = self.named(folder.rendition) else { return self.nothing() };
         let growing = &rendition.segment;
-        let found = rendition.history.find(msn).or(Some(growing).filter(|growing| growing.msn() == msn));
+        let found = rendition.history.find(msn).or_else(|| Some(growing).filter(|growing| growing.msn() == msn));
         let Some(segment) = found else { return self.unlisted(rendition, msn) };
         let index = usize::try_from(part).unwrap_or(usize::MAX);
         match segment.parts.get(index).map(|part| &part.body) {

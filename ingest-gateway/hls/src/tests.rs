@@ -8,4 +8,5 @@ mod goldens;
 mod laws;
 mod parse;
 mod stories;
+mod weather;
 mod world;

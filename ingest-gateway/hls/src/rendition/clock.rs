@@ -11,7 +11,7 @@ use crate::sample::Sample;
 use crate::stream::Stream;
 use crate::time::{StreamTime, WallTime};
 
-/// A sample further ahead than that of the time that passed since the one before is wrong.
+/// A sample further ahead than that of the time that passed since the last part is wrong.
 const AHEAD_MAX: Duration = Duration::from_secs(2);
 /// A sample is not believed to last longer.
 const DURATION_SECS_MAX: i64 = 10;
@@ -74,7 +74,7 @@ impl Rendition {
         let duration_max = i64::from(self.declaration.timescale).saturating_mul(DURATION_SECS_MAX);
         let end = at.saturating_add(i64::from(sample.duration).min(duration_max));
         let position = self.position();
-        if self.time(at) > position.later(now.saturating_duration_since(self.heard_at)).later(AHEAD_MAX) {
+        if self.time(at) > position.later(now.saturating_duration_since(self.published_at)).later(AHEAD_MAX) {
             return Err(Misfit::Ahead);
         }
         if sample.duration == 0 || self.time(end) <= position || end <= self.reached {

@@ -50,15 +50,15 @@ impl Rendition {
     /// One part without samples, which ends at `end` or with its segment.
     fn idle(&mut self, end: StreamTime, stream: &mut Stream, now: Instant) {
         while self.idle_turn(stream, now) {}
-        let end =
-            self.segment_end(stream).filter(|segment_end| *segment_end > self.open.start).map_or(end, |e| e.min(end));
+        let segment_end = self.segment_end(stream);
+        let end = if segment_end > self.open.start { end.min(segment_end) } else { end };
         self.close_part(end, stream, now);
     }
 
     /// Ends the segment if its time is over. Says whether it did.
     fn idle_turn(&mut self, stream: &mut Stream, now: Instant) -> bool {
         let msn = self.segment.msn();
-        if self.segment_end(stream).is_some_and(|end| end <= self.open.start) {
+        if self.segment_end(stream) <= self.open.start {
             let new = (stream.boundaries.head().msn == msn).then_some(false);
             self.next_segment(self.open.start, new, stream, now);
             self.needs_key_frame |= self.promises(stream);
@@ -66,11 +66,10 @@ impl Rendition {
         self.segment.msn() != msn
     }
 
-    /// When the segment that grows is to end, as far as that does not depend on samples.
-    fn segment_end(&self, stream: &Stream) -> Option<StreamTime> {
-        match stream.boundaries.get(self.segment.msn() + 1) {
-            Some(next) => Some(next.start),
-            None => Some(self.segment.start.later(stream.settings.target_duration)),
-        }
+    /// When the segment that grows is to end, as far as that does not depend on samples: with the others, or with its
+    /// own time, whatever is first.
+    fn segment_end(&self, stream: &Stream) -> StreamTime {
+        let over = self.segment.start.later(stream.settings.target_duration);
+        stream.boundaries.get(self.segment.msn() + 1).map_or(over, |next| next.start.min(over))
     }
 }

@@ -185,7 +185,7 @@ impl Viewer {
                 None
             }
             Answer::Refused { refusal: Refusal::NotFound, .. } => None,
-            other => panic!("{uri}: {other:?}"),
+            other @ (Answer::Wait { .. } | Answer::Refused { .. }) => panic!("{uri}: {other:?}"),
         }
     }
 }
@@ -285,15 +285,15 @@ pub(super) fn across<'a>(viewers: impl Iterator<Item = &'a Viewer> + Clone) {
     for (index, one) in playlists.iter().enumerate() {
         for other in &playlists[..index] {
             assert_eq!((one.target_secs, &one.control), (other.target_secs, &other.control));
-            for (a, b) in one
-                .segments
-                .iter()
-                .flat_map(|a| other.segments.iter().map(move |b| (a, b)))
-                .filter(|(a, b)| a.msn == b.msn)
-            {
+            let from = one.msn.max(other.msn);
+            let after = |playlist: &&Playlist| usize::try_from(from - playlist.msn).unwrap();
+            let pairs = one.segments.iter().skip(after(one)).zip(other.segments.iter().skip(after(other)));
+            for (a, b) in pairs {
                 assert_eq!(a.dsn, b.dsn, "segment {} of two renditions", a.msn);
                 let apart = (a.date_ms - b.date_ms).unsigned_abs();
-                assert!(apart <= one.target_secs * 1_000 + 500, "segment {} begins {apart} ms apart", a.msn);
+                // One that is ahead by as much as is believed begins a segment; another one ends its own when it has to.
+                let most = one.target_secs * 1_000 + 500 + 2_000;
+                assert!(apart <= most, "segment {} begins {apart} ms apart", a.msn);
             }
         }
     }

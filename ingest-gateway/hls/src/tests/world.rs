@@ -263,18 +263,19 @@ impl World {
             }
         }
         if self.watched && !stale.is_empty() {
-            self.watch();
+            self.watch(&stale);
         }
     }
 
-    /// Everybody reloads.
-    pub(super) fn watch(&mut self) {
+    /// Those who watch these renditions reload.
+    fn watch(&mut self, stale: &[RenditionId]) {
         let now = self.now();
-        for source in &self.sources {
+        for source in self.sources.iter().filter(|source| stale.contains(&source.id)) {
             let answer = self.packager.playlist(source.name, Directives::default(), now, now);
             if let Answer::Ready { body, .. } = answer {
+                let epoch = self.epoch;
                 let viewer =
-                    self.viewers.entry(source.name.to_owned()).or_insert_with(|| Viewer::new(source.name, self.epoch));
+                    self.viewers.entry(source.name.to_owned()).or_insert_with(|| Viewer::new(source.name, epoch));
                 viewer.reload(&body, &self.packager, now);
             }
         }
@@ -284,6 +285,9 @@ impl World {
     /// The gateway dies, and another one goes on after a while.
     pub(super) fn die(&mut self, millis: i64) {
         let Some(snapshot) = self.packager.snapshot() else { return };
+        // As it lies in the store.
+        let stored = rmp_serde::to_vec_named(&snapshot).unwrap();
+        let snapshot: Snapshot = rmp_serde::from_slice(&stored).unwrap();
         let epoch = snapshot.epoch() + 1;
         self.time += millis * 1_000;
         let now = self.now();
@@ -300,13 +304,12 @@ impl World {
                 self.configure(index, width);
             }
         }
-        self.watch();
     }
 
     pub(super) fn text(&self, name: &str) -> String {
         match self.packager.playlist(name, Directives::default(), self.now(), self.now()) {
             Answer::Ready { body, .. } => body,
-            other => panic!("{other:?}"),
+            other @ (Answer::Wait { .. } | Answer::Elsewhere | Answer::Refused { .. }) => panic!("{other:?}"),
         }
     }
 }
