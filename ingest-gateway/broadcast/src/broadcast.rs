@@ -220,11 +220,10 @@ impl Broadcast {
         let mut busy = false;
         while let Some(told) = self.packager.poll_output() {
             busy = true;
-            match told {
-                velella_hls::Output::RequestKeyFrame { rendition } => {
-                    self.want_keyframe(|feed| feed.rendition == rendition, now);
-                }
-                told => self.outputs.push_back(Output::Hls(told)),
+            if let velella_hls::Output::RequestKeyFrame { rendition } = told {
+                self.want_keyframe(|feed| feed.rendition == rendition, now);
+            } else {
+                self.outputs.push_back(Output::Hls(told));
             }
         }
         busy

@@ -38,7 +38,7 @@ impl Moments {
 pub(crate) fn ntp(date: SystemTime) -> u64 {
     let since = date.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     let seconds = since.as_secs().wrapping_add(NTP_TO_UNIX_S);
-    seconds << 32 | u64::from(since.subsec_nanos()) * (1 << 32) / 1_000_000_000
+    (seconds << 32) | (u64::from(since.subsec_nanos()) * (1 << 32) / 1_000_000_000)
 }
 
 #[cfg(test)]
