@@ -103,7 +103,8 @@ sim-sweep: ## Search SEEDS=10000 simulated clusters, and show the first that fai
 
 .PHONY: faults-build
 faults-build: deps-test web $(E2E)/node_modules/.installed
-	cargo build --locked --package velella-coordinator --package velella-worker --package velella-faults --package velella-link --package velella-load
+	cargo build --locked --package velella-coordinator --package velella-worker --package velella-gateway \
+		--package velella-faults --package velella-link --package velella-load
 
 .PHONY: faults
 faults: faults-build ## Break a cluster of real processes in every way (root; ten minutes)
