@@ -212,7 +212,7 @@ impl Driver {
         let spec = task.record.spec.clone();
         let span = tracing::error_span!("ingest", %room, %component, kind = spec.kind().name());
         let Wiring { gateway, incarnation, bus, means, lease, .. } = &self.wiring;
-        let name = Name::new(gateway.clone(), *incarnation, number, room.clone(), &component);
+        let name = Name::new(gateway.clone(), *incarnation, number, task.generation, room.clone(), &component);
         let (now, on_demand, metadata) = (Instant::now(), is_on_demand(&spec), metadata(task));
         let (ingest, right, source) = match beginning {
             Beginning::Assigned => {

@@ -179,6 +179,7 @@ impl Coordinator {
                 client: client(session.door, peer_record),
                 holder: self.id.clone().into(),
                 peer,
+                job: None,
             },
         };
         let step = CommandStep::SessionOpened(id.clone(), site.clone());

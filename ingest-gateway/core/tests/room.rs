@@ -103,7 +103,7 @@ impl World {
         let now = Instant::now();
         let gateway = GatewayId::parse("g").unwrap();
         let component = ComponentId::parse("door").unwrap();
-        let name = Name::new(gateway, Incarnation(1), 1, RoomId::parse("r").unwrap(), &component);
+        let name = Name::new(gateway, Incarnation(1), 1, Generation(5), RoomId::parse("r").unwrap(), &component);
         let ingest = Ingest::fetched(name, Json::null(), Duration::from_secs(15), true, now);
         let time = MediaTime(0);
         let (progress, events, sessions) = (Vec::new(), Vec::new(), Vec::new());
