@@ -10,6 +10,8 @@ use aws_lc_rs::digest::{SHA256, digest};
 use prometheus::Registry;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 use velella_gateway_core::Published;
 use velella_media::{Frame, VideoCodec};
 use velella_model::component::JobKind;
@@ -116,17 +118,41 @@ pub(crate) fn key_digest(key: &str) -> String {
 
 /// The way to the driver.
 #[derive(Clone)]
-pub(crate) struct Door(pub(crate) mpsc::Sender<Ask>);
+pub(crate) struct Door {
+    asks: mpsc::Sender<Ask>,
+    inside: TaskTracker,
+}
+
+/// A publisher that was let in.
+pub(crate) struct Admission {
+    /// Where its media goes.
+    pub(crate) outlet: Outlet,
+    /// How its end is told.
+    pub(crate) ending: oneshot::Sender<End>,
+    /// It counts as being inside until this is dropped.
+    pub(crate) inside: TaskTrackerToken,
+}
 
 impl Door {
-    /// Asks for a publisher; where its media goes, and how its end is told.
-    pub(crate) async fn ask(&self, kind: JobKind, key: &str) -> Result<(Outlet, oneshot::Sender<End>), Refusal> {
+    /// Publishers are asked for at `asks`.
+    pub(crate) fn new(asks: mpsc::Sender<Ask>) -> Self {
+        Self { asks, inside: TaskTracker::new() }
+    }
+
+    /// Nobody who was let in is there any more. Not to be waited for before nobody is let in.
+    pub(crate) async fn is_empty(&self) {
+        self.inside.close();
+        self.inside.wait().await;
+    }
+
+    /// Asks for a publisher.
+    pub(crate) async fn ask(&self, kind: JobKind, key: &str) -> Result<Admission, Refusal> {
         let (outlet, ending, source) = Source::pair();
         let (answer, answered) = oneshot::channel();
         let ask = Ask { kind, key_digest: key_digest(key), source, answer };
-        self.0.send(ask).await.map_err(|_| Refusal::Busy)?;
+        self.asks.send(ask).await.map_err(|_| Refusal::Busy)?;
         answered.await.map_err(|_| Refusal::Busy)??;
-        Ok((outlet, ending))
+        Ok(Admission { outlet, ending, inside: self.inside.token() })
     }
 }
 

@@ -17,6 +17,10 @@ pub(crate) struct Metrics {
     reopened: IntCounter,
     /// Publishers that were sent away.
     pub(crate) publishers_refused: IntCounter,
+    /// Publishers that a drain has sent to other gateways.
+    pub(crate) publishers_sent_on: IntCounter,
+    /// Ingests that ended in a bug.
+    pub(crate) crashed: IntCounter,
 }
 
 /// Reads what the driver says of itself whenever it is asked.
@@ -42,6 +46,8 @@ impl Metrics {
             dropped: count("dropped", "Pictures and packets of sound that found no way into their room")?,
             reopened: count("reopened", "Attempts to open a source again")?,
             publishers_refused: count("publishers_refused", "Publishers that were sent away")?,
+            publishers_sent_on: count("publishers_sent_on", "Publishers that a drain has sent to other gateways")?,
+            crashed: count("ingests_crashed", "Ingests that ended in a bug of the gateway, and began again")?,
         })
     }
 

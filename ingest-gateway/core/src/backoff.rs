@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Waits that double with each failure in a row, up to a limit, each shortened by up to a half at random, so
 /// that a hundred cameras behind one switch do not come back in step.
 #[derive(Clone, Debug)]
-pub(crate) struct Backoff {
+pub struct Backoff {
     first: Duration,
     longest: Duration,
     failures: u32,
@@ -13,13 +13,14 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    /// `seed` draws the lots.
-    pub(crate) fn new(first: Duration, longest: Duration, seed: u64) -> Self {
+    /// The first wait and the longest; `seed` draws the lots.
+    #[must_use]
+    pub fn new(first: Duration, longest: Duration, seed: u64) -> Self {
         Self { first, longest: longest.max(first), failures: 0, lot: seed }
     }
 
     /// The wait after one more failure.
-    pub(crate) fn failed(&mut self) -> Duration {
+    pub fn failed(&mut self) -> Duration {
         let wait = self.first.saturating_mul(1 << self.failures.min(16)).min(self.longest);
         self.failures = self.failures.saturating_add(1);
         let share = self.draw();
@@ -27,7 +28,7 @@ impl Backoff {
     }
 
     /// It works again.
-    pub(crate) fn succeeded(&mut self) {
+    pub fn succeeded(&mut self) {
         self.failures = 0;
     }
 

@@ -18,6 +18,7 @@ mod ingest;
 mod leg;
 mod uplink;
 
+pub use backoff::Backoff;
 pub use board::{Board, Change, Task};
 pub use gop::GOP_LONG;
 pub use ingest::{Counts, Ingest, Input, Name, Output, Progress};

@@ -9,11 +9,12 @@ use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, oneshot};
+use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::Instrument;
 use velella_model::component::JobKind;
 use velella_rtmp::{CloseReason, Event, Output, PublishRequest, Reordering, Session};
 
-use super::{Door, Introduction, PUBLISHERS_MAX};
+use super::{Admission, Door, Introduction, PUBLISHERS_MAX};
 use crate::source::End;
 
 /// Bytes that are read at once: their frames are held until they are passed on.
@@ -70,7 +71,14 @@ struct Connection {
     socket: TcpStream,
     session: Session,
     door: Door,
-    published: Option<(Introduction, oneshot::Sender<End>)>,
+    published: Option<Publication>,
+}
+
+/// What an encoder that was let in has.
+struct Publication {
+    media: Introduction,
+    ending: oneshot::Sender<End>,
+    _inside: TaskTrackerToken,
 }
 
 impl Connection {
@@ -81,10 +89,10 @@ impl Connection {
     async fn serve(mut self) {
         let end = self.run().await;
         tracing::info!(code = end.trouble.code, reason = end.trouble.sentence, "the publisher left");
-        if let Some((_, ending)) = self.published {
-            // Nobody waits for it when it was closed from the other side.
-            let _ = ending.send(end);
-        }
+        let Some(Publication { media, ending, _inside }) = self.published else { return hang_up(self.socket).await };
+        drop(media);
+        // Nobody waits for it when it was closed from the other side.
+        let _ = ending.send(end);
         hang_up(self.socket).await;
     }
 
@@ -94,7 +102,7 @@ impl Connection {
             if let Err(end) = self.execute().await {
                 return end;
             }
-            let due = self.published.as_ref().and_then(|(media, _)| media.due());
+            let due = self.published.as_ref().and_then(|published| published.media.due());
             let timeout = self.session.poll_timeout();
             let closed = closed(self.published.as_ref());
             tokio::select! {
@@ -112,7 +120,7 @@ impl Connection {
 
     async fn describe(&mut self) -> Result<(), End> {
         match &mut self.published {
-            Some((media, _)) => media.describe().await,
+            Some(published) => published.media.describe().await,
             None => Ok(()),
         }
     }
@@ -128,8 +136,8 @@ impl Connection {
                 }
                 Output::PublishRequested(request) => self.asked(&request).await,
                 Output::Frame(frame) => {
-                    if let Some((media, _)) = &mut self.published {
-                        media.give(frame).await?;
+                    if let Some(published) = &mut self.published {
+                        published.media.give(frame).await?;
                     }
                 }
                 Output::Event(event) => self.noted(event).await?,
@@ -141,9 +149,9 @@ impl Connection {
 
     async fn asked(&mut self, request: &PublishRequest) {
         match self.door.ask(JobKind::Rtmp, &request.key).await {
-            Ok((outlet, ending)) => {
+            Ok(Admission { outlet, ending, inside: _inside }) => {
                 tracing::info!(encoder = request.encoder, "an encoder publishes");
-                self.published = Some((Introduction::new(outlet), ending));
+                self.published = Some(Publication { media: Introduction::new(outlet), ending, _inside });
                 self.session.accept(Instant::now());
             }
             Err(refusal) => {
@@ -154,7 +162,7 @@ impl Connection {
     }
 
     async fn noted(&mut self, event: Event) -> Result<(), End> {
-        let Some((media, _)) = &mut self.published else { return Ok(()) };
+        let Some(Publication { media, .. }) = &mut self.published else { return Ok(()) };
         match event {
             Event::Video(codec) => media.has_video(codec).await?,
             Event::Audio(_) => media.has_audio().await?,
@@ -184,8 +192,8 @@ fn ended(reason: &CloseReason) -> End {
     End::for_now("publisher_left", format!("{reason}"))
 }
 
-fn closed(published: Option<&(Introduction, oneshot::Sender<End>)>) -> impl Future<Output = ()> + use<> {
-    let closed = published.map(|(media, _)| media.closed());
+fn closed(published: Option<&Publication>) -> impl Future<Output = ()> + use<> {
+    let closed = published.map(|published| published.media.closed());
     async move {
         match closed {
             Some(closed) => closed.await,

@@ -31,7 +31,7 @@ impl House {
         let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), secret.as_ref(), dropped).await.unwrap();
         let at = listener.local_addr().unwrap();
         let (door, asks) = mpsc::channel(ASKS_MAX);
-        Self { at, asks, listening: tokio::spawn(listener.run(Door(door))) }
+        Self { at, asks, listening: tokio::spawn(listener.run(Door::new(door))) }
     }
 
     /// Lets ffmpeg publish with this stream id.
