@@ -1,6 +1,10 @@
 //! Starts and stops ingests by what the store says, and passes on what workers say to them.
 
+mod farewell;
+mod relapse;
 mod telling;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,6 +29,8 @@ use velella_model::{GatewayId, Generation, Incarnation, RoomId};
 use velella_store::tenure::Standing as Tenure;
 use velella_store::{Change as Stored, Follower, LeaseId, Step, Store};
 
+use self::farewell::{Farewell, HANDFUL};
+use self::relapse::Relapse;
 use crate::allowance::{Allowance, Carried};
 use crate::announce::Standing;
 use crate::job::{Job, Letter, Lodging, MAIL_MAX};
@@ -74,6 +80,9 @@ pub(crate) struct Driver {
     /// By the number that session ids carry.
     places: BTreeMap<u64, Place>,
     tasks: JoinSet<()>,
+    /// Jobs that ended in a bug, and when they begin again.
+    relapsed: BTreeMap<Place, Instant>,
+    farewell: Farewell,
     /// Publishers whose components are being claimed.
     claims: JoinSet<Claimed>,
     /// Of components that ingests here or publishers had.
@@ -89,14 +98,25 @@ enum Beginning {
     Published(Source),
 }
 
-/// An ingest that runs.
+impl Beginning {
+    fn right(&self) -> Right {
+        match self {
+            Self::Assigned => Right::Assigned,
+            Self::Published(_) => Right::Published,
+        }
+    }
+}
+
+/// An ingest that runs, or will again.
 struct Running {
     number: u64,
     kind: JobKind,
     on_demand: bool,
     right: Right,
     mail: mpsc::Sender<Letter>,
-    progress: watch::Receiver<Option<Progress>>,
+    /// What the store is told, also between a bug and the next attempt.
+    progress: watch::Sender<Option<Progress>>,
+    relapse: Relapse,
     gauge: Gauge,
 }
 
@@ -110,14 +130,23 @@ impl Running {
 impl Driver {
     pub(crate) fn new(wiring: Wiring) -> Self {
         let board = Board::new(wiring.gateway.clone(), wiring.incarnation);
-        let (jobs, places) = (BTreeMap::new(), BTreeMap::new());
-        let (tasks, claims, troubles) = (JoinSet::new(), JoinSet::new(), Troubles::default());
-        Self { wiring, board, jobs, places, tasks, claims, troubles, next_number: 0 }
+        Self {
+            wiring,
+            board,
+            jobs: BTreeMap::new(),
+            places: BTreeMap::new(),
+            tasks: JoinSet::new(),
+            relapsed: BTreeMap::new(),
+            farewell: Farewell::default(),
+            claims: JoinSet::new(),
+            troubles: Troubles::default(),
+            next_number: 0,
+        }
     }
 
-    /// Runs until `draining` says so and no job is left, or for ever.
+    /// Runs until `draining` says so and nothing is left to do, or for ever.
     pub(crate) async fn run(
-        mut self,
+        &mut self,
         mut ears: Ears,
         mut tenure: watch::Receiver<Tenure>,
         mut draining: watch::Receiver<bool>,
@@ -125,7 +154,15 @@ impl Driver {
         let mut readings = tokio::time::interval(Duration::from_millis(INGEST_REPORT_INTERVAL_MS));
         let mut follower = Follower::start(self.wiring.store.clone(), key::ROOT);
         loop {
-            self.stand(*tenure.borrow_and_update(), *draining.borrow_and_update());
+            let drains = *draining.borrow_and_update();
+            self.stand(*tenure.borrow_and_update(), drains);
+            if drains {
+                if self.is_idle() {
+                    return Ok(());
+                }
+                self.farewell.begin(Instant::now());
+            }
+            let wakes_at = self.wakes_at();
             tokio::select! {
                 step = follower.next() => match step {
                     Some(step) => self.followed(step).await,
@@ -141,12 +178,33 @@ impl Driver {
                     if let Err(error) = ended {
                         tracing::error!(%error, "an ingest ended in a bug");
                     }
-                    self.forget_ended();
+                    self.forget_ended(Instant::now());
                 }
                 _ = readings.tick() => self.tell_readings(Instant::now()).await,
                 Ok(()) = tenure.changed() => {}
                 Ok(()) = draining.changed() => {}
+                () = sleep_until(wakes_at) => self.woken(Instant::now()).await,
             }
+        }
+    }
+
+    /// Nothing is left to be done, and everybody who has to know does.
+    fn is_idle(&self) -> bool {
+        self.jobs.is_empty() && self.claims.is_empty() && self.tasks.is_empty()
+    }
+
+    fn wakes_at(&self) -> Option<Instant> {
+        self.relapsed.values().copied().chain(self.farewell.due()).min()
+    }
+
+    async fn woken(&mut self, now: Instant) {
+        if self.farewell.take_due(now) {
+            self.send_publishers_on();
+        }
+        let due = self.relapsed.iter().filter(|(_, again_at)| **again_at <= now);
+        let due: Vec<Place> = due.map(|(place, _)| place.clone()).collect();
+        for place in due {
+            self.begin_again(place).await;
         }
     }
 
@@ -226,31 +284,43 @@ impl Driver {
 
     async fn start(&mut self, place: Place, task: &Task, beginning: Beginning) {
         self.stop(&place);
+        let (progress, seen) = watch::channel(None);
+        let report = self.report(&place, task.generation, beginning.right());
+        let (room, component) = &place;
+        let span = tracing::error_span!("report", %room, %component);
+        self.tasks.spawn(report.run(seen, self.wiring.lease.clone()).instrument(span));
+        let relapse = Relapse::new(Instant::now(), self.next_number);
+        self.begin(place, task, beginning, progress, relapse).await;
+    }
+
+    /// Runs it for the first time, or after a bug.
+    async fn begin(
+        &mut self,
+        place: Place,
+        task: &Task,
+        beginning: Beginning,
+        progress: watch::Sender<Option<Progress>>,
+        relapse: Relapse,
+    ) {
         self.next_number += 1;
         let number = self.next_number;
         let (room, component) = place.clone();
         let spec = task.record.spec.clone();
         let span = tracing::error_span!("ingest", %room, %component, kind = spec.kind().name());
-        let Wiring { gateway, incarnation, bus, means, lease, .. } = &self.wiring;
-        let name = Name::new(gateway.clone(), *incarnation, number, room.clone(), &component);
+        let Wiring { gateway, incarnation, bus, means, .. } = &self.wiring;
+        let name = Name::new(gateway.clone(), *incarnation, number, task.generation, room.clone(), &component);
         let (now, on_demand, metadata) = (Instant::now(), is_on_demand(&spec), metadata(task));
+        let (right, kind) = (beginning.right(), spec.kind());
         let transcoding = means.transcoding(task.record.transcode);
-        let (ingest, right, source) = match beginning {
+        let (ingest, source) = match beginning {
             Beginning::Assigned => {
                 let wanted = !on_demand || self.board.is_peopled(&room);
-                let ingest = Ingest::fetched(name, metadata, wait_max(&spec), wanted, transcoding, now);
-                (ingest, Right::Assigned, None)
+                (Ingest::fetched(name, metadata, wait_max(&spec), wanted, transcoding, now), None)
             }
-            Beginning::Published(source) => {
-                (Ingest::published(name, metadata, transcoding, now), Right::Published, Some(source))
-            }
+            Beginning::Published(source) => (Ingest::published(name, metadata, transcoding, now), Some(source)),
         };
         let (mail, letters) = mpsc::channel(MAIL_MAX);
-        let (progress, seen) = watch::channel(None);
         let (reading, read) = watch::channel(Reading::default());
-        let report = self.report(&place, task.generation, right);
-        self.tasks.spawn(report.run(seen.clone(), lease.clone()).instrument(span.clone()));
-        let kind = spec.kind();
         let job = Job {
             ingest,
             spec,
@@ -260,7 +330,7 @@ impl Driver {
             counted: Counts::default(),
             bus: bus.clone(),
             mail: letters,
-            progress,
+            progress: progress.clone(),
             reading,
             source,
             transcoder: None,
@@ -271,7 +341,7 @@ impl Driver {
         self.tasks.spawn(job.run().instrument(span));
         self.places.insert(number, place.clone());
         let gauge = Gauge::new(read, now);
-        self.jobs.insert(place, Running { number, kind, on_demand, right, mail, progress: seen, gauge });
+        self.jobs.insert(place, Running { number, kind, on_demand, right, mail, progress, relapse, gauge });
         self.moved(&room).await;
     }
 
@@ -360,16 +430,49 @@ impl Driver {
         }
     }
 
-    /// Publishers that left.
-    fn forget_ended(&mut self) {
-        let ended: Vec<Place> =
-            self.jobs.iter().filter(|(_, running)| running.mail.is_closed()).map(|(place, _)| place.clone()).collect();
-        ended.iter().for_each(|place| self.stop(place));
+    /// Publishers that left, and what ended in a bug: a publisher comes again by itself, the rest has to be begun.
+    fn forget_ended(&mut self, now: Instant) {
+        let is_over = |place: &Place, running: &Running| running.mail.is_closed() && !self.relapsed.contains_key(place);
+        let over = self.jobs.iter().filter(|(place, running)| is_over(place, running));
+        let over: Vec<Place> = over.map(|(place, _)| place.clone()).collect();
+        for place in over {
+            match self.jobs.get_mut(&place) {
+                Some(running) if running.right == Right::Assigned => {
+                    running.progress.send_replace(Some(relapse::progress()));
+                    let again_at = running.relapse.again_at(now);
+                    self.wiring.metrics.crashed.inc();
+                    self.relapsed.insert(place, again_at);
+                }
+                Some(_) | None => self.stop(&place),
+            }
+        }
+    }
+
+    /// What ended in a bug; by now it is still ours, or it would have been stopped.
+    async fn begin_again(&mut self, place: Place) {
+        self.relapsed.remove(&place);
+        let Some(Running { number, progress, relapse, .. }) = self.jobs.remove(&place) else { return };
+        self.places.remove(&number);
+        if let Some(task) = self.board.task(&place.0, &place.1).cloned() {
+            self.begin(place, &task, Beginning::Assigned, progress, relapse).await;
+        }
+    }
+
+    /// The next of those that have to find another gateway, since this one ends.
+    fn send_publishers_on(&mut self) {
+        let published = self.jobs.iter().filter(|(_, running)| running.right == Right::Published);
+        let leaving: Vec<Place> = published.map(|(place, _)| place.clone()).take(HANDFUL).collect();
+        for place in leaving {
+            tracing::info!(room = %place.0, component = %place.1, "a publisher has to find another gateway");
+            self.wiring.metrics.publishers_sent_on.inc();
+            self.stop(&place);
+        }
     }
 
     /// Dropping its mail ends it.
     fn stop(&mut self, place: &Place) {
         self.note_trouble(place);
+        self.relapsed.remove(place);
         if let Some(running) = self.jobs.remove(place) {
             self.places.remove(&running.number);
         }
@@ -406,6 +509,13 @@ impl Driver {
         {
             tracing::warn!(%error, "a signal was dropped");
         }
+    }
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -11,6 +11,8 @@ use std::time::Duration;
 use aws_lc_rs::digest::{SHA256, digest};
 use prometheus::Registry;
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 use velella_gateway_core::Published;
 use velella_media::{Frame, VideoCodec};
 use velella_model::component::JobKind;
@@ -156,17 +158,43 @@ pub(crate) fn key_digest(key: &str) -> String {
 
 /// The way to the driver.
 #[derive(Clone)]
-pub(crate) struct Door(pub(crate) mpsc::Sender<Ask>);
+pub(crate) struct Door {
+    asks: mpsc::Sender<Ask>,
+    inside: TaskTracker,
+}
+
+/// A publisher that was let in.
+pub(crate) struct Admission {
+    /// Where its media goes.
+    pub(crate) outlet: Outlet,
+    /// How its end is told.
+    pub(crate) ending: oneshot::Sender<End>,
+    /// On what terms.
+    pub(crate) terms: Terms,
+    /// It counts as being inside until this is dropped.
+    pub(crate) inside: TaskTrackerToken,
+}
 
 impl Door {
-    /// Asks for a publisher; where its media goes, how its end is told, and the terms.
-    pub(crate) async fn ask(&self, kind: JobKind, key: &str) -> Result<(Outlet, oneshot::Sender<End>, Terms), Refusal> {
+    /// Publishers are asked for at `asks`.
+    pub(crate) fn new(asks: mpsc::Sender<Ask>) -> Self {
+        Self { asks, inside: TaskTracker::new() }
+    }
+
+    /// Nobody who was let in is there any more. Not to be waited for before nobody is let in.
+    pub(crate) async fn is_empty(&self) {
+        self.inside.close();
+        self.inside.wait().await;
+    }
+
+    /// Asks for a publisher.
+    pub(crate) async fn ask(&self, kind: JobKind, key: &str) -> Result<Admission, Refusal> {
         let (outlet, ending, source) = Source::pair();
         let (answer, answered) = oneshot::channel();
         let ask = Ask { kind, key_digest: key_digest(key), source, answer };
-        self.0.send(ask).await.map_err(|_| Refusal::Busy)?;
+        self.asks.send(ask).await.map_err(|_| Refusal::Busy)?;
         let terms = answered.await.map_err(|_| Refusal::Busy)??;
-        Ok((outlet, ending, terms))
+        Ok(Admission { outlet, ending, terms, inside: self.inside.token() })
     }
 }
 

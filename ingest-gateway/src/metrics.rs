@@ -22,6 +22,10 @@ pub(crate) struct Metrics {
     transcoders_failed: IntCounter,
     /// Publishers that were sent away, by the code of the reason.
     pub(crate) publishers_refused: IntCounterVec,
+    /// Publishers that a drain has sent to other gateways.
+    pub(crate) publishers_sent_on: IntCounter,
+    /// Ingests that ended in a bug.
+    pub(crate) crashed: IntCounter,
 }
 
 /// Reads what runs whenever it is asked.
@@ -59,6 +63,8 @@ impl Metrics {
             lost: count("packets_lost", "Packets that were lost on the way from sources")?,
             transcoders_failed: count("transcoders_failed", "Transcoders that failed, and were started again")?,
             publishers_refused,
+            publishers_sent_on: count("publishers_sent_on", "Publishers that a drain has sent to other gateways")?,
+            crashed: count("ingests_crashed", "Ingests that ended in a bug of the gateway, and began again")?,
         })
     }
 

@@ -128,6 +128,7 @@ impl Cluster {
             subscriptions: Default::default(),
             rights: Default::default(),
             client,
+            job: Default::default(),
         };
         self.order(Order::OpenSession { session }).await
     }

@@ -196,6 +196,7 @@ impl Coordinator {
                 client: client(session.door, peer_record),
                 holder: self.id.clone().into(),
                 peer,
+                job: None,
             },
         };
         let adopt = || Order::AdoptSession { session: id.clone(), holder: self.id.clone().into() };

@@ -13,7 +13,7 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// `seed` draws the lots.
+    /// The first wait and the longest; `seed` draws the lots.
     #[must_use]
     pub fn new(first: Duration, longest: Duration, seed: u64) -> Self {
         Self { first, longest: longest.max(first), failures: 0, lot: seed }

@@ -9,7 +9,9 @@ use velella_model::component::{IngestState, Trouble};
 use velella_model::record::TrackRecord;
 use velella_model::wire::command::{OpenSession, Order};
 use velella_model::wire::signal::{ToHolder, ToWorker};
-use velella_model::{ComponentId, GatewayId, Incarnation, Json, PeerId, RoomId, SessionId, TrackId, WorkerId};
+use velella_model::{
+    ComponentId, GatewayId, Generation, Incarnation, Json, PeerId, RoomId, SessionId, TrackId, WorkerId,
+};
 
 use crate::backoff::Backoff;
 use crate::clock::Clock;
@@ -40,6 +42,8 @@ pub struct Name {
     pub incarnation: Incarnation,
     /// Numbers the jobs of this boot.
     pub job: u64,
+    /// The revision that asked for it.
+    pub generation: Generation,
     /// Where it goes.
     pub room: RoomId,
     /// The component as participants see it.
@@ -49,8 +53,15 @@ pub struct Name {
 impl Name {
     /// Of a component's ingest.
     #[must_use]
-    pub fn new(gateway: GatewayId, incarnation: Incarnation, job: u64, room: RoomId, component: &ComponentId) -> Self {
-        Self { gateway, incarnation, job, room, endpoint: endpoint(component) }
+    pub fn new(
+        gateway: GatewayId,
+        incarnation: Incarnation,
+        job: u64,
+        generation: Generation,
+        room: RoomId,
+        component: &ComponentId,
+    ) -> Self {
+        Self { gateway, incarnation, job, generation, room, endpoint: endpoint(component) }
     }
 }
 

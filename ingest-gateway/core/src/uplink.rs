@@ -213,6 +213,7 @@ impl Uplink {
             subscriptions: Subscriptions::default(),
             rights: Rights { publish: true, subscribe: false },
             client: Client::Webrtc,
+            job: Some(self.name.generation),
         };
         let (worker, incarnation) = (home.worker.clone(), home.incarnation);
         outputs.push_back(Output::Open { session: id.clone(), worker, incarnation, order: Box::new(open) });

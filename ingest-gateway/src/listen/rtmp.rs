@@ -11,13 +11,14 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio_rustls::TlsAcceptor;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::Instrument;
 use velella_model::component::JobKind;
 use velella_ops::{Lobby, Seat};
 use velella_rtmp::{CloseReason, Event, Output, PublishRequest, Reordering, Session};
 
-use super::{Door, Introduction, PUBLISHERS_MAX, Refusal, Terms};
-use crate::source::{End, Outlet};
+use super::{Admission, Door, Introduction, PUBLISHERS_MAX, Refusal, Terms};
+use crate::source::End;
 
 /// Bytes that are read at once: their frames are held until they are passed on.
 const READ_BYTES: usize = 16 * 1024;
@@ -113,10 +114,17 @@ struct Connection<S> {
     door: Door,
     place: Place,
     places: Arc<Semaphore>,
-    published: Option<(Introduction, oneshot::Sender<End>)>,
+    published: Option<Publication>,
     /// Why we ended it ourselves.
     sent_away: Option<End>,
     terms: Terms,
+}
+
+/// What an encoder that was let in has.
+struct Publication {
+    media: Introduction,
+    ending: oneshot::Sender<End>,
+    _inside: TaskTrackerToken,
 }
 
 /// What it takes up of the listener's bounds.
@@ -145,10 +153,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     async fn serve(mut self) {
         let end = self.run().await;
         tracing::info!(code = end.trouble.code, reason = end.trouble.sentence, "the publisher left");
-        if let Some((_, ending)) = self.published {
-            // Nobody waits for it when it was closed from the other side.
-            let _ = ending.send(end);
-        }
+        let Some(Publication { media, ending, _inside }) = self.published else { return hang_up(self.socket).await };
+        drop(media);
+        // Nobody waits for it when it was closed from the other side.
+        let _ = ending.send(end);
         hang_up(self.socket).await;
     }
 
@@ -158,7 +166,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             if let Err(end) = self.execute().await {
                 return end;
             }
-            let due = self.published.as_ref().and_then(|(media, _)| media.due());
+            let due = self.published.as_ref().and_then(|published| published.media.due());
             let timeout = self.session.poll_timeout();
             let closed = closed(self.published.as_ref());
             tokio::select! {
@@ -177,7 +185,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     async fn describe(&mut self) -> Result<(), End> {
         match &mut self.published {
-            Some((media, _)) => media.describe().await,
+            Some(published) => published.media.describe().await,
             None => Ok(()),
         }
     }
@@ -193,8 +201,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 }
                 Output::PublishRequested(request) => self.asked(&request).await,
                 Output::Frame(frame) => {
-                    if let Some((media, _)) = &mut self.published {
-                        media.give(frame).await?;
+                    if let Some(published) = &mut self.published {
+                        published.media.give(frame).await?;
                     }
                 }
                 Output::Event(event) => self.noted(event).await?,
@@ -206,11 +214,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     async fn asked(&mut self, request: &PublishRequest) {
         match admit(self.places.clone(), &self.door, &request.key).await {
-            Ok((permit, outlet, ending, terms)) => {
+            Ok((permit, Admission { outlet, ending, terms, inside: _inside })) => {
                 self.terms = terms;
                 tracing::info!(encoder = request.encoder, "an encoder publishes");
                 self.place = Place::Publisher { _permit: permit };
-                self.published = Some((Introduction::new(outlet), ending));
+                self.published = Some(Publication { media: Introduction::new(outlet), ending, _inside });
                 self.session.accept(Instant::now());
             }
             Err(refusal) => {
@@ -221,7 +229,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     async fn noted(&mut self, event: Event) -> Result<(), End> {
-        let Some((media, _)) = &mut self.published else { return Ok(()) };
+        let Some(Publication { media, .. }) = &mut self.published else { return Ok(()) };
         match event {
             Event::Video(codec) => media.has_video(codec).await?,
             Event::Audio(_) => media.has_audio().await?,
@@ -242,14 +250,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 }
 
 /// Asks for it, if there is a place.
-async fn admit(
-    places: Arc<Semaphore>,
-    door: &Door,
-    key: &str,
-) -> Result<(OwnedSemaphorePermit, Outlet, oneshot::Sender<End>, Terms), Refusal> {
+async fn admit(places: Arc<Semaphore>, door: &Door, key: &str) -> Result<(OwnedSemaphorePermit, Admission), Refusal> {
     let permit = places.try_acquire_owned().map_err(|_| Refusal::Busy)?;
-    let (outlet, ending, terms) = door.ask(JobKind::Rtmp, key).await?;
-    Ok((permit, outlet, ending, terms))
+    Ok((permit, door.ask(JobKind::Rtmp, key).await?))
 }
 
 /// TLS keeps back what it is not told to let go.
@@ -274,8 +277,8 @@ fn ended(reason: &CloseReason) -> End {
     End::for_now("publisher_left", format!("{reason}"))
 }
 
-fn closed(published: Option<&(Introduction, oneshot::Sender<End>)>) -> impl Future<Output = ()> + use<> {
-    let closed = published.map(|(media, _)| media.closed());
+fn closed(published: Option<&Publication>) -> impl Future<Output = ()> + use<> {
+    let closed = published.map(|published| published.media.closed());
     async move {
         match closed {
             Some(closed) => closed.await,

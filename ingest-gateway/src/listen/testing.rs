@@ -31,7 +31,7 @@ impl House {
         F: Future<Output = anyhow::Result<()>> + Send + 'static,
     {
         let (door, asks) = mpsc::channel(ASKS_MAX);
-        Self { kind, at, asks, listening: tokio::spawn(listen(Door(door))) }
+        Self { kind, at, asks, listening: tokio::spawn(listen(Door::new(door))) }
     }
 
     pub(super) async fn asked(&mut self) -> Ask {

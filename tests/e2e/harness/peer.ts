@@ -151,6 +151,11 @@ export class Peer {
     return this.page.evaluate(() => window.handles.remoteTracks());
   }
 
+  /** How many tracks were added so far, without those of certain endpoints. */
+  addedTracks(without: string[]): Promise<number> {
+    return this.page.evaluate((ids) => window.handles.addedTracks(ids), without);
+  }
+
   peers(): Promise<{ id: string; name: string | undefined }[]> {
     return this.page.evaluate(() => window.handles.remotePeers());
   }

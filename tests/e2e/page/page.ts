@@ -114,6 +114,11 @@ const handles = {
       name: metadata?.peer?.displayName,
     })),
   happenings: () => happenings,
+  /** How many tracks were added so far, without those of certain endpoints. */
+  addedTracks: (without: string[]) =>
+    happenings.filter(
+      ({ event, detail }) => event === "trackAdded" && !without.some((id) => `${detail}`.startsWith(id)),
+    ).length,
   sockets: () => seen.sockets,
 };
 

@@ -1,4 +1,4 @@
-// Two people in one room who tell what they see: a JSON line every 250 ms, on the clock that all processes of this machine
+// Two people in one room who tell what they see of each other and of components: a JSON line every 250 ms, on the clock that all processes of this machine
 // share. Whatever becomes of the servers, they stay; a page whose client gave up is loaded again, as a person would do.
 
 import type { Browser } from "playwright-core";
@@ -15,8 +15,16 @@ const AGAIN_MS = 1_000;
 /** After these the client does nothing more by itself. */
 const GIVEN_UP = ["reconnectionRetriesLimitReached", "authError", "joinError"];
 
+/** Who is no component. */
+const people = new Set<string>();
+
 class Person {
+  /** Pictures of people, and of components. */
   decoded = 0;
+  shown = 0;
+  /** Tracks of components: there now, and of those that were added so far. */
+  components = 0;
+  added = 0;
   reloads = 0;
   private peer: Peer | null = null;
   private readonly last = new Map<string, number>();
@@ -35,10 +43,14 @@ class Person {
 
   async look(): Promise<void> {
     const tracks = (await this.peer?.tracks().catch(() => null)) ?? [];
-    for (const { id, framesDecoded } of tracks) {
-      this.decoded += Math.max(0, framesDecoded - (this.last.get(id) ?? 0));
+    for (const { id, peer, framesDecoded } of tracks) {
+      const fresh = Math.max(0, framesDecoded - (this.last.get(id) ?? 0));
       this.last.set(id, framesDecoded);
+      if (people.has(peer)) this.decoded += fresh;
+      else this.shown += fresh;
     }
+    this.components = tracks.filter(({ peer }) => !people.has(peer)).length;
+    this.added = (await this.peer?.addedTracks([...people]).catch(() => null)) ?? this.added;
   }
 
   private async published(): Promise<boolean> {
@@ -59,20 +71,24 @@ const path = "/api/v1/connect/faults";
 const api = new Api(origin + path, token);
 const [browser, pages] = await Promise.all([launch(), PageServer.start()]);
 process.once("SIGTERM", () => browser.close().finally(() => process.exit(0)));
-const people = [new Person(), new Person()];
-for (const person of people) {
+const persons = [new Person(), new Person()];
+for (const person of persons) {
   const place = await api.addPeer(room);
+  people.add(place.peer);
   person.stay(browser, pages.url, origin.replace(/^http/, "ws") + path, place).catch((error) => {
     console.error(error);
     process.exit(1);
   });
 }
 for (;;) {
-  await Promise.all([...people.map((person) => person.look()), pause(EVERY_MS)]);
+  await Promise.all([...persons.map((person) => person.look()), pause(EVERY_MS)]);
   const line = {
     at_ms: Number(process.hrtime.bigint() / 1_000n) / 1_000,
-    decoded: people.map(({ decoded }) => decoded),
-    reloads: people.reduce((sum, { reloads }) => sum + reloads, 0),
+    decoded: persons.map(({ decoded }) => decoded),
+    shown: persons.map(({ shown }) => shown),
+    components: persons.map(({ components }) => components),
+    added: persons.map(({ added }) => added),
+    reloads: persons.reduce((sum, { reloads }) => sum + reloads, 0),
   };
   console.log(JSON.stringify(line));
 }

@@ -18,7 +18,7 @@ use velella_store::{Expect, Store};
 
 use crate::cluster::{Cluster, eventually, is_ready, metric, start_twin};
 use crate::hosts::{Wall, cut};
-use crate::row::{Act, Deed, Media, Owners, Rooms, Row};
+use crate::row::{Act, Deed, Media, Owners, Rooms, Row, Sighting};
 use crate::servers::{ETCD, NATS, Servers, configure_nats};
 use crate::watch::states;
 
@@ -43,6 +43,7 @@ const fn row(name: &'static str, act: Act, media: Media) -> Row {
         rooms: Rooms::Stay,
         media,
         owners: Owners::One,
+        camera: Sighting::May,
     }
 }
 

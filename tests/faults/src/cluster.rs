@@ -1,5 +1,5 @@
-//! The cluster under test: NATS, etcd, two coordinators and three workers, each on a host of its own,
-//! with two people in one of its rooms, and bots in another.
+//! The cluster under test: NATS, etcd, two coordinators, three workers and two gateways, each on a host of its
+//! own, with two people and a camera in one of its rooms, and bots in another.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 
+use crate::camera::{CLIPS, Camera};
 use crate::clock;
 use crate::front::{FRONT, Front};
 use crate::full::Disk;
@@ -35,6 +36,7 @@ const EMPTY_ROOMS: usize = 6;
 pub(crate) const ADMIN: u16 = 9_568;
 pub(crate) const HTTP: u16 = 5_002;
 const MEDIA: u16 = 10_000;
+pub(crate) const RTMP: u16 = 1_935;
 
 /// Opens the management API.
 pub(crate) const TOKEN: &str = "management";
@@ -44,6 +46,7 @@ pub(crate) struct Cluster {
     pub(crate) front: Front,
     pub(crate) people: Viewers,
     pub(crate) bots: Viewers,
+    pub(crate) camera: Camera,
     /// The room with people.
     pub(crate) room: String,
     /// Every room that was acknowledged.
@@ -53,6 +56,7 @@ pub(crate) struct Cluster {
     pub(crate) etcd: Vec<Process>,
     pub(crate) coordinators: Vec<Process>,
     pub(crate) workers: Vec<Process>,
+    pub(crate) gateways: Vec<Process>,
     pub(crate) pages: Host,
     /// A host for one more worker.
     pub(crate) spare: Host,
@@ -80,7 +84,7 @@ impl Place {
 }
 
 impl Cluster {
-    /// Everything runs and both people see each other.
+    /// Everything runs and both people see each other and the camera.
     pub(crate) async fn start(mut net: Net, logs: PathBuf, servers: Servers) -> anyhow::Result<Self> {
         let nats = servers.start_nats(&mut net, &logs)?;
         let disk = Disk::mount(&logs.join(ETCD_DISK))?;
@@ -97,18 +101,26 @@ impl Cluster {
         for name in ["w1", "w2", "w3"] {
             workers.push(start_worker(&net.host(name)?, name, &joined, &logs)?);
         }
-        for process in coordinators.iter().chain(&workers) {
+        Camera::record(&logs)?;
+        let mut gateways = Vec::new();
+        for name in ["g1", "g2"] {
+            gateways.push(start_gateway(&net.host(name)?, &joined, &logs)?);
+        }
+        for process in coordinators.iter().chain(&workers).chain(&gateways) {
             eventually("a process is ready", async || is_ready(process.host.ip).await).await?;
         }
         let (pages, spare) = (net.host("pages")?, net.host("spare")?);
         let watch = Watch::start(workers.iter().map(|process| process.host.ip).chain([spare.ip]));
         let front = Front::start(coordinators.iter().map(|process| process.host.ip).collect()).await?;
         eventually("the workers are known", async || ready_workers(FRONT).await == Some(3)).await?;
+        eventually("the gateways are known", async || ready_gateways(FRONT).await == Some(2)).await?;
         let mut rooms = BTreeSet::new();
-        for _ in 0..=EMPTY_ROOMS {
+        for _ in 0..EMPTY_ROOMS {
             rooms.insert(made(&create_room(FRONT).await?).context("a room was refused")?);
         }
-        let room = rooms.first().context("there are rooms")?.clone();
+        let room = made(&create_room_of(FRONT, "h264").await?).context("the room of the people was refused")?;
+        rooms.insert(room.clone());
+        let camera = Camera::add(&room).await?;
         let people = Viewers::people(&pages, FRONT, &room, &logs)?;
         let bots = Viewers::bots(&pages, FRONT, &logs)?;
         let mut cluster = Self {
@@ -116,12 +128,14 @@ impl Cluster {
             front,
             people,
             bots,
+            camera,
             room,
             rooms,
             nats,
             etcd,
             coordinators,
             workers,
+            gateways,
             pages,
             spare,
             twin: None,
@@ -136,25 +150,30 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// The people, and the bots, see something new of each other, from now on.
+    /// The people, and the bots, see something new of each other from now on, and the people of the camera.
     pub(crate) async fn everybody_sees(&mut self) -> anyhow::Result<()> {
         let since = clock::now();
         let (people, bots) = (&mut self.people, &mut self.bots);
         let seen = eventually("people see each other", async || people.all_see(since)).await;
         people.check()?;
         seen?;
+        eventually("people see the camera", async || people.all_watch(since)).await?;
         let heard = eventually("bots hear each other", async || bots.all_see(since)).await;
         bots.check()?;
         heard
     }
 
-    /// Nothing is left of a fault, and nothing more comes of it: every worker is ready, every room is at the
-    /// worker that the coordinators name and at no other, and people see each other.
+    /// Nothing is left of a fault, and nothing more comes of it: every worker and gateway is ready, every room is at
+    /// the worker that the coordinators name and at no other, one gateway has the camera, and people see each other.
     pub(crate) async fn is_whole_again(&mut self) -> anyhow::Result<()> {
         for coordinator in &self.coordinators {
             let at = SocketAddr::from((coordinator.host.ip, HTTP));
             eventually(&format!("{} knows three workers", coordinator.host.name), async || {
                 ready_workers(at).await == Some(3)
+            })
+            .await?;
+            eventually(&format!("{} knows two gateways", coordinator.host.name), async || {
+                ready_gateways(at).await == Some(2)
             })
             .await?;
         }
@@ -198,7 +217,20 @@ impl Cluster {
                 );
             }
         }
+        wrong.extend(self.misled_camera().await);
         wrong.join("; ")
+    }
+
+    /// The camera, if another gateway than the one that is named has it, or more than one do.
+    async fn misled_camera(&self) -> Option<String> {
+        let Some(named) = self.camera.gateway().await else { return Some("the camera is not live".to_owned()) };
+        for Process { host, .. } in &self.gateways {
+            let jobs = metric(host.ip, "velella_gateway_jobs").await;
+            if jobs != f64::from(u8::from(host.name == named)) {
+                return Some(format!("{named} should have the camera, and {} does {jobs} jobs", host.name));
+            }
+        }
+        None
     }
 
     /// The worker that serves the room with people.
@@ -208,16 +240,24 @@ impl Cluster {
         serving.with_context(|| format!("{} is no worker", place.worker))
     }
 
+    /// The gateway that has the camera.
+    pub(crate) async fn playing(&self) -> anyhow::Result<&Process> {
+        let name = self.camera.gateway().await.context("the camera is not live")?;
+        let playing = self.gateways.iter().find(|gateway| gateway.host.name == name);
+        playing.with_context(|| format!("{name} is no gateway"))
+    }
+
     /// The process on the host of that name.
     pub(crate) fn process(&mut self, name: &str) -> anyhow::Result<&mut Process> {
         let servers = self.nats.iter_mut().chain(&mut self.etcd);
-        let mut all = servers.chain(&mut self.coordinators).chain(&mut self.workers);
+        let mut all = servers.chain(&mut self.coordinators).chain(&mut self.workers).chain(&mut self.gateways);
         all.find(|process| process.host.name == name).with_context(|| format!("{name} is no process"))
     }
 
     /// All hosts; this process is beside them.
     pub(crate) fn hosts(&self) -> impl Iterator<Item = &Host> {
-        let processes = self.nats.iter().chain(&self.etcd).chain(&self.coordinators).chain(&self.workers);
+        let servers = self.nats.iter().chain(&self.etcd);
+        let processes = servers.chain(&self.coordinators).chain(&self.workers).chain(&self.gateways);
         processes.map(|process| &process.host).chain([&self.pages, &self.spare])
     }
 
@@ -262,6 +302,17 @@ fn start_worker(host: &Host, name: &str, joined: &[String], logs: &Path) -> anyh
     Process::start(host, binary("velella-worker")?, [&own, joined].concat(), logs)
 }
 
+fn start_gateway(host: &Host, joined: &[String], logs: &Path) -> anyhow::Result<Process> {
+    let own = [
+        format!("--gateway-id={}", host.name),
+        format!("--gateway-ip={}", host.ip),
+        format!("--admin=0.0.0.0:{ADMIN}"),
+        format!("--files={}", logs.join(CLIPS).display()),
+        format!("--rtmp={}:{RTMP}", host.ip),
+    ];
+    Process::start(host, binary("velella-gateway")?, [&own, joined].concat(), logs)
+}
+
 /// One more process under the name of a worker.
 pub(crate) fn start_twin(cluster: &Cluster, name: &str) -> anyhow::Result<Process> {
     start_worker(&cluster.spare, name, &cluster.joined, &cluster.logs)
@@ -298,6 +349,15 @@ pub(crate) async fn ready_workers(at: SocketAddr) -> Option<u64> {
     ask(at, "/cluster/totals").await.ok()?.json().get("workers_ready")?.as_u64()
 }
 
+async fn ready_gateways(at: SocketAddr) -> Option<usize> {
+    let listed = ask(at, "/cluster/gateways").await.ok()?.json();
+    let ready = |gateway: &&Value| {
+        let is = |field: &str, value: Value| gateway.get(field) == Some(&value);
+        is("state", json!("ready")) && is("alive", json!(true)) && is("suspect", json!(false))
+    };
+    Some(listed.get("gateways")?.as_array()?.iter().filter(ready).count())
+}
+
 /// Where all rooms are, by the word of one coordinator.
 pub(crate) async fn places(coordinator: SocketAddr) -> BTreeMap<String, Place> {
     let Ok(listed) = ask(coordinator, "/cluster/rooms?limit=500").await else { return BTreeMap::new() };
@@ -307,7 +367,12 @@ pub(crate) async fn places(coordinator: SocketAddr) -> BTreeMap<String, Place> {
 
 /// Asks for a new room.
 pub(crate) async fn create_room(at: SocketAddr) -> std::io::Result<Answer> {
-    let lines = http::body(Some(TOKEN), &json!({ "videoCodec": "vp8" }));
+    create_room_of(at, "vp8").await
+}
+
+/// The same for a codec; what cameras send is H.264.
+pub(crate) async fn create_room_of(at: SocketAddr, codec: &str) -> std::io::Result<Answer> {
+    let lines = http::body(Some(TOKEN), &json!({ "videoCodec": codec }));
     http::send(at, "POST", "/api/v1/connect/faults/room", &lines, http::PATIENCE).await
 }
 

@@ -19,7 +19,7 @@ use crate::cluster::{Cluster, create_room, eventually, made};
 use crate::front::FRONT;
 use crate::hosts::run;
 use crate::http;
-use crate::row::{Act, Deed, Media, Owners, Rooms, Row};
+use crate::row::{Act, Deed, Media, Owners, Rooms, Row, Sighting};
 use crate::servers::{ETCD, ETCD_DISK, Servers};
 
 /// Less than any database of etcd.
@@ -44,6 +44,7 @@ const fn row(name: &'static str, act: Act) -> Row {
         rooms: Rooms::Stay,
         media: Media::NoGap,
         owners: Owners::One,
+        camera: Sighting::May,
     }
 }
 

@@ -2,6 +2,7 @@
 //! after another, and checks what was promised.
 
 mod bad_input;
+mod camera;
 mod clock;
 mod cluster;
 mod customer;

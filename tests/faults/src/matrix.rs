@@ -6,7 +6,7 @@ use anyhow::{Context, ensure};
 
 use crate::cluster::Cluster;
 use crate::hosts::{Host, Wall, cut};
-use crate::row::{Deed, Media, Owners, Rooms, Row};
+use crate::row::{Deed, Media, Owners, PICTURE_BACK, Rooms, Row, Sighting};
 use crate::servers::{self, Servers};
 
 /// One thing that is broken, and mended again.
@@ -38,6 +38,8 @@ enum Victim {
     Coordinator,
     /// All of them.
     Coordinators,
+    /// The one that has the camera.
+    Gateway,
     /// The only one, or the first.
     Nats,
     Etcd,
@@ -49,12 +51,21 @@ enum Victim {
 
 const fn row(name: &'static str, fault: Fault, victim: Victim, lasts_s: u64, rooms: Rooms, media: Media) -> Row {
     let deed = Deed::Break(Break { fault, victim, lasts: Duration::from_secs(lasts_s) });
-    Row { name, quick: false, servers: Servers::One, deed, rooms, media, owners: Owners::One }
+    let (servers, camera) = (Servers::One, Sighting::May);
+    Row { name, quick: false, servers, deed, rooms, media, owners: Owners::One, camera }
 }
 
 const fn quick(name: &'static str, fault: Fault, victim: Victim, lasts_s: u64, rooms: Rooms, media: Media) -> Row {
     let mut row = row(name, fault, victim, lasts_s, rooms, media);
     row.quick = true;
+    row
+}
+
+/// What happens to the gateway that has the camera, which people in calls do not see but for that.
+const fn gateway(name: &'static str, quick: bool, fault: Fault, lasts_s: u64, camera: Sighting) -> Row {
+    let mut row = row(name, fault, Victim::Gateway, lasts_s, Rooms::Stay, Media::NoGap);
+    row.quick = quick;
+    row.camera = camera;
     row
 }
 
@@ -70,6 +81,9 @@ const REJECT: Wall = Wall::Reject;
 const FROM_NATS: &[Victim] = &[Victim::Nats];
 const FROM_ETCD: &[Victim] = &[Victim::Etcd];
 const FROM_BOTH: &[Victim] = &[Victim::Nats, Victim::Etcd];
+
+/// As [`PICTURE_BACK`] for one whose lease has to end first.
+const LEASE_AND_PICTURE: Duration = Duration::from_secs(10);
 
 pub(crate) const ROWS: &[Row] = &[
     quick("nats_is_killed", Fault::Kill, Victim::Nats, 3, Rooms::Stay, Media::NoGap),
@@ -105,6 +119,15 @@ pub(crate) const ROWS: &[Row] = &[
     quick("worker_loses_etcd", Fault::CutFrom(DROP, FROM_ETCD), Victim::Worker, 12, Rooms::Leave, Media::Back),
     row("etcd_refuses_worker", Fault::CutFrom(REJECT, FROM_ETCD), Victim::Worker, 12, Rooms::Leave, Media::Back),
     quick("worker_loses_nats_and_etcd", Fault::CutFrom(DROP, FROM_BOTH), Victim::Worker, 12, Rooms::Leave, Media::Back),
+    gateway("gateway_is_killed", true, Fault::Kill, 8, Sighting::Moves(PICTURE_BACK)),
+    gateway("gateway_is_stopped_3s", false, Fault::Pause, 3, Sighting::Stays),
+    gateway("gateway_is_stopped_12s", true, Fault::Pause, 12, Sighting::Moves(LEASE_AND_PICTURE)),
+    gateway("gateway_is_cut_off", false, Fault::Cut(DROP), 12, Sighting::Moves(LEASE_AND_PICTURE)),
+    // It goes on until another one takes its place.
+    gateway("gateway_loses_nats", false, Fault::CutFrom(DROP, FROM_NATS), 12, Sighting::Stays),
+    // Its worker tells it that another one has taken its place, and it has to believe that.
+    gateway("gateway_loses_etcd", false, Fault::CutFrom(DROP, FROM_ETCD), 12, Sighting::Moves(PICTURE_BACK)),
+    gateway("gateway_loses_nats_and_etcd", false, Fault::CutFrom(DROP, FROM_BOTH), 12, Sighting::Moves(PICTURE_BACK)),
     stood_in_for("one_of_two_nats_is_killed", Fault::Kill, Victim::Nats, 6),
     stood_in_for("one_of_two_nats_is_stopped", Fault::Pause, Victim::Nats, 12),
     stood_in_for("the_leader_of_etcd_is_killed", Fault::Kill, Victim::EtcdLeader, 6),
@@ -130,6 +153,7 @@ impl Break {
         let coordinators = cluster.coordinators.iter().map(|coordinator| &coordinator.host);
         Ok(match self.victim {
             Victim::Worker => vec![cluster.serving().await?.host.name],
+            Victim::Gateway => vec![cluster.playing().await?.host.name],
             Victim::Coordinator => {
                 let first = cluster.front.first().context("no coordinator lives")?;
                 coordinators.filter(|host| host.ip == first).map(|host| host.name).collect()

@@ -14,9 +14,13 @@ use crate::front::FRONT;
 use crate::matrix::Break;
 use crate::oracle::Overlap;
 use crate::servers::Servers;
+use crate::viewers::Sight;
 
 /// A picture that comes later than this was missed: some frames at 15 a second, and a busy machine's pauses.
 const NO_GAP: Duration = Duration::from_millis(1_500);
+
+/// From the moment in which a gateway may count as gone to the picture of the camera from another one.
+pub(crate) const PICTURE_BACK: Duration = Duration::from_secs(5);
 
 pub(crate) struct Row {
     pub(crate) name: &'static str,
@@ -27,6 +31,7 @@ pub(crate) struct Row {
     pub(crate) rooms: Rooms,
     pub(crate) media: Media,
     pub(crate) owners: Owners,
+    pub(crate) camera: Sighting,
 }
 
 /// What goes wrong; afterwards it is right again.
@@ -71,12 +76,26 @@ pub(crate) enum Owners {
     Two,
 }
 
+/// What becomes of the camera. In the end people see it in every row, once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sighting {
+    /// It may stand still, and move.
+    May,
+    /// It stays with its gateway and comes no second time, though it may stand still.
+    Stays,
+    /// Another gateway has it; it came once more and was away no longer than this.
+    Moves(Duration),
+}
+
 /// What a row went through.
 pub(crate) struct Seen {
     gap: Duration,
     /// The longest that a bot heard nothing.
     silence: Duration,
     reloads: u64,
+    sight: Sight,
+    /// Which gateway had the camera, before and after.
+    gateways: [Option<String>; 2],
     moved: usize,
     /// Whose they were.
     left: BTreeSet<String>,
@@ -90,6 +109,7 @@ impl Row {
     pub(crate) async fn play(&self, cluster: &mut Cluster) -> anyhow::Result<Seen> {
         let before = places(FRONT).await;
         ensure!(cluster.rooms.iter().all(|room| before.contains_key(room)), "a room is missing before the fault");
+        let gateway = cluster.camera.gateway().await;
         let (began, customer) = (clock::now(), Customer::start());
         let victims = match &self.deed {
             Deed::Break(broken) => broken.play(cluster).await?,
@@ -109,6 +129,8 @@ impl Row {
             gap,
             silence,
             reloads,
+            sight: cluster.people.sight(began),
+            gateways: [gateway, cluster.camera.gateway().await],
             moved: moved.len(),
             left: moved.into_values().collect(),
             overlap: longest(&overlaps),
@@ -141,6 +163,19 @@ impl Row {
             Media::Kept => ensure!(seen.reloads == 0, "a page had to be loaded again"),
             Media::Back => {}
         }
+        let [before, after] = &seen.gateways;
+        match self.camera {
+            Sighting::May => {}
+            Sighting::Stays => {
+                ensure!(before == after, "the camera has moved");
+                ensure!(seen.sight.added == 0, "the camera came once more");
+            }
+            Sighting::Moves(within) => {
+                ensure!(before != after, "the camera is where it was");
+                ensure!(seen.sight.gap <= within, "people have missed the camera for longer than {within:?}");
+                ensure!(seen.sight.added == 1, "the camera came more than once");
+            }
+        }
         ensure!(seen.orders.odd.is_empty(), "neither a room nor a clear refusal");
         Ok(())
     }
@@ -159,13 +194,16 @@ impl Seen {
 
 impl fmt::Display for Seen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { gap, silence, reloads, moved, left: _, overlap, back, orders } = self;
+        let Self { gap, silence, reloads, sight, gateways, moved, left: _, overlap, back, orders } = self;
         let [gap, silence, overlap, back] = [gap, silence, overlap, back].map(Duration::as_millis);
+        let [before, after] = gateways.each_ref().map(|gateway| gateway.as_deref().unwrap_or("nobody"));
+        let away = sight.gap.as_millis();
         let Orders { rooms, refused, unclear, odd } = orders;
         write!(
             f,
             "no picture for {gap} ms, bots silent for {silence} ms, {reloads} pages loaded again, {moved} rooms moved, overlap {overlap} ms, "
         )?;
+        write!(f, "camera away for {away} ms, {} times anew, at {before} and at {after}, ", sight.added)?;
         write!(f, "whole {back} ms after; {} rooms made, {refused} refused, {unclear} unanswered", rooms.len())?;
         if odd.is_empty() { Ok(()) } else { write!(f, ", odd: {odd:?}") }
     }

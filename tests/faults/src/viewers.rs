@@ -33,9 +33,27 @@ pub(crate) struct Line {
     /// Pictures of others that each person has decoded, or packets that each bot has received.
     #[serde(alias = "decoded", alias = "received")]
     seen: Vec<u64>,
+    /// Pictures of components that each person has decoded.
+    #[serde(default)]
+    shown: Vec<u64>,
+    /// Tracks of components that each person sees now.
+    #[serde(default)]
+    components: Vec<u64>,
+    /// Those that were ever added for each person.
+    #[serde(default)]
+    added: Vec<u64>,
     /// How often a page had given up and was loaded again.
     #[serde(default)]
     reloads: u64,
+}
+
+/// What people saw of the only component for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sight {
+    /// The longest time without a picture.
+    pub(crate) gap: Duration,
+    /// How often its track came anew.
+    pub(crate) added: u64,
 }
 
 pub(crate) struct Viewers {
@@ -70,36 +88,42 @@ impl Viewers {
         Ok(Self { child, lines })
     }
 
-    /// Whether all have seen something new since that time.
+    /// Whether all have seen something new of each other since that time.
     pub(crate) fn all_see(&self, since: Duration) -> bool {
+        self.all_grow(since, |line| &line.seen)
+    }
+
+    /// Whether all have seen something new of the component since that time, and there is one of it.
+    pub(crate) fn all_watch(&self, since: Duration) -> bool {
+        let one = self.lines().last().is_some_and(|line| line.components.iter().all(|tracks| *tracks == 1));
+        one && self.all_grow(since, |line| &line.shown)
+    }
+
+    fn all_grow(&self, since: Duration, count: fn(&Line) -> &[u64]) -> bool {
         let lines = self.lines();
         let (Some(first), Some(last)) = (lines.iter().find(|line| line.at() >= since), lines.last()) else {
             return false;
         };
-        first.seen.iter().zip(&last.seen).all(|(first, last)| *last > first + 2)
+        count(first).iter().zip(count(last)).all(|(first, last)| *last > first + 2)
     }
 
-    /// The longest time since then in which one of them saw nothing new, and how many pages were loaded
-    /// again.
+    /// The longest time since then in which one of them saw nothing new of the others, and how many pages were
+    /// loaded again.
     pub(crate) fn gap(&self, since: Duration) -> (Duration, u64) {
         let lines = self.lines();
-        let seen: Vec<&Line> = lines.iter().filter(|line| line.at() >= since).collect();
-        let gap_of = |who: usize| {
-            let (mut moved_at, mut longest) = (since, Duration::ZERO);
-            let mut before = None;
-            for line in &seen {
-                let now = line.seen.get(who).copied();
-                if now > before {
-                    longest = longest.max(line.at().saturating_sub(moved_at));
-                    moved_at = line.at();
-                    before = now;
-                }
-            }
-            longest.max(clock::now().saturating_sub(moved_at))
-        };
-        let reloads = |line: Option<&&Line>| line.map_or(0, |line| line.reloads);
-        let all = seen.first().map_or(0, |line| line.seen.len());
-        (((0..all).map(gap_of).max()).unwrap_or_default(), reloads(seen.last()) - reloads(seen.first()))
+        let seen = since_then(&lines, since);
+        let reloads = |line: Option<&Line>| line.map_or(0, |line| line.reloads);
+        (longest_gap(seen, since, |line| &line.seen), reloads(seen.last()) - reloads(seen.first()))
+    }
+
+    /// The same of the component.
+    pub(crate) fn sight(&self, since: Duration) -> Sight {
+        let lines = self.lines();
+        let seen = since_then(&lines, since);
+        let added = |line: Option<&Line>| line.map_or(&[][..], |line| line.added.as_slice()).to_vec();
+        let (before, after) = (added(seen.first()), added(seen.last()));
+        let news = before.iter().zip(&after).map(|(before, after)| after.saturating_sub(*before)).max();
+        Sight { gap: longest_gap(seen, since, |line| &line.shown), added: news.unwrap_or_default() }
     }
 
     pub(crate) fn check(&mut self) -> anyhow::Result<()> {
@@ -132,6 +156,30 @@ impl Drop for Viewers {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn since_then(lines: &[Line], since: Duration) -> &[Line] {
+    let first = lines.partition_point(|line| line.at() < since);
+    lines.get(first..).unwrap_or_default()
+}
+
+/// Of any of them, until now.
+fn longest_gap(lines: &[Line], since: Duration, count: fn(&Line) -> &[u64]) -> Duration {
+    let gap_of = |who: usize| {
+        let (mut moved_at, mut longest) = (since, Duration::ZERO);
+        let mut before = None;
+        for line in lines {
+            let now = count(line).get(who).copied();
+            if now > before {
+                longest = longest.max(line.at().saturating_sub(moved_at));
+                moved_at = line.at();
+                before = now;
+            }
+        }
+        longest.max(clock::now().saturating_sub(moved_at))
+    };
+    let all = lines.first().map_or(0, |line| count(line).len());
+    (0..all).map(gap_of).max().unwrap_or_default()
 }
 
 /// Until the pages are closed.

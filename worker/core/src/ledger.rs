@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use velella_model::wire::announce::{Capacity, WorkerState};
 use velella_model::wire::command::{Assignment, Command, Holder, OpenSession, Order, Refusal};
-use velella_model::{Generation, Incarnation, RoomId, SessionId};
+use velella_model::{Generation, Incarnation, PeerId, RoomId, SessionId};
 
 /// Closed rooms whose generations are remembered; the oldest goes for a new one. A message of a closed
 /// placement that is older than so many closings would have to be minutes late.
@@ -47,9 +47,22 @@ pub struct Ledger {
     shards: Vec<u32>,
     rooms: BTreeMap<RoomId, Held>,
     left: Left,
-    sessions: BTreeMap<SessionId, (ShardIndex, RoomId)>,
+    sessions: BTreeMap<SessionId, Open>,
+    /// The newest session of each component.
+    jobs: BTreeMap<Component, (Generation, SessionId)>,
     newest: Generation,
     assigned_total: u64,
+}
+
+/// A component, as its room sees it.
+type Component = (RoomId, PeerId);
+
+/// A session that was opened.
+#[derive(Debug)]
+struct Open {
+    shard: ShardIndex,
+    /// Whose job it does.
+    component: Option<Component>,
 }
 
 #[derive(Debug)]
@@ -98,6 +111,7 @@ impl Ledger {
             rooms: BTreeMap::new(),
             left: Left::default(),
             sessions: BTreeMap::new(),
+            jobs: BTreeMap::new(),
             newest: Generation(0),
             assigned_total: 0,
         }
@@ -117,11 +131,11 @@ impl Ledger {
             }
             Order::OpenSession { session } => self.open(session),
             Order::CloseSession { session } => Ok(match self.sessions.get(&session) {
-                Some((shard, _)) => Routed::CloseSession(*shard, session),
+                Some(open) => Routed::CloseSession(open.shard, session),
                 None => Routed::Nothing,
             }),
             Order::AdoptSession { session, holder } => match self.sessions.get(&session) {
-                Some((shard, _)) => Ok(Routed::AdoptSession(*shard, session, holder)),
+                Some(open) => Ok(Routed::AdoptSession(open.shard, session, holder)),
                 None => Err(Refusal::NoSession),
             },
             Order::CloseRoom { room, generation } => self.close_room(room, generation),
@@ -157,15 +171,19 @@ impl Ledger {
 
     /// Where a session lives.
     pub fn shard_of(&self, session: &SessionId) -> Option<usize> {
-        self.sessions.get(session).map(|(shard, _)| *shard)
+        self.sessions.get(session).map(|open| open.shard)
     }
 
     /// A shard closed a session.
     pub fn session_closed(&mut self, session: &SessionId) {
-        if let Some((shard, _)) = self.sessions.remove(session)
-            && let Some(count) = self.shards.get_mut(shard)
-        {
+        let Some(Open { shard, component }) = self.sessions.remove(session) else { return };
+        if let Some(count) = self.shards.get_mut(shard) {
             *count = count.saturating_sub(1);
+        }
+        if let Some(component) = component
+            && self.jobs.get(&component).is_some_and(|(_, newest)| newest == session)
+        {
+            self.jobs.remove(&component);
         }
     }
 
@@ -229,9 +247,16 @@ impl Ledger {
         if self.held().1 >= self.capacity.sessions_max {
             return Err(Refusal::Full);
         }
+        let component = session.job.map(|_| (session.assignment.room.clone(), session.peer.clone()));
+        let newest = component.as_ref().and_then(|component| self.jobs.get(component));
+        if newest.is_some_and(|(newest, _)| session.job < Some(*newest)) {
+            return Err(Refusal::StaleGeneration);
+        }
         let shard = self.hold(&session.assignment)?;
-        let room = session.assignment.room.clone();
-        if self.sessions.insert(session.session.clone(), (shard, room)).is_some() {
+        if let (Some(component), Some(job)) = (&component, session.job) {
+            self.jobs.insert(component.clone(), (job, session.session.clone()));
+        }
+        if self.sessions.insert(session.session.clone(), Open { shard, component }).is_some() {
             return Ok(Routed::Nothing);
         }
         if let Some(count) = self.shards.get_mut(shard) {
@@ -262,7 +287,7 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use velella_model::wire::command::SubscribeMode;
-    use velella_model::{CoordinatorId, Json, PeerId, RoomType, VideoCodec};
+    use velella_model::{CoordinatorId, GatewayId, Json, RoomType, VideoCodec};
 
     use super::*;
 
@@ -302,7 +327,18 @@ mod tests {
     }
 
     fn open(ledger: &mut Ledger, session: &str, room: &str, generation: u64) -> Result<Routed, Refusal> {
-        let session = OpenSession {
+        order(ledger, Order::OpenSession { session: session_in(session, room, generation) })
+    }
+
+    /// A session of the only component of "r", for a job.
+    fn play(ledger: &mut Ledger, session: &str, job: u64) -> Result<Routed, Refusal> {
+        let holder = GatewayId::parse("g").unwrap().into();
+        let session = OpenSession { holder, job: Some(Generation(job)), ..session_in(session, "r", 1) };
+        order(ledger, Order::OpenSession { session })
+    }
+
+    fn session_in(session: &str, room: &str, generation: u64) -> OpenSession {
+        OpenSession {
             assignment: assignment(room, generation),
             session: SessionId::parse(session).unwrap(),
             peer: PeerId::parse("p").unwrap(),
@@ -312,8 +348,8 @@ mod tests {
             subscriptions: Default::default(),
             rights: Default::default(),
             client: Default::default(),
-        };
-        order(ledger, Order::OpenSession { session })
+            job: Default::default(),
+        }
     }
 
     #[test]
@@ -343,6 +379,19 @@ mod tests {
         assert!(assign(&mut ledger, "r", 6).is_ok(), "it may return under a newer generation");
         assert_eq!(order(&mut ledger, close("q", 3)), Ok(Routed::Nothing));
         assert_eq!(assign(&mut ledger, "q", 3), Err(Refusal::StaleGeneration), "even if it was never here");
+    }
+
+    #[test]
+    fn a_gateway_that_missed_that_another_does_its_job_is_refused() {
+        let mut ledger = ledger(9);
+        assert!(play(&mut ledger, "1", 5).is_ok());
+        assert!(play(&mut ledger, "2", 5).is_ok(), "once more, by itself or by a publisher that takes over");
+        ledger.session_closed(&SessionId::parse("1").unwrap());
+        assert!(play(&mut ledger, "3", 8).is_ok());
+        ledger.session_closed(&SessionId::parse("2").unwrap());
+        assert_eq!(play(&mut ledger, "4", 5), Err(Refusal::StaleGeneration));
+        ledger.session_closed(&SessionId::parse("3").unwrap());
+        assert!(play(&mut ledger, "4", 5).is_ok(), "there is nobody whom it could push away");
     }
 
     #[test]

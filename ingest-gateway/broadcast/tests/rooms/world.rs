@@ -284,7 +284,7 @@ fn picture(keyframe: bool) -> Bytes {
 
 fn name(component: &str, job: u64) -> Name {
     let (gateway, room) = (GatewayId::parse("g").unwrap(), RoomId::parse("r").unwrap());
-    Name::new(gateway, Incarnation(1), job, room, &ComponentId::parse(component).unwrap())
+    Name::new(gateway, Incarnation(1), job, Generation(5), room, &ComponentId::parse(component).unwrap())
 }
 
 fn listener_of(job: u64) -> Option<usize> {

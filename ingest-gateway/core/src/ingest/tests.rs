@@ -154,7 +154,7 @@ fn with(transcoding: Transcoding) -> Ingest {
 
 fn name() -> Name {
     let (gateway, room) = (GatewayId::parse("g").unwrap(), RoomId::parse("r").unwrap());
-    Name::new(gateway, Incarnation(1), 1, room, &ComponentId::parse("door").unwrap())
+    Name::new(gateway, Incarnation(1), 1, Generation(5), room, &ComponentId::parse("door").unwrap())
 }
 
 fn ended(code: &str, retry: bool) -> Input<'static> {

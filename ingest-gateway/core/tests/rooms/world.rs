@@ -53,7 +53,7 @@ impl World {
         let now = Instant::now();
         let gateway = GatewayId::parse("g").unwrap();
         let component = ComponentId::parse("door").unwrap();
-        let name = Name::new(gateway, Incarnation(1), INGEST, RoomId::parse("r").unwrap(), &component);
+        let name = Name::new(gateway, Incarnation(1), INGEST, Generation(5), RoomId::parse("r").unwrap(), &component);
         let ingest = Ingest::fetched(name, Json::null(), Duration::from_secs(15), true, Transcoding::Able, now);
         let time = MediaTime(0);
         let (progress, events, sessions) = (Vec::new(), Vec::new(), Vec::new());
@@ -84,7 +84,7 @@ impl World {
     pub(crate) fn listen(&mut self, listening: Listening) {
         let gateway = GatewayId::parse("g").unwrap();
         let component = ComponentId::parse("broadcast").unwrap();
-        let name = Name::new(gateway, Incarnation(1), LISTENER, RoomId::parse("r").unwrap(), &component);
+        let name = Name::new(gateway, Incarnation(1), LISTENER, Generation(5), RoomId::parse("r").unwrap(), &component);
         self.listener = Some(Listener::new(name, listening));
         self.listen_at(1);
     }

@@ -10,7 +10,7 @@ use srt_protocol::packet::{ControlPacket, ControlTypes, Packet, RejectReason, Se
 use srt_protocol::protocol::pending_connection::{AccessControlResponse, ConnectionResult};
 use srt_protocol::settings::KeySettings;
 use tokio::net::UdpSocket;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use velella_media::Medium;
 use velella_model::component::JobKind;
@@ -18,7 +18,7 @@ use velella_mpegts::{Demuxer, Event, Output};
 use velella_srt::handshake::Guest;
 use velella_srt::stream_id::{self, Unclear};
 
-use super::super::{Door, Introduction, Refusal};
+use super::super::{Admission, Door, Introduction, Refusal};
 use crate::source::End;
 
 /// An encoder says at least once a second that it is there.
@@ -45,7 +45,8 @@ impl Publisher {
     /// Asks for it, and takes what it sends until one of the two has enough.
     pub(super) async fn serve(self, mut guest: Guest, passphrase: Option<Passphrase>) {
         let from = guest.from;
-        let (outlet, ending, keys) = match self.admit(&guest, passphrase).await {
+        // Dropped when all is over.
+        let (Admission { outlet, ending, inside: _inside }, keys) = match self.admit(&guest, passphrase).await {
             Ok(admitted) => admitted,
             Err(reason) => {
                 tracing::info!(%reason, "an encoder was sent away");
@@ -74,19 +75,19 @@ impl Publisher {
         &self,
         guest: &Guest,
         passphrase: Option<Passphrase>,
-    ) -> Result<(crate::source::Outlet, oneshot::Sender<End>, Option<KeySettings>), RejectReason> {
+    ) -> Result<(Admission, Option<KeySettings>), RejectReason> {
         let keys = guest.keys(passphrase)?;
         let key = stream_id::key(guest.stream_id.as_deref().unwrap_or_default()).map_err(|unclear| match unclear {
             Unclear::NoKey => ServerRejectReason::BadRequest,
             Unclear::OtherMode => ServerRejectReason::BadMode,
         })?;
-        let (outlet, ending, _) = self.door.ask(JobKind::Srt, key).await.map_err(|refusal| match refusal {
+        let admission = self.door.ask(JobKind::Srt, key).await.map_err(|refusal| match refusal {
             Refusal::UnknownKey => ServerRejectReason::Unauthorized,
             Refusal::InUse => ServerRejectReason::Conflict,
             Refusal::Away => ServerRejectReason::FailedDepend,
             Refusal::Busy | Refusal::Full => ServerRejectReason::Overload,
         })?;
-        Ok((outlet, ending, keys))
+        Ok((admission, keys))
     }
 }
 

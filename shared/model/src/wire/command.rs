@@ -33,7 +33,7 @@ pub enum Order {
         /// Refused when the worker has seen a newer one.
         generation: Generation,
     },
-    /// Open a transport for a peer. A living session of the same peer is closed first.
+    /// Open a transport for a peer. A living session of the same peer is closed first, unless it does a newer job.
     OpenSession {
         /// The session.
         session: OpenSession,
@@ -92,6 +92,10 @@ pub struct OpenSession {
     /// How it is connected.
     #[serde(default)]
     pub client: Client,
+    /// Of a component: the generation of the job that it does, which is refused beside a session of a newer one.
+    /// Peers have none: the newest session is theirs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<Generation>,
 }
 
 /// Who holds a session: has its socket, or is its client, and takes its signalling.
@@ -192,8 +196,8 @@ pub enum Refusal {
     /// The worker restarted since.
     #[error("the command was meant for an earlier boot of the worker")]
     WrongIncarnation,
-    /// A newer placement of the room is known.
-    #[error("a newer placement of the room is known")]
+    /// A newer placement of the room is known, or another gateway does a newer job for the component.
+    #[error("a newer generation is known")]
     StaleGeneration,
     /// Cordoned or draining.
     #[error("the worker takes no new rooms")]

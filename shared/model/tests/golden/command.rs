@@ -21,6 +21,7 @@ fn commands_keep_their_form() {
         Order::OpenSession { session: browser() },
         Order::OpenSession { session: agent() },
         Order::OpenSession { session: camera() },
+        Order::OpenSession { session: OpenSession { job: Some(Generation(9)), ..camera() } },
         Order::OpenSession { session: OpenSession { client: Client::OneOffer, ..browser() } },
         Order::OpenSession { session: OpenSession { client: LISTENER, ..camera() } },
         Order::CloseSession { session: SessionId::parse("s1").unwrap() },
@@ -57,6 +58,7 @@ fn name(order: &Order) -> &'static str {
         Order::CloseRoom { .. } => "close_room",
         Order::OpenSession { session } => match (&session.client, &session.holder) {
             (Client::Webrtc, Holder::Coordinator { .. }) => "open_session of a browser",
+            (Client::Webrtc, Holder::Gateway { .. }) if session.job.is_some() => "open_session of a job",
             (Client::Webrtc, Holder::Gateway { .. }) => "open_session of a camera",
             (Client::Agent { .. }, _) => "open_session of an agent",
             (Client::OneOffer, _) => "open_session of one offer",
@@ -96,6 +98,7 @@ fn browser() -> OpenSession {
         subscriptions: Subscriptions::default(),
         rights: Rights::default(),
         client: Client::Webrtc,
+        job: None,
     }
 }
 

@@ -26,6 +26,7 @@ fn open(shard: &mut Shard, name: &str, now: Instant) -> SessionKey {
         subscriptions: Default::default(),
         rights: Default::default(),
         client: Default::default(),
+        job: Default::default(),
     };
     let rtc = Box::new(Rtc::builder().set_rtp_mode(true).build(now));
     let entrance = Entrance::Webrtc { rtc, ufrag: format!("ufrag-{name}") };

@@ -165,6 +165,7 @@ impl World {
             subscriptions: Default::default(),
             rights: Default::default(),
             client: Default::default(),
+            job: Default::default(),
         }
     }
 
