@@ -274,6 +274,7 @@ impl Listener {
             subscriptions: of.unwrap_or_default(),
             rights: Rights { publish: false, subscribe: true },
             client: Client::Listener { audio, video },
+            job: Some(self.name.generation),
         };
         let (worker, incarnation) = (home.worker.clone(), home.incarnation);
         let open = Errand::Open { session: id.clone(), worker, incarnation, order: Box::new(open) };

@@ -12,7 +12,7 @@ use velella_model::component::{ComponentRecord, FileSpec, IngestState};
 use velella_model::record::{Placement, RoomSpec};
 use velella_model::wire::command::{Command, CommandReply, OpenSession, Order};
 use velella_model::wire::{decode, encode};
-use velella_model::{Json, WorkerId, subject};
+use velella_model::{ComponentId, Json, WorkerId, subject};
 use velella_store::Expect;
 use velella_store::memory::MemoryStore;
 
@@ -92,8 +92,9 @@ impl World {
         let bus: Arc<dyn Bus> = Arc::new(Flawed { bus: MemoryBus::new(), flawed: AtomicBool::new(true) });
         let commands = bus.subscribe(&subject::worker_commands(&worker())).await.unwrap();
         let (standing, watched) = watch::channel(Standing { state: None, jobs: 0 });
-        let metrics = Arc::new(Metrics::register(&Registry::new(), watched).unwrap());
+        let metrics = Arc::new(Metrics::register(&Registry::new(), watched, Arc::default()).unwrap());
         let (lease, leased) = watch::channel(Some(store.grant(PATIENCE * 2).await.unwrap()));
+        let (_, unmeasured) = watch::channel(0);
         let files = files();
         let means = Means { files: Some(Arc::new(files.clone())), ..Means::default() };
         let mut driver = Driver::new(Wiring {
@@ -103,6 +104,7 @@ impl World {
             store: store.clone(),
             means,
             metrics: metrics.clone(),
+            allowance: Allowance { offers: BTreeMap::new(), capacity_permille: 1_000, load_permille: unmeasured },
             lease: leased,
             standing,
         });
@@ -171,13 +173,13 @@ fn room_record() -> RoomRecord {
     let endpoints = vec!["127.0.0.1:9".parse().unwrap()];
     let (worker, incarnation, generation) = (worker(), Incarnation(1), Generation(1));
     let placement = Placement { worker, incarnation, generation, endpoints, candidates: Vec::new() };
-    RoomRecord { spec: RoomSpec::default(), placement }
+    RoomRecord { spec: RoomSpec::default(), placement, streaming: None }
 }
 
 fn component_record() -> ComponentRecord {
     let spec = ComponentSpec::File(FileSpec { path: "a.h264".into(), framerate: None });
     let job = Some(Assigned { gateway: gateway(), incarnation: Incarnation(1) });
-    ComponentRecord { spec, metadata: Json::null(), job }
+    ComponentRecord { spec, metadata: Json::null(), transcode: false, job }
 }
 
 fn gateway() -> GatewayId {
