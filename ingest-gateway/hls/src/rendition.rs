@@ -231,13 +231,16 @@ impl Rendition {
         }
     }
 
-    /// Closes the part that grows at the end of its last sample, so that nothing of it is part of a gap.
+    /// Closes the part that grows at the end of its last sample, so that nothing of it is part of a gap. A sample that
+    /// was stretched may last longer than the part, or the segment.
     fn flush(&mut self, stream: &mut Stream, now: Instant) {
         if self.open.samples.is_empty() {
             return;
         }
         let full = self.open.start.later(stream.settings.part_target);
-        self.close_part(self.time(self.reached).min(full), stream, now);
+        let over = self.segment.start.later(stream.settings.segment_max());
+        let end = self.time(self.reached).min(full);
+        self.close_part(if over > self.open.start { end.min(over) } else { end }, stream, now);
     }
 
     /// The part that grows ends here. Without samples, it is a gap.

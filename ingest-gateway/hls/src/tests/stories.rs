@@ -143,6 +143,17 @@ fn one_picture_a_second_never_makes_a_part_too_long() {
 }
 
 #[test]
+fn a_picture_that_is_held_ends_with_its_segment() {
+    let part_target = Duration::from_millis(467);
+    let mut world = World::new(Settings { key_frames: KeyFrames::Unasked, part_target, ..settings() });
+    world.video("high", 33_333, 1_000_000);
+    world.run(4_310);
+    world.sources[0].silent_until = world.sources[0].next + 600_000;
+    world.run(10_000);
+    assert!(see(&world, "high").complete().count() >= 3);
+}
+
+#[test]
 fn a_clock_that_jumps_is_put_right_behind_a_discontinuity() {
     let mut world = World::broadcast(settings());
     world.run(10_000);
