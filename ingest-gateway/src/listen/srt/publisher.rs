@@ -46,7 +46,8 @@ impl Publisher {
     pub(super) async fn serve(self, mut guest: Guest, passphrase: Option<Passphrase>) {
         let from = guest.from;
         // Dropped when all is over.
-        let (Admission { outlet, ending, inside: _inside, terms: _ }, keys) = match self.admit(&guest, passphrase).await {
+        let (Admission { outlet, ending, inside: _inside, terms: _ }, keys) = match self.admit(&guest, passphrase).await
+        {
             Ok(admitted) => admitted,
             Err(reason) => {
                 tracing::info!(%reason, "an encoder was sent away");
