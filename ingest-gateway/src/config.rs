@@ -47,7 +47,7 @@ pub struct Config {
     #[arg(long, env = "VELELLA_RTMPS")]
     pub rtmps: Option<SocketAddr>,
 
-    /// What they are told to send to; made of --rtmps if absent. The certificate has to be good for its host (for example
+    /// What they are told to send to, whose host the certificate has to be good for; made of --rtmps if absent (for example
     /// rtmps://live.example.com:1936/live)
     #[arg(long, env = "VELELLA_RTMPS_URL")]
     pub rtmps_url: Option<String>,
