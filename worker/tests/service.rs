@@ -306,7 +306,10 @@ async fn one_agent_hears_the_tone_of_another_in_real_time() {
     while !matches!(cluster.next_event().await, (_, SessionEvent::TrackAdded { .. })) {}
 
     let began = Instant::now();
-    let said = Said { session: SessionId::parse("speaker").unwrap(), track, sound: tone(440.0, 24_000).into() };
+    // A little more than is listened to: on a busy machine a piece may come too late to be heard.
+    let second = tone(440.0, 24_000);
+    let sound = [&second[..], &second[..9_600]].concat().into();
+    let said = Said { session: SessionId::parse("speaker").unwrap(), track, sound };
     cluster.bus.publish(&subject::worker_agents(&worker_id()), encode(&said).into()).await.unwrap();
     let mut pcm = Vec::new();
     while pcm.len() < 32_000 {
