@@ -74,7 +74,7 @@ def test_what_repackages_h264_wants_a_room_of_it(api: Any, rooms: Rooms, kind: s
     [
         ("/etc/x.h264", None, "Invalid file path"),
         ("../x.h264", None, "Invalid file path"),
-        ("x.mp4", None, "Unsupported file type"),
+        ("x.mkv", None, "Unsupported file type"),
         ("x.h264", -1, "Invalid framerate passed"),
         ("x.ogg", 30, "Attempted to set framerate for audio component which is not supported."),
     ],
