@@ -139,7 +139,9 @@ impl Coordinator {
                 let gateway = record.job.as_ref().map(|job| &job.gateway);
                 tracing::info!(room = %key.0, component = %key.1, ?gateway, "a component changes its gateway");
                 self.stats.jobs_moved += u64::from(record.job.is_some());
-                self.answered(Fact::Component(key.0, key.1, Some(record)), revision, now);
+                self.answered(Fact::Component(key.0.clone(), key.1.clone(), Some(record)), revision, now);
+                // No news if the watch was faster, when it was still on its way.
+                self.component_stands(&key, now);
             }
             WriteOutcome::Conflict(Some(Entry { fact, revision })) => {
                 self.stats.write_conflicts += 1;

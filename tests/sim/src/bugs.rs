@@ -25,6 +25,8 @@ pub enum Bug {
     DeafToCordons,
     /// Workers that lost their key do not announce themselves.
     Shy,
+    /// Gateways go on with what was given to others.
+    Unstopped,
     /// Operators go on moving rooms when all should be quiet.
     Restless,
 }

@@ -1,7 +1,7 @@
 //! The bus: at most once, in order per link, and it says when nobody listens.
 
 use velella_coordinator_core::CommandOutcome;
-use velella_model::wire::announce::Announce;
+use velella_model::wire::announce::{Announce, GatewayAnnounce};
 use velella_model::wire::command::{Command, CommandReply};
 use velella_model::wire::holding::Holding;
 use velella_model::wire::signal::ToHolder;
@@ -14,10 +14,11 @@ use crate::net::{Hub, Node};
 #[derive(Debug)]
 pub(crate) enum Publish {
     Announce(Announce),
+    GatewayAnnounce(GatewayAnnounce),
     Holding(Holding),
     ToHolder(usize, ToHolder),
     ToWorker(usize),
-    Request { boot: u32, id: u64, worker: usize, command: Command },
+    Request { boot: u32, id: u64, to: Node, command: Command },
     Reply { to: Node, boot: u32, id: u64, reply: CommandReply },
 }
 
@@ -32,6 +33,11 @@ pub(crate) fn carry(from: Node, publish: Publish, ctx: &mut Ctx) {
                 ctx.send(to, Hub::Bus, Mail::Announced(Box::new(announce.clone())));
             }
         }
+        Publish::GatewayAnnounce(announce) => {
+            for to in ctx.coordinators() {
+                ctx.send(to, Hub::Bus, Mail::GatewayAnnounced(Box::new(announce.clone())));
+            }
+        }
         Publish::Holding(holding) => {
             for to in ctx.coordinators() {
                 ctx.send(to, Hub::Bus, Mail::Holds(holding.clone()));
@@ -41,8 +47,7 @@ pub(crate) fn carry(from: Node, publish: Publish, ctx: &mut Ctx) {
             ctx.send(Node::Coordinator(to), Hub::Bus, Mail::Signalled(Box::new(message)));
         }
         Publish::ToWorker(to) => ctx.send(Node::Worker(to), Hub::Bus, Mail::Signal),
-        Publish::Request { boot, id, worker, command } => {
-            let to = Node::Worker(worker);
+        Publish::Request { boot, id, to, command } => {
             if ctx.net.is_subscribed(to, ctx.now) {
                 ctx.send(to, Hub::Bus, Mail::Ordered { from, boot, id, command: Box::new(command) });
             } else {

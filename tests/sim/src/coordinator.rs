@@ -1,11 +1,12 @@
 //! A coordinator: the real core and tenures, and the shell around them imitated.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use velella_coordinator_core::{
-    Arrival, CommandOutcome, Coordinator as Core, Door, FleetFact, Input, Noun, OpId, Output, Pass, Said, Suspect,
-    Ticket, WorkerView, WriteOutcome,
+    Arrival, CommandOutcome, Coordinator as Core, Door, Fact, FleetFact, Input, Noun, OpId, Output, Pass, Said,
+    Suspect, Ticket, WorkerView, WriteOutcome,
 };
 use velella_model::record::{CoordinatorRecord, PeerKind};
 use velella_model::wire::command::{Command, Order};
@@ -16,6 +17,7 @@ use velella_store::tenure::Standing;
 use crate::bugs::Bug;
 use crate::bus::Publish;
 use crate::ctx::Ctx;
+use crate::gateway;
 use crate::keeping::Keeping;
 use crate::mail::{Mail, PeerMail, Timer};
 use crate::net::Node;
@@ -30,7 +32,16 @@ const STORE_TIMEOUT: Duration = Duration::from_secs(5);
 const FOLLOW_RETRY: Duration = Duration::from_millis(500);
 const OBSERVE_INTERVAL: Duration = Duration::from_secs(1);
 
-const NOUNS: [Noun; 5] = [Noun::Workers, Noun::Cordons, Noun::Coordinators, Noun::Rooms, Noun::Peers];
+const NOUNS: [Noun; 8] = [
+    Noun::Workers,
+    Noun::Cordons,
+    Noun::Coordinators,
+    Noun::Gateways,
+    Noun::Rooms,
+    Noun::Peers,
+    Noun::Components,
+    Noun::Ingests,
+];
 
 /// Between a socket and its peer.
 const SOCKET_DELAY: Duration = Duration::from_millis(5);
@@ -60,7 +71,12 @@ enum Pending {
     Load(OpId),
     Follow(Noun),
     Command(OpId),
-    Probe { worker: WorkerId, incarnation: Incarnation, index: Option<usize> },
+    /// Of a process that is at the address where it is said to be, as far as there is one.
+    Probe {
+        whom: Suspect,
+        incarnation: Incarnation,
+        node: Option<Node>,
+    },
 }
 
 /// As deployed, each boot has a name of its own.
@@ -70,6 +86,20 @@ fn coordinator_id(index: usize, boot: u32) -> CoordinatorId {
 
 fn index_of(worker: &WorkerId) -> usize {
     worker.as_str().trim_start_matches('w').parse().unwrap_or(usize::MAX)
+}
+
+/// Who is suspected, and where its port is.
+fn node_of(suspect: &Suspect) -> (Node, SocketAddr) {
+    match suspect {
+        Suspect::Worker(worker) => {
+            let index = index_of(worker);
+            (Node::Worker(index), probe_port(index))
+        }
+        Suspect::Gateway(gateway) => {
+            let index = gateway.as_str().trim_start_matches('g').parse().unwrap_or(usize::MAX);
+            (Node::Gateway(index), gateway::probe_port(index))
+        }
+    }
 }
 
 impl Coordinator {
@@ -87,7 +117,7 @@ impl Coordinator {
         let mut process = Process {
             node,
             boot,
-            presence: Keeping::new(0, Leased { key: key::coordinator(&id), fact: Some(fact) }, ctx),
+            presence: Keeping::new(0, Leased { key: key::coordinator(&id), fact: Some(Fact::Fleet(fact)) }, ctx),
             leadership: Keeping::new(1, Leased { key: key::LEADER.into(), fact: None }, ctx),
             core: Core::new(id, String::new()),
             calls: BTreeMap::new(),
@@ -126,6 +156,10 @@ impl Coordinator {
         self.process.as_ref().map(|process| process.core.workers(ctx.instant())).unwrap_or_default()
     }
 
+    pub(crate) fn gateways_ready(&self, ctx: &Ctx) -> usize {
+        self.process.as_ref().map(|process| process.core.gateways_ready(ctx.instant())).unwrap_or_default()
+    }
+
     pub(crate) fn stats(&self) -> Option<velella_coordinator_core::Stats> {
         self.process.as_ref().map(|process| process.core.stats())
     }
@@ -148,6 +182,7 @@ impl Process {
                 }
             }
             Mail::Announced(announce) => self.input(Input::Announced(*announce), ctx),
+            Mail::GatewayAnnounced(announce) => self.input(Input::GatewayAnnounced(*announce), ctx),
             Mail::Holds(holding) => self.input(Input::Holds(holding), ctx),
             Mail::Signalled(message) => self.input(Input::Signalled(*message), ctx),
             Mail::Answered(id, outcome) => self.answered(id, outcome, ctx),
@@ -238,10 +273,10 @@ impl Process {
     fn answered(&mut self, id: u64, outcome: CommandOutcome, ctx: &mut Ctx) {
         match self.calls.remove(&id) {
             Some(Pending::Command(op)) => self.input(Input::Answered { op, outcome }, ctx),
-            Some(Pending::Probe { worker, incarnation, index }) => {
-                let refuses = index.is_some_and(|index| !ctx.net.up.contains_key(&Node::Worker(index)));
+            Some(Pending::Probe { whom, incarnation, node }) => {
+                let refuses = node.is_some_and(|node| !ctx.net.up.contains_key(&node));
                 let dead = outcome == CommandOutcome::NoResponders && refuses;
-                self.input(Input::Probed { whom: Suspect::Worker(worker), incarnation, dead }, ctx);
+                self.input(Input::Probed { whom, incarnation, dead }, ctx);
             }
             Some(Pending::Write(_) | Pending::Load(_) | Pending::Follow(_)) | None => {}
         }
@@ -266,14 +301,13 @@ impl Process {
             }
             Output::Command { op, worker, incarnation, order } => {
                 let command = Command { incarnation, order };
-                self.request(&worker, command, Pending::Command(op), COMMAND_TIMEOUT, ctx);
+                self.request(Node::Worker(index_of(&worker)), command, Pending::Command(op), COMMAND_TIMEOUT, ctx);
             }
-            // There are none.
-            Output::Probe { whom: Suspect::Gateway(_), .. } => {}
-            Output::Probe { whom: Suspect::Worker(worker), incarnation, at } => {
-                let index = Some(index_of(&worker)).filter(|index| at == Some(probe_port(*index)));
-                let pending = Pending::Probe { worker: worker.clone(), incarnation, index };
-                self.request(&worker, Command { incarnation, order: Order::Ping }, pending, PROBE_TIMEOUT, ctx);
+            Output::Probe { whom, incarnation, at } => {
+                let (node, port) = node_of(&whom);
+                let there = (at == Some(port)).then_some(node);
+                let pending = Pending::Probe { whom, incarnation, node: there };
+                self.request(node, Command { incarnation, order: Order::Ping }, pending, PROBE_TIMEOUT, ctx);
             }
             Output::Signal { worker, .. } => {
                 ctx.publish(self.node, Publish::ToWorker(index_of(&worker)));
@@ -295,11 +329,10 @@ impl Process {
         }
     }
 
-    fn request(&mut self, worker: &WorkerId, command: Command, pending: Pending, timeout: Duration, ctx: &mut Ctx) {
+    fn request(&mut self, to: Node, command: Command, pending: Pending, timeout: Duration, ctx: &mut Ctx) {
         let id = ctx.id();
         self.calls.insert(id, pending);
-        let publish = Publish::Request { boot: self.boot, id, worker: index_of(worker), command };
-        ctx.publish(self.node, publish);
+        ctx.publish(self.node, Publish::Request { boot: self.boot, id, to, command });
         ctx.mail_in(self.node, self.boot, timeout, Mail::BusLate(id));
     }
 

@@ -13,7 +13,7 @@ pub(crate) enum Healing {
     Link(Node, Hub),
     Resume(Node),
     Start(Node),
-    /// A drained worker ends, and gives its key back.
+    /// A drained worker or gateway ends, and gives its key back.
     Retire(Node),
     Lag(Node),
     Slow,
@@ -48,11 +48,7 @@ impl World {
             0..20 => self.crash(node),
             20..35 => self.pause(node),
             35..65 => cut(node, hub, &mut self.ctx),
-            65..73 => {
-                let lag = self.ctx.dice.between(SHORT, Duration::from_secs(4));
-                self.ctx.net.lags.insert(node, lag);
-                Healing::Lag(node)
-            }
+            65..73 => lag(node, &mut self.ctx),
             73..80 => {
                 self.ctx.net.slow = self.ctx.dice.between(Duration::from_millis(5), Duration::from_millis(700));
                 Healing::Slow
@@ -83,6 +79,27 @@ impl World {
         self.ctx.after(lasts, Event::Heal(healing));
     }
 
+    /// Breaks something of a gateway, and soon something else.
+    pub(crate) fn break_a_gateway(&mut self) {
+        if self.ctx.oracle.nobody_dies {
+            return;
+        }
+        let wait = self.ctx.dice.between(Duration::from_secs(1), Duration::from_secs(8));
+        self.ctx.after(wait, Event::BreakGateway);
+        let node = Node::Gateway(self.ctx.dice.below(self.gateways.len()));
+        let hub = if self.ctx.dice.permille(500) { Hub::Bus } else { Hub::Store };
+        let lasts = self.lasts();
+        let healing = match self.ctx.dice.below(100) {
+            0..25 => self.crash(node),
+            25..45 => self.pause(node),
+            45..80 => cut(node, hub, &mut self.ctx),
+            80..88 => lag(node, &mut self.ctx),
+            _ => self.retire(node),
+        };
+        self.ctx.tell(|| format!("FAULT until {healing:?} in {lasts:?}"));
+        self.ctx.after(lasts, Event::Heal(healing));
+    }
+
     /// It lives, so that leases end, but nobody reaches it.
     fn lose_the_store(&mut self) {
         let lasts = self.lasts();
@@ -102,6 +119,7 @@ impl World {
         match node {
             Node::Coordinator(n) => self.coordinators[n].stop(&mut self.ctx),
             Node::Worker(n) => self.workers[n].stop(false, &mut self.ctx),
+            Node::Gateway(n) => self.gateways[n].stop(false, &mut self.ctx),
         }
         self.mailboxes.remove(&node);
         Healing::Start(node)
@@ -114,12 +132,25 @@ impl World {
         Healing::Resume(node)
     }
 
-    /// As on SIGTERM: it gives its rooms away first.
+    /// As on SIGTERM: it gives its rooms or jobs away first.
     fn retire(&mut self, node: Node) -> Healing {
-        if let Node::Worker(n) = node {
-            self.workers[n].drain();
+        match node {
+            Node::Worker(n) => self.workers[n].drain(),
+            Node::Gateway(n) => self.gateways[n].drain(),
+            Node::Coordinator(_) => {}
         }
         Healing::Retire(node)
+    }
+
+    /// It ends as well as it can, if it was told to.
+    fn end(&mut self, node: Node) {
+        match node {
+            Node::Worker(n) => self.workers[n].stop(true, &mut self.ctx),
+            Node::Gateway(n) => self.gateways[n].stop(true, &mut self.ctx),
+            Node::Coordinator(_) => return,
+        }
+        self.mailboxes.remove(&node);
+        self.start(node);
     }
 
     pub(crate) fn heal(&mut self, healing: Healing) {
@@ -131,13 +162,7 @@ impl World {
             }
             Healing::Resume(node) => self.resume(node),
             Healing::Start(node) => self.start(node),
-            Healing::Retire(node) => {
-                if let Node::Worker(n) = node {
-                    self.workers[n].stop(true, &mut self.ctx);
-                    self.mailboxes.remove(&node);
-                    self.start(node);
-                }
-            }
+            Healing::Retire(node) => self.end(node),
             Healing::Lag(node) => {
                 net.lags.remove(&node);
             }
@@ -157,12 +182,15 @@ impl World {
     /// Everything works again.
     pub(crate) fn heal_all(&mut self) {
         self.ctx.net.heal();
-        for node in self.nodes.clone() {
+        for node in self.all_nodes() {
             self.resume(node);
-            if let Node::Worker(n) = node
-                && self.workers[n].is_draining()
-            {
-                self.workers[n].stop(true, &mut self.ctx);
+            let drains = match node {
+                Node::Worker(n) => self.workers[n].is_draining(),
+                Node::Gateway(n) => self.gateways[n].is_draining(),
+                Node::Coordinator(_) => false,
+            };
+            if drains {
+                self.end(node);
             }
             self.start(node);
         }
@@ -172,6 +200,7 @@ impl World {
         match node {
             Node::Coordinator(n) => self.coordinators[n].start(&mut self.ctx),
             Node::Worker(n) => self.workers[n].start(&mut self.ctx),
+            Node::Gateway(n) => self.gateways[n].start(&mut self.ctx),
         }
     }
 
@@ -181,6 +210,12 @@ impl World {
             self.happen(event);
         }
     }
+}
+
+fn lag(node: Node, ctx: &mut Ctx) -> Healing {
+    let lag = ctx.dice.between(SHORT, Duration::from_secs(4));
+    ctx.net.lags.insert(node, lag);
+    Healing::Lag(node)
 }
 
 fn cut(node: Node, hub: Hub, ctx: &mut Ctx) -> Healing {

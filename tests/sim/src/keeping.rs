@@ -29,7 +29,7 @@ impl Keeping {
     /// Asks what is due, or wakes up when it will be.
     pub(crate) fn go_on(&mut self, node: Node, boot: u32, ctx: &mut Ctx) {
         if let Some(ask) = self.tenure.poll(ctx.instant()) {
-            self.call = Some(ctx.ask(node, boot, Call::Keep(self.leased.clone(), ask), TIMEOUT));
+            self.call = Some(ctx.ask(node, boot, Call::Keep(Box::new(self.leased.clone()), ask), TIMEOUT));
         } else if let Some(at) = self.tenure.wakes_at() {
             ctx.remind(node, boot, ctx.since_start(at), Timer::Keep(self.number));
         }

@@ -1,8 +1,8 @@
-//! A Velella cluster in virtual time: the real cores of coordinators and workers and the real tenure of
-//! leased keys, in shells that are imitated, over a store and a bus that are simulated.
+//! A Velella cluster in virtual time: the real cores of coordinators and workers, what gateways have to run and the
+//! real tenure of leased keys, in shells that are imitated, over a store and a bus that are simulated.
 //!
 //! A seed decides everything. One idea a file: `queue` (what happens when), `net` (who reaches whom),
-//! `store`, `bus`, `coordinator`, `worker`, `keeping` (a leased key), `peer`, `users` (of the
+//! `store`, `bus`, `coordinator`, `worker`, `gateway`, `keeping` (a leased key), `peer`, `users` (of the
 //! management API), `faults`, `oracle` (what must hold), `world` (all of it together), `bugs` (that
 //! can be planted).
 
@@ -15,6 +15,7 @@ mod coordinator;
 mod ctx;
 mod dice;
 mod faults;
+mod gateway;
 mod keeping;
 mod mail;
 mod net;

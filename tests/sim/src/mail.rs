@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use velella_coordinator_core::{Close, CommandOutcome, Entry, Noun, Request};
-use velella_model::wire::announce::Announce;
+use velella_model::wire::announce::{Announce, GatewayAnnounce};
 use velella_model::wire::command::Command;
 use velella_model::wire::holding::Holding;
 use velella_model::wire::signal::ToHolder;
@@ -24,6 +24,7 @@ pub(crate) enum Mail {
     /// A watch ended.
     WatchLost(Noun, u64),
     Announced(Box<Announce>),
+    GatewayAnnounced(Box<GatewayAnnounce>),
     Holds(Holding),
     Signalled(Box<ToHolder>),
     /// A signal for a session; what it says does not matter here.

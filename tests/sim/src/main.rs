@@ -79,7 +79,7 @@ fn named(file: &Path) -> anyhow::Result<Vec<u64>> {
 
 fn sweep(seeds: &[u64], all: bool, out: &mut impl Write) -> anyhow::Result<ExitCode> {
     let mut failed = 0_u64;
-    let (mut moved, mut comings, mut strays, mut dead) = (0, 0, 0, 0);
+    let (mut moved, mut comings, mut strays, mut dead, mut given) = (0, 0, 0, 0, 0);
     for &seed in seeds {
         match velella_sim::run(seed, None) {
             Ok(report) => {
@@ -87,6 +87,7 @@ fn sweep(seeds: &[u64], all: bool, out: &mut impl Write) -> anyhow::Result<ExitC
                 comings += report.comings;
                 strays += report.strays_closed;
                 dead += report.declared_dead;
+                given += report.handed_over;
             }
             Err(violation) => {
                 failed += 1;
@@ -99,7 +100,8 @@ fn sweep(seeds: &[u64], all: bool, out: &mut impl Write) -> anyhow::Result<ExitC
     }
     writeln!(
         out,
-        "{} seeds, {failed} failed; {moved} moves, {comings} sockets, {strays} strays closed, {dead} declared dead",
+        "{} seeds, {failed} failed; {moved} moves, {comings} sockets, {strays} strays closed, {dead} declared dead, \
+         {given} cameras given to others",
         seeds.len()
     )?;
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -12,6 +12,7 @@ use crate::dice::Dice;
 pub(crate) enum Node {
     Coordinator(usize),
     Worker(usize),
+    Gateway(usize),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -36,6 +36,8 @@ pub enum Kind {
     Drained,
     /// A worker holds a room that the store places elsewhere.
     Orphan,
+    /// A component is run by no living gateway, or by more than one.
+    Run,
     /// A room has moved though no worker died and nobody asked for it.
     Uprooted,
 }

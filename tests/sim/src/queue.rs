@@ -30,6 +30,8 @@ pub(crate) enum Event {
     Users,
     /// Something breaks.
     Break,
+    /// Something of a gateway breaks.
+    BreakGateway,
     /// Something is repaired.
     Heal(Healing),
     /// Everything is repaired; nothing breaks any more.

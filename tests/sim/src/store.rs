@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use velella_coordinator_core::{Entry, Expect, Fact, FleetFact, Noun, Revision, WriteOutcome};
+use velella_model::component::ComponentRecord;
 use velella_model::record::RoomRecord;
-use velella_model::{RoomId, key};
+use velella_model::{ComponentId, RoomId, key};
 use velella_store::LeaseId;
 use velella_store::tenure::{self, Ask, TTL};
 
@@ -24,7 +25,7 @@ pub(crate) enum Call {
     Load(RoomId),
     Room(RoomId),
     /// What the keeper of a leased key asks, in one step. No fact: the leader's key.
-    Keep(Leased, Ask),
+    Keep(Box<Leased>, Ask),
     /// List and watch from there on.
     Follow(Noun),
     Revoke(LeaseId),
@@ -34,7 +35,7 @@ pub(crate) enum Call {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Leased {
     pub(crate) key: String,
-    pub(crate) fact: Option<FleetFact>,
+    pub(crate) fact: Option<Fact>,
 }
 
 #[derive(Clone, Debug)]
@@ -90,6 +91,13 @@ impl Store {
     pub(crate) fn rooms(&self) -> impl Iterator<Item = (&RoomId, &RoomRecord)> {
         self.entries.values().filter_map(|stored| match &stored.fact {
             Some(Fact::Room(room, Some(record))) => Some((room, record)),
+            Some(_) | None => None,
+        })
+    }
+
+    pub(crate) fn components(&self) -> impl Iterator<Item = (&RoomId, &ComponentId, &ComponentRecord)> {
+        self.entries.values().filter_map(|stored| match &stored.fact {
+            Some(Fact::Component(room, id, Some(record))) => Some((room, id, record)),
             Some(_) | None => None,
         })
     }
@@ -250,7 +258,7 @@ fn keep(leased: &Leased, ask: Ask, ctx: &mut Ctx) -> tenure::Answer {
 fn claim(leased: &Leased, lease: LeaseId, ctx: &mut Ctx) -> Revision {
     ctx.tell(|| format!("store: {} is claimed", leased.key));
     if let Some(fact) = leased.fact.clone() {
-        return put(Fact::Fleet(fact), Some(lease), ctx);
+        return put(fact, Some(lease), ctx);
     }
     let revision = ctx.store.next();
     ctx.store.entries.insert(leased.key.clone(), Stored { fact: None, revision, lease: Some(lease) });

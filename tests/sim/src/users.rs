@@ -1,13 +1,14 @@
-//! Servers and operators: they make, edit and delete rooms through any coordinator, cordon and drain
+//! Servers and operators: they make, edit and delete rooms and cameras through any coordinator, cordon and drain
 //! workers, move rooms, and remember what they were promised.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use velella_coordinator_core::{PeerSpec, Reply, Request, RoomPatch};
+use velella_model::component::{ComponentSpec, FileSpec};
 use velella_model::record::{Cordon, PeerKind, RoomSpec, Scopes};
 use velella_model::wire::command::SubscribeMode;
-use velella_model::{Json, PeerId, RoomId};
+use velella_model::{ComponentId, Json, PeerId, RoomId};
 
 use crate::ctx::Ctx;
 use crate::mail::Mail;
@@ -18,6 +19,9 @@ use crate::worker::worker_id;
 
 const ROOMS_MAX: usize = 10;
 const PEERS_IN_ROOM: usize = 2;
+
+/// Of all rooms together, at once.
+const CAMERAS_MAX: usize = 8;
 const HTTP_TIMEOUT: Duration = Duration::from_secs(30);
 const HTTP_DELAY: Duration = Duration::from_millis(5);
 
@@ -36,6 +40,7 @@ struct Room {
     id: RoomId,
     state: State,
     peers: Vec<usize>,
+    cameras: Vec<ComponentId>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +51,7 @@ enum Asked {
     Cordon(usize, Option<Cordon>),
     Move,
     Edit,
+    Camera,
 }
 
 #[derive(Debug, Default)]
@@ -61,7 +67,7 @@ pub(crate) struct Users {
 
 impl Users {
     pub(crate) fn new(workers: usize) -> Self {
-        let room = |n| Room { id: room_id(n), state: State::Absent, peers: Vec::new() };
+        let room = |n| Room { id: room_id(n), state: State::Absent, peers: Vec::new(), cameras: Vec::new() };
         Self { rooms: (0..ROOMS_MAX).map(room).collect(), workers, ..Self::default() }
     }
 
@@ -86,6 +92,11 @@ impl Users {
             86..100 => self.move_a_peer(ctx),
             _ => {}
         }
+        match ctx.dice.below(100) {
+            0..10 if self.rooms[room].state == State::Stands => self.add_camera(room, ctx),
+            10..14 => self.remove_a_camera(room, ctx),
+            _ => {}
+        }
     }
 
     fn create(&mut self, n: usize, ctx: &mut Ctx) {
@@ -102,6 +113,7 @@ impl Users {
         let room = self.rooms[n].id.clone();
         ctx.oracle.rooms.remove(&room);
         ctx.oracle.peers.retain(|(of, _), _| *of != room);
+        self.rooms[n].cameras.clear();
         for peer in std::mem::take(&mut self.rooms[n].peers) {
             self.peers[peer].want(peer, false, ctx);
         }
@@ -127,6 +139,25 @@ impl Users {
         let drain = ctx.dice.permille(500);
         let cordon = ctx.dice.permille(400).then_some(Cordon { drain });
         self.ask_cordon(worker, cordon, ctx);
+    }
+
+    fn add_camera(&mut self, n: usize, ctx: &mut Ctx) {
+        if self.rooms.iter().map(|room| room.cameras.len()).sum::<usize>() >= CAMERAS_MAX {
+            return;
+        }
+        let room = self.rooms[n].id.clone();
+        let component = ComponentId::parse(&format!("camera{}", ctx.id())).expect("letters and digits");
+        self.rooms[n].cameras.push(component.clone());
+        let spec = ComponentSpec::File(FileSpec { path: "a.h264".into(), framerate: None });
+        let metadata = Json::parse("{}").expect("an object");
+        self.ask(Asked::Camera, Request::AddComponent { room, component, spec, metadata, transcode: false }, ctx);
+    }
+
+    fn remove_a_camera(&mut self, n: usize, ctx: &mut Ctx) {
+        let room = self.rooms[n].id.clone();
+        if let Some(component) = self.rooms[n].cameras.pop() {
+            self.ask(Asked::Camera, Request::DeleteComponent { room, component }, ctx);
+        }
     }
 
     fn ask_cordon(&mut self, worker: usize, cordon: Option<Cordon>, ctx: &mut Ctx) {
@@ -182,7 +213,7 @@ impl Users {
             (Asked::Cordon(worker, wanted), None | Some(Reply::Denied(_))) if self.quiet => {
                 self.ask_cordon(worker, wanted, ctx);
             }
-            (Asked::Cordon(..) | Asked::Move | Asked::Edit, _) => {}
+            (Asked::Cordon(..) | Asked::Move | Asked::Edit | Asked::Camera, _) => {}
         }
     }
 
@@ -236,15 +267,15 @@ fn shown(request: &Request) -> String {
         Request::CordonWorker { worker, cordon } => format!("cordon {worker}: {cordon:?}"),
         Request::EditRoom { room, .. } => format!("edit {room}"),
         Request::MoveRoom { room, to } => format!("move {room} to {to:?}"),
+        Request::AddComponent { room, component, .. } => format!("add {room}/{component}"),
+        Request::DeleteComponent { room, component } => format!("delete {room}/{component}"),
         Request::ListRooms { .. }
         | Request::ShowRoom { .. }
         | Request::ShowPeer { .. }
         | Request::AdoptPeer { .. }
         | Request::EditPeer { .. }
         | Request::DeletePeer { .. }
-        | Request::AddComponent { .. }
         | Request::ShowComponent { .. }
-        | Request::DeleteComponent { .. }
         | Request::ListGateways
         | Request::ListWorkers
         | Request::ShowTotals

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use velella_coordinator_core::FleetFact;
+use velella_coordinator_core::{Fact, FleetFact};
 use velella_model::record::WorkerRecord;
 use velella_model::wire::announce::{ANNOUNCE_INTERVAL_MS, Announce, Capacity, Load, WorkerState};
 use velella_model::wire::command::{Command, CommandReply, Holder, OpenSession, Order, Refusal};
@@ -96,7 +96,7 @@ impl Worker {
             boot: self.boot,
             incarnation,
             ledger: Ledger::new(incarnation, capacity, 2),
-            keeping: Keeping::new(0, Leased { key: key::worker(&worker), fact: Some(fact) }, ctx),
+            keeping: Keeping::new(0, Leased { key: key::worker(&worker), fact: Some(Fact::Fleet(fact)) }, ctx),
             worker,
             audited: 0,
             audit: None,
@@ -176,6 +176,7 @@ impl Process {
             | Mail::Changed(..)
             | Mail::WatchLost(..)
             | Mail::Announced(_)
+            | Mail::GatewayAnnounced(_)
             | Mail::Holds(_)
             | Mail::Signalled(_)
             | Mail::Answered(..)

@@ -10,6 +10,7 @@ use crate::bus;
 use crate::coordinator::Coordinator;
 use crate::ctx::Ctx;
 use crate::faults::Healing;
+use crate::gateway::{Gateway, Place, gateway_id};
 use crate::mail::Mail;
 use crate::net::{Hub, Node};
 use crate::oracle::{self, Kind, Violation};
@@ -35,6 +36,8 @@ pub(crate) struct World {
     pub(crate) ctx: Ctx,
     pub(crate) coordinators: Vec<Coordinator>,
     pub(crate) workers: Vec<Worker>,
+    pub(crate) gateways: Vec<Gateway>,
+    /// Without gateways, which break by themselves.
     pub(crate) nodes: Vec<Node>,
     users: Users,
     /// What reaches paused processes.
@@ -45,13 +48,14 @@ impl World {
     pub(crate) fn new(seed: u64, bug: Option<Bug>, traced: bool) -> Self {
         let mut ctx = Ctx::new(seed, bug, traced);
         ctx.oracle.nobody_dies = seed % ONLY_STORE_EVERY == ONLY_STORE_EVERY - 1;
-        let (coordinators, workers) = (1 + ctx.dice.below(3), 1 + ctx.dice.below(4));
-        ctx.tell(|| format!("{coordinators} coordinators, {workers} workers"));
+        let (coordinators, workers, gateways) = (1 + ctx.dice.below(3), 1 + ctx.dice.below(4), 1 + ctx.dice.below(3));
+        ctx.tell(|| format!("{coordinators} coordinators, {workers} workers, {gateways} gateways"));
         let nodes = (0..coordinators).map(Node::Coordinator).chain((0..workers).map(Node::Worker)).collect();
         let mut world = Self {
             ctx,
             coordinators: (0..coordinators).map(Coordinator::new).collect(),
             workers: (0..workers).map(Worker::new).collect(),
+            gateways: (0..gateways).map(Gateway::new).collect(),
             nodes,
             users: Users::new(workers),
             mailboxes: BTreeMap::new(),
@@ -60,6 +64,7 @@ impl World {
         let plan = [
             (Duration::from_secs(1), Event::Users),
             (Duration::from_secs(5), Event::Break),
+            (Duration::from_secs(5), Event::BreakGateway),
             (QUIET_AT, Event::Quiet),
             (QUIET_AT + WELL_AFTER, Event::Judge),
         ];
@@ -72,10 +77,14 @@ impl World {
         if !self.ctx.oracle.nobody_dies {
             return self.heal_all();
         }
-        for node in self.nodes.clone() {
+        for node in self.all_nodes() {
             let wait = self.ctx.dice.between(Duration::ZERO, STARTS_WITHIN);
             self.ctx.after(wait, Event::Heal(Healing::Start(node)));
         }
+    }
+
+    pub(crate) fn all_nodes(&self) -> Vec<Node> {
+        self.nodes.iter().copied().chain((0..self.gateways.len()).map(Node::Gateway)).collect()
     }
 
     /// Runs to the end, or until a promise is broken.
@@ -107,8 +116,9 @@ impl World {
             Event::Replied(ticket, reply) => self.users.replied(ticket, reply.map(|reply| *reply), &mut self.ctx),
             Event::Users => self.users.act(&mut self.ctx),
             Event::Break if self.ctx.now < QUIET_AT => self.break_something(),
+            Event::BreakGateway if self.ctx.now < QUIET_AT => self.break_a_gateway(),
             Event::Heal(healing) if self.ctx.now < QUIET_AT => self.heal(healing),
-            Event::Break | Event::Heal(_) | Event::Judge => {}
+            Event::Break | Event::BreakGateway | Event::Heal(_) | Event::Judge => {}
             Event::Quiet => {
                 self.heal_all();
                 self.ctx.oracle.nobody_dies = false;
@@ -131,13 +141,16 @@ impl World {
         match to {
             Node::Coordinator(n) => self.coordinators[n].take(mail, &mut self.ctx),
             Node::Worker(n) => self.workers[n].take(mail, &mut self.ctx),
+            Node::Gateway(n) => self.gateways[n].take(mail, &mut self.ctx),
         }
     }
 
-    /// Ends the trace with what coordinators think of workers.
+    /// Ends the trace with what coordinators think of workers and gateways.
     fn tell_views(&mut self) {
         for (n, coordinator) in self.coordinators.iter().enumerate() {
             let leads = coordinator.stats().is_some_and(|stats| stats.leads);
+            let ready = coordinator.gateways_ready(&self.ctx);
+            self.ctx.tell(|| format!("c{n} (leads: {leads}): {ready} gateways take jobs"));
             for view in coordinator.workers(&self.ctx) {
                 let (worker, state) = (&view.announce.worker, view.announce.state);
                 let (lives, suspect, cordon) = (view.lives, view.suspect, view.cordon);
@@ -156,6 +169,7 @@ impl World {
         self.judge_peers();
         self.judge_orphans();
         self.judge_reservations();
+        self.judge_components();
     }
 
     fn judge_drains(&mut self) {
@@ -212,6 +226,32 @@ impl World {
         found.into_iter().for_each(|text| self.ctx.oracle.found(Kind::Orphan, text));
     }
 
+    /// Each is run by the one gateway that its record names, and nothing else is run.
+    fn judge_components(&mut self) {
+        let mut named: BTreeMap<(Place, usize), bool> = BTreeMap::new();
+        let mut found = Vec::new();
+        for (room, id, record) in self.ctx.store.components() {
+            let job = record.job.as_ref();
+            let index = (0..self.gateways.len()).find(|n| job.is_some_and(|job| gateway_id(*n) == job.gateway));
+            let lives = index.and_then(|n| self.gateways[n].incarnation()) == job.map(|job| job.incarnation);
+            match index.filter(|n| lives && self.ctx.store.has(&key::gateway(&gateway_id(*n)))) {
+                Some(n) => drop(named.insert(((room.clone(), id.clone()), n), false)),
+                None => found.push(format!("{room}/{id} is given to {job:?}, which does not live")),
+            }
+        }
+        for (n, gateway) in self.gateways.iter().enumerate() {
+            for place in gateway.runs() {
+                match named.get_mut(&(place.clone(), n)) {
+                    Some(run) => *run = true,
+                    None => found.push(format!("g{n} runs {place:?}, which is not its own")),
+                }
+            }
+        }
+        let idle = named.iter().filter(|(_, run)| !**run);
+        found.extend(idle.map(|((place, n), _)| format!("g{n} does not run {place:?}")));
+        found.into_iter().for_each(|text| self.ctx.oracle.found(Kind::Run, text));
+    }
+
     fn judge_reservations(&mut self) {
         let mut found = Vec::new();
         for (n, coordinator) in self.coordinators.iter().enumerate() {
@@ -233,6 +273,7 @@ impl World {
             report.moved += stats.rooms_moved;
             report.strays_closed += stats.strays_closed;
             report.declared_dead += stats.workers_declared_dead;
+            report.handed_over += stats.jobs_moved;
         }
         report.comings = self.users.peers.iter().map(|peer| peer.comings).sum();
         report
@@ -250,6 +291,8 @@ pub struct Report {
     pub strays_closed: u64,
     /// Workers declared dead by a probe.
     pub declared_dead: u64,
+    /// Components that were given to another gateway.
+    pub handed_over: u64,
     /// Sockets that peers opened.
     pub comings: u64,
 }

@@ -31,10 +31,11 @@ fn each_oracle_finds_what_it_looks_for() {
         (Bug::Mute, Kind::Joined),
         (Bug::DeafToCordons, Kind::Drained),
         (Bug::Restless, Kind::Reserved),
+        (Bug::Unstopped, Kind::Run),
         (Bug::Shy, Kind::Uprooted),
     ];
     for (bug, kind) in planted {
-        let found = (0..100).find(|seed| run(*seed, Some(bug)).is_err_and(|violation| violation.kind == kind));
+        let found = (0..300).find(|seed| run(*seed, Some(bug)).is_err_and(|violation| violation.kind == kind));
         assert!(found.is_some(), "{kind:?} does not find {bug:?}");
     }
 }

@@ -153,6 +153,21 @@ fn a_camera_without_a_gateway_says_so_and_gets_the_next_one() {
 }
 
 #[test]
+fn a_camera_without_a_gateway_gets_one_also_when_the_watch_is_faster_than_the_answer() {
+    let mut world = with_camera_at("g1");
+    world.pass(Duration::from_secs(2));
+    world.late_answers = Some(Vec::new());
+    world.written_by_another(Fact::Gateway(gateway("g1"), None));
+    world.pass(Duration::ZERO);
+    assert_eq!(job_of(&world, "c"), None, "it is struck out");
+    join(&mut world, "g2");
+    world.pass(Duration::ZERO);
+    world.answer_late();
+    world.pass(Duration::ZERO);
+    assert_eq!(job_of(&world, "c"), Some(job("g2", 1)));
+}
+
+#[test]
 fn a_gateway_that_is_heard_keeps_its_camera_while_its_key_comes_back() {
     let mut world = with_camera_at("g1");
     join(&mut world, "g2");

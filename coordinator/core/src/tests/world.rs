@@ -54,6 +54,8 @@ pub(crate) struct World {
     pub(crate) store_down: bool,
     /// Whether the store does not answer writes.
     pub(crate) silent_store: bool,
+    /// Whether the watch is faster than the answers to writes, which are kept here.
+    pub(crate) late_answers: Option<Vec<(OpId, WriteOutcome)>>,
     next_ticket: u64,
 }
 
@@ -81,6 +83,7 @@ impl World {
             obedient: true,
             store_down: false,
             silent_store: false,
+            late_answers: None,
             next_ticket: 0,
         };
         world.chronicle.listed(Vec::new(), Revision(0));
@@ -128,6 +131,13 @@ impl World {
 
     pub(crate) fn take(&mut self) -> Vec<Seen> {
         std::mem::take(&mut self.seen)
+    }
+
+    /// Answers come as they should from now on, those that are late too.
+    pub(crate) fn answer_late(&mut self) {
+        for (op, outcome) in self.late_answers.take().into_iter().flatten() {
+            self.input(Input::Written { op, outcome });
+        }
     }
 
     /// Lets time pass with all timeouts in it.
@@ -228,7 +238,12 @@ impl World {
         let seen = match output {
             Output::Write { .. } if self.silent_store => return,
             Output::Write { op, fact, expect } => {
-                let outcome = self.write(fact, expect);
+                let outcome = self.write(fact.clone(), expect);
+                if let (Some(late), WriteOutcome::Done(revision)) = (&mut self.late_answers, &outcome) {
+                    let changed = Input::Changed(Entry { fact, revision: *revision });
+                    late.push((op, outcome));
+                    return self.core.handle_input(changed, self.now);
+                }
                 return self.core.handle_input(Input::Written { op, outcome }, self.now);
             }
             Output::Load { op, room } => {
