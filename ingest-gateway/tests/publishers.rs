@@ -106,7 +106,7 @@ impl Gateway {
         let digest = digest(&SHA256, id.as_bytes());
         let key_digest = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
         let spec = ComponentSpec::Rtmp(PublishSpec { key_digest, takeover: false });
-        let record = ComponentRecord { spec, metadata: Json::null(), transcode: false, job: None };
+        let record = ComponentRecord { spec, metadata: Json::null(), transcode: false, subscriptions: None, job: None };
         let key = key::component(&RoomId::parse("r").unwrap(), &ComponentId::parse(id).unwrap());
         self.store.put(&key, encode(&record).into(), Expect::Absent, None).await.unwrap();
     }

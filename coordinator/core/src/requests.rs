@@ -39,7 +39,7 @@ impl Coordinator {
                 Reply::Done
             }
             Request::AddComponent { room, component, spec, metadata, transcode } => {
-                let record = ComponentRecord { spec, metadata, transcode, job: None };
+                let record = ComponentRecord { spec, metadata, transcode, subscriptions: None, job: None };
                 return self.add_component(ticket, (room, component), record, now);
             }
             Request::ShowComponent { room, component } => self.show_component((room, component)),

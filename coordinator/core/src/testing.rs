@@ -125,6 +125,7 @@ pub(crate) fn gateway_announce(id: &str, incarnation: u64, seq: u64) -> GatewayA
         listens: [(JobKind::Rtmp, format!("rtmp://{id}/live"))].into(),
         transcoder: None,
         listens_encrypted: [].into(),
+        serves: None,
         capacity_permille: 1000,
         load_permille: 0,
         jobs: 0,
@@ -137,7 +138,7 @@ pub(crate) fn gateway_lives(id: &str, incarnation: u64) -> Fact {
 }
 
 pub(crate) fn camera(job: Option<Job>) -> ComponentRecord {
-    ComponentRecord { spec: camera_spec(), metadata: Json::null(), transcode: false, job }
+    ComponentRecord { spec: camera_spec(), metadata: Json::null(), transcode: false, subscriptions: None, job }
 }
 
 pub(crate) fn camera_spec() -> ComponentSpec {
@@ -155,7 +156,7 @@ pub(crate) fn camera_spec() -> ComponentSpec {
 
 pub(crate) fn encoder() -> ComponentRecord {
     let spec = ComponentSpec::Rtmp(PublishSpec { key_digest: "ab".into(), takeover: false });
-    ComponentRecord { spec, metadata: Json::null(), transcode: false, job: None }
+    ComponentRecord { spec, metadata: Json::null(), transcode: false, subscriptions: None, job: None }
 }
 
 pub(crate) fn ingest(job: Job, state: IngestState) -> IngestRecord {

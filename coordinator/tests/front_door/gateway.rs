@@ -181,6 +181,7 @@ fn announce(job: &Job) -> GatewayAnnounce {
         listens: [(JobKind::Rtmp, format!("rtmp://{}:1935/live", job.gateway))].into(),
         transcoder: None,
         listens_encrypted: [].into(),
+        serves: None,
         capacity_permille: 1000,
         load_permille: 0,
         jobs: 0,

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use velella_model::component::{ComponentRecord, Job};
-use velella_model::record::RoomRecord;
+use velella_model::record::{RoomRecord, Subscriptions};
 use velella_model::{ComponentId, GatewayId, Generation, Incarnation, PeerId, RoomId};
 
 /// What the store says, as far as it matters here.
@@ -34,6 +34,8 @@ pub struct Task {
 pub enum Change {
     /// Do this from now on, instead of what was done for the component before.
     Start(RoomId, ComponentId, Box<Task>),
+    /// What is done for the component goes on, and receives of others.
+    Subscribed(RoomId, ComponentId, Option<Subscriptions>),
     /// Nothing is to be done for the component any more.
     Stop(RoomId, ComponentId),
     /// The room of some ingests lives elsewhere.
@@ -93,6 +95,9 @@ impl Board {
             self.components.remove(&room);
         }
         match (before, task) {
+            (Some(before), Some(task)) if self.is_ours(&task) && is_resubscribed(&before.record, &task.record) => {
+                Some(Change::Subscribed(room, id, task.record.subscriptions))
+            }
             (before, Some(task)) if self.is_ours(&task) => {
                 (before.as_ref() != Some(&task)).then(|| Change::Start(room, id, Box::new(task)))
             }
@@ -136,6 +141,12 @@ impl Board {
     }
 }
 
+/// Whether nothing but whom it receives of is another.
+fn is_resubscribed(before: &ComponentRecord, after: &ComponentRecord) -> bool {
+    before.subscriptions != after.subscriptions
+        && *before == ComponentRecord { subscriptions: before.subscriptions.clone(), ..after.clone() }
+}
+
 #[cfg(test)]
 mod tests {
     use velella_model::Json;
@@ -165,6 +176,21 @@ mod tests {
     }
 
     #[test]
+    fn whoever_is_to_receive_of_others_is_told_and_goes_on() {
+        let mut board = board();
+        let chosen = Some(Subscriptions { peers: [PeerId::parse("a").unwrap()].into(), tracks: [].into() });
+        let mut put = |revision, boot, subscriptions: &Option<Subscriptions>| {
+            let mut task = *task(revision, Some(("g", boot)));
+            task.record.subscriptions.clone_from(subscriptions);
+            board.component(room(), door(), Some(task))
+        };
+        assert!(matches!(put(5, 1, &None), Some(Change::Start(..))));
+        assert_eq!(put(6, 1, &chosen), Some(Change::Subscribed(room(), door(), chosen.clone())));
+        assert_eq!(put(7, 2, &None), Some(Change::Stop(room(), door())));
+        assert!(matches!(put(8, 1, &chosen), Some(Change::Start(..))), "it is given back, and begins anew");
+    }
+
+    #[test]
     fn a_room_is_peopled_from_its_first_peer_to_its_last() {
         let mut board = board();
         let peer = |id: &str| PeerId::parse(id).unwrap();
@@ -187,7 +213,7 @@ mod tests {
     fn task(revision: u64, job: Option<(&str, u64)>) -> Box<Task> {
         let spec = ComponentSpec::File(FileSpec { path: "a.h264".into(), framerate: None });
         let job = job.map(|(id, boot)| Job { gateway: gateway(id), incarnation: Incarnation(boot) });
-        let record = ComponentRecord { spec, metadata: Json::null(), transcode: false, job };
+        let record = ComponentRecord { spec, metadata: Json::null(), transcode: false, subscriptions: None, job };
         Box::new(Task { record, generation: Generation(revision) })
     }
 

@@ -179,7 +179,7 @@ fn room_record() -> RoomRecord {
 fn component_record() -> ComponentRecord {
     let spec = ComponentSpec::File(FileSpec { path: "a.h264".into(), framerate: None });
     let job = Some(Assigned { gateway: gateway(), incarnation: Incarnation(1) });
-    ComponentRecord { spec, metadata: Json::null(), transcode: false, job }
+    ComponentRecord { spec, metadata: Json::null(), transcode: false, subscriptions: None, job }
 }
 
 fn gateway() -> GatewayId {

@@ -6,9 +6,10 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::record::{Sealed, TrackRecord};
+use crate::record::{Sealed, Subscriptions, TrackRecord};
 use crate::wire::Message;
 use crate::{GatewayId, Generation, Incarnation, Json, TrackId};
 
@@ -22,6 +23,9 @@ pub struct ComponentRecord {
     /// Make what browsers cannot show (H.265, B-frames) into what they can; otherwise it is refused.
     #[serde(default)]
     pub transcode: bool,
+    /// Whom it receives of, for what is made of a room; everybody if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subscriptions: Option<Subscriptions>,
     /// Who shall do it; nobody while no gateway fits, and for what is published: whoever the publisher
     /// connects to does it.
     pub job: Option<Job>,
@@ -48,6 +52,8 @@ pub enum ComponentSpec {
     Rtmp(PublishSpec),
     /// An encoder that publishes over SRT.
     Srt(PublishSpec),
+    /// The room as a stream over HTTP.
+    Hls(HlsSpec),
 }
 
 /// Kind of job, as gateways offer it.
@@ -62,6 +68,8 @@ pub enum JobKind {
     Rtmp,
     /// [`ComponentSpec::Srt`].
     Srt,
+    /// [`ComponentSpec::Hls`].
+    Hls,
 }
 
 impl ComponentSpec {
@@ -73,19 +81,20 @@ impl ComponentSpec {
             Self::File(_) => JobKind::File,
             Self::Rtmp(_) => JobKind::Rtmp,
             Self::Srt(_) => JobKind::Srt,
+            Self::Hls(_) => JobKind::Hls,
         }
     }
 }
 
 impl JobKind {
     /// All.
-    pub const ALL: [Self; 4] = [Self::Rtsp, Self::File, Self::Rtmp, Self::Srt];
+    pub const ALL: [Self; 5] = [Self::Rtsp, Self::File, Self::Rtmp, Self::Srt, Self::Hls];
 
-    /// Whether a gateway goes and fetches it; otherwise a publisher comes.
+    /// Whether a gateway is chosen for it; otherwise a publisher comes to one.
     #[must_use]
     pub fn is_pulled(self) -> bool {
         match self {
-            Self::Rtsp | Self::File => true,
+            Self::Rtsp | Self::File | Self::Hls => true,
             Self::Rtmp | Self::Srt => false,
         }
     }
@@ -98,6 +107,7 @@ impl JobKind {
             Self::File => "file",
             Self::Rtmp => "rtmp",
             Self::Srt => "srt",
+            Self::Hls => "hls",
         }
     }
 }
@@ -149,6 +159,32 @@ pub struct PublishSpec {
     pub key_digest: String,
     /// A second publisher takes the place of the first; otherwise it is refused.
     pub takeover: bool,
+}
+
+/// A room as a stream over HTTP.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HlsSpec {
+    /// Show parts, so that viewers are some two seconds behind.
+    pub low_latency: bool,
+    /// Seconds of a segment, rounded, at most.
+    pub target_duration_s: u8,
+    /// Milliseconds of a part, at most.
+    pub part_target_ms: u16,
+    /// Seconds of the past that viewers may go back to; the least that is legal if absent.
+    pub window_s: Option<u32>,
+    /// Keep all of it, also when the room is over.
+    pub persistent: bool,
+}
+
+/// How far a stream has come, for the gateway that goes on with it when the first one dies.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamRecord {
+    /// Who wrote it.
+    pub job: Job,
+    /// Revision of the component's record that it does.
+    pub generation: Generation,
+    /// The state of its packager.
+    pub state: Bytes,
 }
 
 /// How far the gateway that does it has come.
@@ -218,3 +254,4 @@ pub struct GatewayRecord {
 impl Message for ComponentRecord {}
 impl Message for IngestRecord {}
 impl Message for GatewayRecord {}
+impl Message for StreamRecord {}

@@ -43,6 +43,14 @@ pub fn once(digest: &str) -> String {
     format!("{ONCE}{digest}")
 }
 
+/// How far streams have come. Beside [`ROOT`]: they change all the time, and only who goes on with one reads it.
+pub const STREAMS: &str = "velella/streams/v1/";
+
+/// One component's [`crate::component::StreamRecord`].
+pub fn stream(room: &RoomId, component: &ComponentId) -> String {
+    format!("{STREAMS}{room}/{component}")
+}
+
 /// One room's [`crate::record::RoomRecord`].
 pub fn room(room: &RoomId) -> String {
     format!("{ROOMS}{room}")

@@ -122,12 +122,24 @@ pub struct GatewayAnnounce {
     /// Where they find it over TLS: `rtmps://host:1936/live`.
     #[serde(default)]
     pub listens_encrypted: BTreeMap<JobKind, String>,
+    /// Where streams can be watched; `None` when it serves none.
+    #[serde(default)]
+    pub serves: Option<Serves>,
     /// All jobs together may cost this much, in permille of a core.
     pub capacity_permille: u32,
     /// What they cost now, measured.
     pub load_permille: u32,
     /// How many there are.
     pub jobs: u32,
+}
+
+/// Where a gateway serves streams, as URLs that the path of a stream follows. Every gateway serves the streams of all.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Serves {
+    /// For viewers: `https://live.example.com`. Several gateways may share it, or a CDN stand before them.
+    pub public: String,
+    /// For other gateways, who fetch there what this one packages: `http://10.0.0.7:9580`.
+    pub inner: String,
 }
 
 /// What a gateway transcodes with.

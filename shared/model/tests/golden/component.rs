@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use velella_model::component::{
-    ComponentRecord, ComponentSpec, FileSpec, GatewayRecord, IngestRecord, IngestState, Job, JobKind, PublishSpec,
-    RtspSpec, SubStream, Trouble,
+    ComponentRecord, ComponentSpec, FileSpec, GatewayRecord, HlsSpec, IngestRecord, IngestState, Job, JobKind,
+    PublishSpec, RtspSpec, StreamRecord, SubStream, Trouble,
 };
-use velella_model::record::{Sealed, TrackRecord};
-use velella_model::wire::announce::{GatewayAnnounce, GatewayState, Transcoder};
-use velella_model::{GatewayId, Generation, Incarnation, Json, MediaKind, TrackId};
+use velella_model::record::{Sealed, Subscriptions, TrackRecord};
+use velella_model::wire::announce::{GatewayAnnounce, GatewayState, Serves, Transcoder};
+use velella_model::{GatewayId, Generation, Incarnation, Json, MediaKind, PeerId, TrackId};
 
 #[test]
 fn components_keep_their_form() {
@@ -19,17 +19,35 @@ fn components_keep_their_form() {
         ComponentSpec::File(FileSpec { path: "a/b.h264".into(), framerate: Some(30) }),
         ComponentSpec::Rtmp(publish.clone()),
         ComponentSpec::Srt(publish),
+        ComponentSpec::Hls(stream(None)),
     ];
     let metadata = || Json::parse(r#"{"name":"door"}"#).unwrap();
     let record = |spec: ComponentSpec| {
-        (spec.kind().name(), ComponentRecord { spec, metadata: metadata(), transcode: false, job: Some(job()) })
+        (
+            spec.kind().name(),
+            ComponentRecord { spec, metadata: metadata(), transcode: false, subscriptions: None, job: Some(job()) },
+        )
     };
     let mut examples: Vec<_> = specs.into_iter().map(record).collect();
     let (_, transcoded) = record(ComponentSpec::Rtsp(camera()));
     examples.push(("rtsp, transcoded", ComponentRecord { transcode: true, ..transcoded }));
     let camera = RtspSpec { sub: Some(SubStream { shown: camera().shown, source: camera().source }), ..camera() };
     examples.push(("rtsp_with_sub_stream", record(ComponentSpec::Rtsp(camera)).1));
+    let (_, chosen) = record(ComponentSpec::Hls(stream(Some(60))));
+    let subscriptions = Subscriptions { peers: [PeerId::parse("p1").unwrap()].into(), tracks: [].into() };
+    examples.push(("hls, of some", ComponentRecord { subscriptions: Some(subscriptions), ..chosen }));
     crate::holds("component_record", &examples);
+}
+
+#[test]
+fn streams_keep_their_form() {
+    let record =
+        StreamRecord { job: job(), generation: Generation(70), state: Bytes::from_static(&[0x93, 1, 2, 0xff]) };
+    crate::holds("stream_record", &[("a_stream", record)]);
+}
+
+fn stream(window_s: Option<u32>) -> HlsSpec {
+    HlsSpec { low_latency: true, target_duration_s: 4, part_target_ms: 500, window_s, persistent: window_s.is_none() }
 }
 
 #[test]
@@ -107,6 +125,7 @@ fn announce(state: GatewayState) -> GatewayAnnounce {
         listens: BTreeMap::from([(JobKind::Rtmp, "rtmp://media.example.com:1935/live".into())]),
         transcoder: Some(Transcoder { version: "5.1.9-0+deb12u1".into(), cost_permille: 600 }),
         listens_encrypted: BTreeMap::from([(JobKind::Rtmp, "rtmps://media.example.com:1936/live".into())]),
+        serves: Some(Serves { public: "https://live.example.com".into(), inner: "http://192.0.2.1:9580".into() }),
         capacity_permille: 1_600,
         load_permille: 200,
         jobs: 7,
