@@ -214,7 +214,7 @@ impl Process {
                 ctx.tell(|| format!("{:?} stops {room}/{component}", self.node));
                 self.runs.remove(&(room, component));
             }
-            Some(Change::Moved(_) | Change::Peopled(_)) | None => {}
+            Some(Change::Moved(_) | Change::Peopled(_) | Change::Subscribed(..)) | None => {}
         }
     }
 
@@ -242,6 +242,7 @@ impl Process {
             listens: BTreeMap::new(),
             transcoder: None,
             listens_encrypted: BTreeMap::new(),
+            serves: None,
             capacity_permille: CAPACITY_PERMILLE,
             load_permille: 0,
             jobs: u32::try_from(self.runs.len()).unwrap_or(u32::MAX),

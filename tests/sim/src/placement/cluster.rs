@@ -60,6 +60,7 @@ struct Room {
 
 pub(crate) struct Cluster {
     setting: Setting,
+    policy: Policy,
     base: Instant,
     queue: Queue<Event>,
     /// Of what happens: the same for each policy.
@@ -76,6 +77,7 @@ impl Cluster {
     pub(crate) fn new(setting: Setting, policy: Policy, seed: u64) -> Self {
         let mut cluster = Self {
             setting,
+            policy,
             base: Instant::now(),
             queue: Queue::default(),
             dice: Dice::new(seed),
@@ -134,8 +136,10 @@ impl Cluster {
         let room = RoomId::parse(&format!("r{}", self.rooms)).expect("letters and digits");
         let coordinator = self.dice.below(COORDINATORS);
         let view = &mut self.views[coordinator];
-        let chosen = view.choose(&room, self.base + now, &mut self.choices).expect("the model fills no worker");
-        self.queue.at(now + ASSIGN, Event::Starts(room.clone(), chosen));
+        let truth = |worker: usize| self.workers[worker].rooms.values().map(|room| room.cost).sum();
+        let chosen = view.choose(&room, truth, self.base + now, &mut self.choices).expect("the model fills no worker");
+        let starts_in = if self.policy == Policy::AllKnowing { Duration::ZERO } else { ASSIGN };
+        self.queue.at(now + starts_in, Event::Starts(room.clone(), chosen));
         self.queue.at(now + ASSIGN, Event::Learn(coordinator, room.clone(), chosen));
         for other in (0..COORDINATORS).filter(|other| *other != coordinator) {
             let late = self.dice.between(WATCH.0, WATCH.1);

@@ -1,4 +1,4 @@
-//! The policies that are compared: ours as it is deployed, and three that look at raw reports.
+//! The policies that are compared: ours as it is deployed, three that look at raw reports, and one that nobody can have.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
@@ -21,11 +21,14 @@ pub enum Policy {
     LeastLoaded,
     /// The less loaded of two at random, as reported.
     TwoChoices,
+    /// Least load that its rooms will reach, known at once and exactly. Only who leaves when is unknown to it, so it shows
+    /// how even rooms can be spread at all.
+    AllKnowing,
 }
 
 impl Policy {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Random, Self::LeastLoaded, Self::TwoChoices, Self::Ours];
+    pub const ALL: [Self; 5] = [Self::Random, Self::LeastLoaded, Self::TwoChoices, Self::Ours, Self::AllKnowing];
 
     /// As the table names it.
     pub fn name(self) -> &'static str {
@@ -34,6 +37,7 @@ impl Policy {
             Self::Random => "random",
             Self::LeastLoaded => "least loaded, raw",
             Self::TwoChoices => "two choices, raw",
+            Self::AllKnowing => "all-knowing",
         }
     }
 }
@@ -59,14 +63,20 @@ impl View {
             Policy::Ours => {
                 self.registry.hear(announce.clone(), now);
             }
-            Policy::Random | Policy::LeastLoaded | Policy::TwoChoices => {
+            Policy::Random | Policy::LeastLoaded | Policy::TwoChoices | Policy::AllKnowing => {
                 self.reported[worker] = announce.load.cpu_permille;
             }
         }
     }
 
-    /// The worker for a room; `None` when nobody may take it.
-    pub(crate) fn choose(&mut self, room: &RoomId, now: Instant, dice: &mut Dice) -> Option<usize> {
+    /// The worker for a room; `None` when nobody may take it. `truth` tells what a worker's rooms will cost.
+    pub(crate) fn choose(
+        &mut self,
+        room: &RoomId,
+        truth: impl Fn(usize) -> u64,
+        now: Instant,
+        dice: &mut Dice,
+    ) -> Option<usize> {
         let any = dice.below(self.reported.len());
         let other = dice.below(self.reported.len());
         match self.policy {
@@ -74,6 +84,7 @@ impl View {
             Policy::Random => Some(any),
             Policy::LeastLoaded => (0..self.reported.len()).min_by_key(|worker| self.reported[*worker]),
             Policy::TwoChoices => [any, other].into_iter().min_by_key(|worker| self.reported[*worker]),
+            Policy::AllKnowing => (0..self.reported.len()).min_by_key(|worker| truth(*worker)),
         }
     }
 
