@@ -156,6 +156,11 @@ bench-ingest: deps-test web ## Measure what cameras and encoders cost a gateway,
 	cargo build --locked --release --package velella-coordinator --package velella-worker --package velella-gateway
 	scripts/bench-ingest.sh
 
+.PHONY: bench-hls
+bench-hls: deps-test web ## Measure what a broadcast costs to package and to serve, beside nginx
+	cargo build --locked --release --package velella-coordinator --package velella-worker --package velella-gateway
+	scripts/bench-hls.sh
+
 .PHONY: fresh-check
 fresh-check: ## Try `make run` and `make test` on a fresh minimal Debian (root; long)
 	scripts/fresh-check.sh

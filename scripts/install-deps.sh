@@ -2,7 +2,7 @@
 # Installs the Debian packages that the build or the tests need and this machine lacks.
 # Says nothing when all of them are there.
 #
-# usage: scripts/install-deps.sh build|test ...
+# usage: scripts/install-deps.sh build|test|bench ...
 set -euo pipefail
 
 # Debian keeps servers where only root looks.
@@ -57,8 +57,13 @@ group() {
         # Debian parts what makes virtual environments from the language.
         python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
         ;;
+    bench)
+        # Asks for the same over HTTP/2 again and again, and what it is compared with.
+        need nghttp2-client h2load
+        need nginx-light nginx
+        ;;
     *)
-        echo "usage: $0 build|test ..." >&2
+        echo "usage: $0 build|test|bench ..." >&2
         exit 64
         ;;
     esac
