@@ -276,6 +276,7 @@ impl Driver {
                 self.start((room, component), &task, Beginning::Assigned).await;
             }
             Some(Change::Stop(room, component)) => self.stop(&(room, component)),
+            Some(Change::Subscribed(..)) => {}
             Some(Change::Moved(room)) => self.moved(&room).await,
             Some(Change::Peopled(room)) => self.peopled(&room).await,
             None => {}
@@ -544,21 +545,23 @@ fn metadata(task: &Task) -> velella_model::Json {
 fn publish_spec(spec: &ComponentSpec) -> Option<&PublishSpec> {
     match spec {
         ComponentSpec::Rtmp(publish) | ComponentSpec::Srt(publish) => Some(publish),
-        ComponentSpec::Rtsp(_) | ComponentSpec::File(_) => None,
+        ComponentSpec::Rtsp(_) | ComponentSpec::File(_) | ComponentSpec::Hls(_) => None,
     }
 }
 
 fn is_on_demand(spec: &ComponentSpec) -> bool {
     match spec {
         ComponentSpec::Rtsp(spec) => spec.on_demand,
-        ComponentSpec::File(_) | ComponentSpec::Rtmp(_) | ComponentSpec::Srt(_) => false,
+        ComponentSpec::File(_) | ComponentSpec::Rtmp(_) | ComponentSpec::Srt(_) | ComponentSpec::Hls(_) => false,
     }
 }
 
 fn wait_max(spec: &ComponentSpec) -> Duration {
     match spec {
         ComponentSpec::Rtsp(spec) => Duration::from_millis(spec.reconnect_delay_ms.into()),
-        ComponentSpec::File(_) | ComponentSpec::Rtmp(_) | ComponentSpec::Srt(_) => FILE_WAIT_MAX,
+        ComponentSpec::File(_) | ComponentSpec::Rtmp(_) | ComponentSpec::Srt(_) | ComponentSpec::Hls(_) => {
+            FILE_WAIT_MAX
+        }
     }
 }
 

@@ -80,6 +80,7 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Service> {
         listens: listeners.urls.clone(),
         transcoder,
         listens_encrypted: listeners.encrypted_urls.clone(),
+        serves: None,
         capacity_permille,
     };
     let (standing, watched) = watch::channel(Standing { state: None, jobs: 0 });
