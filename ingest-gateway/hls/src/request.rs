@@ -208,7 +208,7 @@ impl Packager {
         self.renditions.iter().filter(|rendition| rendition.is_offered())
     }
 
-    fn named(&self, name: &str) -> Option<&Rendition> {
+    pub(crate) fn named(&self, name: &str) -> Option<&Rendition> {
         self.renditions.iter().find(|rendition| rendition.declaration.name.as_str() == name)
     }
 
