@@ -6,12 +6,24 @@
 
 #![warn(missing_docs)]
 
+mod body;
+mod cache;
+mod connection;
 mod directory;
 mod edge;
+mod fetch;
+mod held;
 mod limits;
+mod metrics;
 mod object;
+mod pace;
 mod question;
+mod range;
 mod reason;
+mod remote;
+mod response;
+mod service;
+mod wish;
 
 pub use directory::{Directory, Origin};
 pub use edge::Edge;

@@ -63,6 +63,25 @@ impl Reason {
         }
     }
 
+    /// As the body of an answer, in the form of the API.
+    #[must_use]
+    pub(crate) fn json(self) -> String {
+        format!(r#"{{"errors":"{}","code":"{}"}}"#, self.sentence(), self.code())
+    }
+
+    /// What another edge tells, by its status and its body.
+    pub(crate) fn told(status: u16, body: &[u8]) -> Self {
+        let told: Option<serde_json::Value> = serde_json::from_slice(body).ok();
+        let code = told.as_ref().and_then(|told| told.get("code")?.as_str());
+        let known = Self::ALL.into_iter().find(|reason| reason.status() == status && Some(reason.code()) == code);
+        known.unwrap_or(match status {
+            404 => Self::NotFound,
+            410 => Self::Gone,
+            400..=499 => Self::TooFarAhead,
+            _ => Self::OriginUnreachable,
+        })
+    }
+
     /// For people: one sentence.
     #[must_use]
     pub fn sentence(self) -> &'static str {
@@ -87,5 +106,20 @@ impl From<Refusal> for Reason {
             Refusal::Gone => Self::Gone,
             Refusal::Unavailable => Self::Late,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_passes_from_edge_to_edge() {
+        for reason in Reason::ALL {
+            assert_eq!(Reason::told(reason.status(), reason.json().as_bytes()), reason);
+        }
+        assert_eq!(Reason::told(404, b"<html>"), Reason::NotFound);
+        assert_eq!(Reason::told(502, b""), Reason::OriginUnreachable);
+        assert_eq!(Reason::told(302, br#"{"code":"gone"}"#), Reason::OriginUnreachable);
     }
 }
