@@ -49,7 +49,13 @@ async fn judge(base: &str) {
     let duration = Duration::from_millis(1_500);
     let settings = Settings { url, duration, slack: Duration::from_secs(2), http2_only: false };
     let outcome = watch(&settings).await.unwrap();
-    assert_eq!(outcome.failed, 0, "{:?}", outcome.last_failure);
+    assert_eq!(
+        (outcome.failed, outcome.report.musts()),
+        (0, 0),
+        "{:?}\n{}",
+        outcome.last_failure,
+        outcome.report.table()
+    );
 }
 
 fn stream() -> ComponentSpec {
