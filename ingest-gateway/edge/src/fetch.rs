@@ -11,6 +11,7 @@ use crate::directory::{Directory, Origin};
 use crate::held::Held;
 use crate::metrics::Metrics;
 use crate::object::{Content, Object};
+use crate::pass::Passes;
 use crate::question::Question;
 use crate::reason::Reason;
 use crate::remote::{Remote, RemoteError};
@@ -25,9 +26,10 @@ const LOOK: Duration = Duration::from_millis(250);
 /// How often one fetch follows a stream that moves. Then its viewers come back by themselves.
 const MOVES_MAX: usize = 4;
 
-/// How long a playlist is held that nothing was demanded of and that was made in this process. It costs next to nothing
-/// to make and everybody's start depends on how new it is, so it is only held to survive a crowd.
-const NEAR_PLAYLIST_LIFETIME: Duration = Duration::from_millis(200);
+/// How long a playlist is held that nothing was demanded of. It costs next to nothing to make, its packager is at most
+/// another gateway away, and everybody's start depends on how new it is: so it is only held to survive a crowd. Caches
+/// before us are far, and hold it for the recommended time.
+const PLAIN_PLAYLIST_LIFETIME: Duration = Duration::from_millis(200);
 
 /// What others may remember of a room that has no stream. We forget at once: the directory is near.
 const NOWHERE_MAX_AGE: Duration = Duration::from_secs(1);
@@ -55,8 +57,8 @@ enum FetchError {
 }
 
 impl Fetcher {
-    pub(crate) fn new(directory: Arc<dyn Directory>, metrics: Arc<Metrics>) -> Self {
-        Self { directory, remote: Remote::new(), metrics }
+    pub(crate) fn new(directory: Arc<dyn Directory>, passes: Option<Arc<Passes>>, metrics: Arc<Metrics>) -> Self {
+        Self { directory, remote: Remote::new(passes), metrics }
     }
 
     /// Whether the room's stream is packaged here.
@@ -97,13 +99,11 @@ impl Fetcher {
         match origin {
             Origin::Here(questions) => {
                 let object = ask_job(questions, wish, asked_at).await?;
-                let lifetime = near_lifetime(&object, wish.directives);
-                Ok(Held::new(object, Duration::ZERO, lifetime))
+                Ok(held(object, Duration::ZERO, wish.directives))
             }
             Origin::There(inner) if wish.door == Door::Viewers => {
                 let (object, age) = self.remote.fetch(inner, wish).await?;
-                let lifetime = object.max_age.saturating_sub(age);
-                Ok(Held::new(object, age, lifetime))
+                Ok(held(object, age, wish.directives))
             }
             Origin::There(_) | Origin::Nowhere => Ok(Held::refused(Reason::NotFound, NOWHERE_MAX_AGE)),
         }
@@ -126,11 +126,13 @@ async fn ask_job(questions: &mpsc::Sender<Question>, wish: &Wish<'_>, asked_at: 
     answered.await.map_err(|_| FetchError::Over)
 }
 
-fn near_lifetime(object: &Object, directives: Directives) -> Duration {
-    match object.content {
-        Content::Playlist(_) if directives.msn.is_none() => object.max_age.min(NEAR_PLAYLIST_LIFETIME),
-        Content::Playlist(_) | Content::Media(_) | Content::Refused(_) => object.max_age,
-    }
+fn held(object: Object, age: Duration, directives: Directives) -> Held {
+    let rest = object.max_age.saturating_sub(age);
+    let lifetime = match object.content {
+        Content::Playlist(_) if directives.msn.is_none() => rest.min(PLAIN_PLAYLIST_LIFETIME),
+        Content::Playlist(_) | Content::Media(_) | Content::Refused(_) => rest,
+    };
+    Held::new(object, age, lifetime)
 }
 
 impl Origin {

@@ -9,6 +9,8 @@ pub enum Reason {
     BadDirectives,
     /// The directives demand what is too far ahead.
     TooFarAhead,
+    /// The address or its header holds no pass for the stream, or one that is over.
+    PassRefused,
     /// Not there, or not yet.
     NotFound,
     /// Not there any more.
@@ -25,9 +27,10 @@ pub enum Reason {
 
 impl Reason {
     /// All.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::BadDirectives,
         Self::TooFarAhead,
+        Self::PassRefused,
         Self::NotFound,
         Self::Gone,
         Self::MethodNotAllowed,
@@ -41,6 +44,7 @@ impl Reason {
     pub fn status(self) -> u16 {
         match self {
             Self::BadDirectives | Self::TooFarAhead => 400,
+            Self::PassRefused => 403,
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::Gone => 410,
@@ -54,6 +58,7 @@ impl Reason {
         match self {
             Self::BadDirectives => "bad_directives",
             Self::TooFarAhead => "too_far_ahead",
+            Self::PassRefused => "pass_refused",
             Self::NotFound => "not_found",
             Self::Gone => "gone",
             Self::MethodNotAllowed => "method_not_allowed",
@@ -75,6 +80,7 @@ impl Reason {
         let code = told.as_ref().and_then(|told| told.get("code")?.as_str());
         let known = Self::ALL.into_iter().find(|reason| reason.status() == status && Some(reason.code()) == code);
         known.unwrap_or(match status {
+            403 => Self::PassRefused,
             404 => Self::NotFound,
             410 => Self::Gone,
             400..=499 => Self::TooFarAhead,
@@ -88,6 +94,7 @@ impl Reason {
         match self {
             Self::BadDirectives => "Delivery directives are numbers, _HLS_part needs _HLS_msn, and each stands once.",
             Self::TooFarAhead => "The playlist is not that far yet.",
+            Self::PassRefused => "The address holds no pass for this stream, or one that is over.",
             Self::NotFound => "There is no such stream, or it does not have this.",
             Self::Gone => "The stream does not have this any more.",
             Self::MethodNotAllowed => "Streams are read: GET, HEAD and OPTIONS.",

@@ -7,13 +7,14 @@ use std::sync::{Arc, Mutex};
 use prometheus::{Registry, TextEncoder};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use velella_edge::{Directory, Edge, Limits, Origin};
+use velella_edge::{Directory, Edge, Limits, Origin, Passes};
 use velella_model::RoomId;
+use velella_ops::Secret;
 
 /// The room of all tests.
 pub(crate) const ROOM: &str = "room";
 
-pub(crate) fn room() -> RoomId {
+fn room() -> RoomId {
     RoomId::parse(ROOM).unwrap()
 }
 
@@ -41,8 +42,20 @@ impl Served {
     }
 
     pub(crate) async fn begin(origin: Origin, tls: Option<rustls::ServerConfig>, limits: Limits) -> Self {
-        let (registry, book, shutdown) = (Registry::new(), Arc::new(Book::default()), CancellationToken::new());
+        let registry = Registry::new();
         let edge = Edge::bind("127.0.0.1:0".parse().unwrap(), tls, limits, &registry).await.unwrap();
+        Self::run(edge, registry, origin)
+    }
+
+    /// For those with a pass.
+    pub(crate) async fn guarded(origin: Origin, secret: &Secret) -> Self {
+        let registry = Registry::new();
+        let edge = Edge::bind("127.0.0.1:0".parse().unwrap(), None, Limits::default(), &registry).await.unwrap();
+        Self::run(edge.guarded(Passes::new(secret)), registry, origin)
+    }
+
+    fn run(edge: Edge, registry: Registry, origin: Origin) -> Self {
+        let (book, shutdown) = (Arc::new(Book::default()), CancellationToken::new());
         let at = edge.local_addr().unwrap();
         let task = tokio::spawn(edge.run(Arc::<Book>::clone(&book), shutdown.clone()));
         let served = Self { at, registry, book, shutdown, task };
