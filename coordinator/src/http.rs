@@ -178,6 +178,7 @@ fn routes(api: &Api) -> (Router<Api>, OpenApi) {
         .route("/", get(page::index))
         .route("/admin", get(page::admin))
         .route("/r/{room}", get(page::index))
+        .route("/watch/{room}", get(page::watch))
         .route("/assets/{*path}", get(page::asset));
     (routes, doc)
 }
@@ -387,8 +388,17 @@ mod tests {
     use crate::tokens::Tokens;
 
     /// Pages for people, and the description itself, are no operations.
-    const PAGES: [&str; 8] =
-        ["/", "/admin", "/r/{room}", "/assets/{*path}", "/docs", "/docs/", "/docs/{*rest}", "/openapi.json"];
+    const PAGES: [&str; 9] = [
+        "/",
+        "/admin",
+        "/r/{room}",
+        "/watch/{room}",
+        "/assets/{*path}",
+        "/docs",
+        "/docs/",
+        "/docs/{*rest}",
+        "/openapi.json",
+    ];
 
     #[test]
     fn every_route_is_described() {

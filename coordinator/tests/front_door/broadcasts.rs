@@ -128,6 +128,15 @@ async fn viewers_are_led_to_the_gateway_without_any_token() {
 }
 
 #[tokio::test]
+async fn the_player_may_fetch_from_wherever_viewers_are_led() {
+    let cluster = Cluster::start().await;
+    let page = request(cluster.addr, "GET", "/watch/r", None, None).await;
+    let policy = page.headers["content-security-policy"].to_str().unwrap();
+    assert!(policy.contains("connect-src 'self' http: https:;") && policy.contains("blob:"), "{policy}");
+    assert!(policy.contains("script-src 'self';") && !policy.contains("unsafe"), "{policy}");
+}
+
+#[tokio::test]
 async fn servers_are_told_once_that_a_broadcast_can_be_watched() {
     let cluster = Cluster::start().await;
     let first = cluster.gateway("g1", 1).await;
