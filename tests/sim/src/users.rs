@@ -276,6 +276,8 @@ fn shown(request: &Request) -> String {
         | Request::EditPeer { .. }
         | Request::DeletePeer { .. }
         | Request::ShowComponent { .. }
+        | Request::SubscribeComponent { .. }
+        | Request::FindBroadcast { .. }
         | Request::ListGateways
         | Request::ListWorkers
         | Request::ShowTotals
