@@ -5,7 +5,7 @@ import { addressOf, ask, pause_ms } from "./ask";
 import { type Engine, load, type Tell } from "./engine";
 import { advance, FIRST, type Happening, isAsking, isOpen, type Player } from "./phase";
 import type { Rendition } from "./renditions";
-import type { Sample } from "./sample";
+import { isLive, type Sample } from "./sample";
 
 /** What is known of a broadcast that is loaded. */
 export interface Look {
@@ -48,18 +48,29 @@ export function useBroadcast(room: string, element: RefObject<HTMLVideoElement |
     engine?.choose(index);
     setChosen(index);
   };
+  // Whoever was live is so again after a stall; whoever paused goes on from there.
+  const staysLive = useRef(true);
   // Indices are those of one playlist.
   useEffect(() => {
+    staysLive.current = true;
     if (engine) setChosen(null);
   }, [engine]);
+  const catchUp = useCallback(() => {
+    staysLive.current = true;
+    engine?.catchUp();
+  }, [engine]);
+  useEffect(() => {
+    if (look && player.phase === "playing" && staysLive.current && !isLive(look.sample)) catchUp();
+  }, [look, player.phase, catchUp]);
   const toggle = () => {
     const { current: video } = element;
     if (!engine || !video) return;
     wanted.current = video.paused;
+    staysLive.current = false;
     if (wanted.current) play(video, tell);
     else video.pause();
   };
-  return { player, look, chosen, choose, toggle, catchUp: () => engine?.catchUp(), again: () => tell("again") };
+  return { player, look, chosen, choose, toggle, catchUp, again: () => tell("again") };
 }
 
 /** Asks the server for the playlist while there is none. */
@@ -70,17 +81,23 @@ function useQuestion(address: string, player: Player, tell: Tell): void {
   useEffect(() => {
     if (!asking) return;
     const stopped = new AbortController();
-    const keepAsking = async () => {
-      while (!stopped.signal.aborted) {
-        // What is found and lost at once is asked for no faster than what is not there.
-        if (asked.current > 0) await pause(pause_ms(asked.current - 1), stopped.signal);
-        asked.current += 1;
-        const answer = await ask(address, stopped.signal);
-        if (!stopped.signal.aborted) tell(answer);
-      }
+    let clock: ReturnType<typeof setTimeout>;
+    // What is found and lost at once is asked for no faster than what is not there.
+    const wait = () => {
+      clock = setTimeout(() => void question(), asked.current === 0 ? 0 : pause_ms(asked.current - 1));
     };
-    void keepAsking();
-    return () => stopped.abort();
+    const question = async () => {
+      asked.current += 1;
+      const answer = await ask(address, stopped.signal);
+      if (stopped.signal.aborted) return;
+      tell(answer);
+      wait();
+    };
+    wait();
+    return () => {
+      clearTimeout(clock);
+      stopped.abort();
+    };
   }, [address, asking, tell]);
 }
 
@@ -149,15 +166,5 @@ function follow(video: HTMLVideoElement, tell: Tell): () => void {
 function play(video: HTMLVideoElement, tell: Tell): void {
   video.play().catch((error: unknown) => {
     if (error instanceof DOMException && error.name === "NotAllowedError") tell("pauses");
-  });
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((over) => {
-    const clock = setTimeout(over, ms);
-    signal.addEventListener("abort", () => {
-      clearTimeout(clock);
-      over();
-    });
   });
 }
