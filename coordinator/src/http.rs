@@ -176,7 +176,6 @@ fn routes(api: &Api) -> (Router<Api>, OpenApi) {
         .route("/", get(page::index))
         .route("/admin", get(page::admin))
         .route("/r/{room}", get(page::index))
-        .route("/watch/{room}", get(page::index))
         .route("/assets/{*path}", get(page::asset));
     (routes, doc)
 }

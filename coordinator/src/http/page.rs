@@ -25,7 +25,7 @@ const NOT_BUILT: &str = "The page is not part of this build. Run `make web`, the
 const ADMIN_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// `/` and the links to rooms and their broadcasts.
+/// `/` and the links to rooms.
 pub(crate) async fn index() -> Response {
     page(INDEX)
 }

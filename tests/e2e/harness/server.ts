@@ -39,8 +39,7 @@ export class Server {
     const encrypted = ["--rtmps", "127.0.0.1:0", ...makeCertificate(clips)];
     // The one process counts everything it does, so what its gateway may cost is no measure here.
     const gateway = ["--allow-sources", "127.0.0.0/8", "--jobs-permille-max", "16000"];
-    const broadcasts = ["--hls", "127.0.0.1:0"];
-    const places = ["--listen", "127.0.0.1:0", ...media, ...encrypted, ...broadcasts, ...gateway];
+    const places = ["--listen", "127.0.0.1:0", ...media, ...encrypted, ...gateway];
     const child = spawn(BINARY, [...places, "--workers", "2"], {
       stdio: ["ignore", "pipe", "pipe"],
       env: {
