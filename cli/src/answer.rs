@@ -54,10 +54,18 @@ pub(crate) struct Gateway {
     pub(crate) offers: BTreeMap<String, u64>,
     pub(crate) listens: BTreeMap<String, String>,
     pub(crate) listens_encrypted: BTreeMap<String, String>,
+    pub(crate) serves: Option<Serves>,
     pub(crate) capacity_permille: u64,
     pub(crate) effective_load_permille: u64,
     pub(crate) jobs: u64,
     pub(crate) ingests: Vec<Ingest>,
+}
+
+/// Where it serves broadcasts.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Serves {
+    pub(crate) public: String,
 }
 
 /// What a gateway does.

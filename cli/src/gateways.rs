@@ -8,7 +8,7 @@ use crate::failure::Failure;
 use crate::output::Output;
 use crate::table::{self, Column, tenths};
 
-const COLUMNS: [Column; 8] = [
+const COLUMNS: [Column; 9] = [
     Column::Text("GATEWAY"),
     Column::Text("STATE"),
     Column::Text("REGION"),
@@ -16,6 +16,7 @@ const COLUMNS: [Column; 8] = [
     Column::Number("JOBS"),
     Column::Text("KINDS"),
     Column::Text("LISTENS"),
+    Column::Text("SERVES"),
     Column::Text("VERSION"),
 ];
 
@@ -63,7 +64,7 @@ fn table(gateways: &[Gateway]) -> String {
     table::render(COLUMNS, &gateways.iter().map(row).collect::<Vec<_>>())
 }
 
-fn row(gateway: &Gateway) -> [String; 8] {
+fn row(gateway: &Gateway) -> [String; 9] {
     let kinds: Vec<&str> = gateway.offers.keys().map(String::as_str).collect();
     let listens: Vec<&str> =
         gateway.listens.values().chain(gateway.listens_encrypted.values()).map(String::as_str).collect();
@@ -75,6 +76,7 @@ fn row(gateway: &Gateway) -> [String; 8] {
         gateway.jobs.to_string(),
         kinds.join(","),
         listens.join(","),
+        gateway.serves.as_ref().map(|serves| serves.public.clone()).unwrap_or_default(),
         gateway.version.clone(),
     ]
 }
@@ -117,9 +119,11 @@ mod tests {
     fn a_row_tells_what_a_gateway_does_and_how_much_of_it() {
         let text = r#"{"gateway":"g","state":"ready","alive":true,"suspect":false,"region":"eu","version":"1",
             "effective_load_permille":500,"capacity_permille":4000,"jobs":7,"offers":{"file":20,"rtsp":50},
-            "listens":{"rtmp":"rtmp://g/live"},"listens_encrypted":{"rtmp":"rtmps://g/live"},"of_tomorrow":[]}"#;
+            "listens":{"rtmp":"rtmp://g/live"},"listens_encrypted":{"rtmp":"rtmps://g/live"},
+            "serves":{"public":"https://live","inner":"http://g"},"of_tomorrow":[]}"#;
         let cells = row(&serde_json::from_str(text).unwrap());
-        assert_eq!(cells, ["g", "ready", "eu", "12.5", "7", "file,rtsp", "rtmp://g/live,rtmps://g/live", "1"]);
+        assert_eq!(cells[..6], ["g", "ready", "eu", "12.5", "7", "file,rtsp"]);
+        assert_eq!(cells[6..], ["rtmp://g/live,rtmps://g/live", "https://live", "1"]);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use velella_bus::{Bus, BusError};
 use velella_coordinator_core::{
     CommandOutcome, Entry, Expect, Fact, FleetFact, Input, OpId, Revision, Suspect, WriteOutcome,
 };
+use velella_model::component::JobKind;
 use velella_model::key::{self, Key};
 use velella_model::wire::command::{Command, CommandReply, Order};
 use velella_model::wire::{self, WireError};
@@ -46,7 +47,12 @@ impl Effects {
         let (key, value) = encode(&fact);
         let written = async {
             match value {
-                Some(value) => self.store.put(&key, value, expect, None).await,
+                Some(value) => {
+                    if expect == velella_store::Expect::Absent {
+                        self.begin_stream(&key, &fact).await?;
+                    }
+                    self.store.put(&key, value, expect, None).await
+                }
                 None => self.store.delete(&key, expect).await,
             }
         };
@@ -60,7 +66,27 @@ impl Effects {
                 WriteOutcome::Failed
             }
         };
+        if let (Fact::Component(_, _, None), WriteOutcome::Done(_)) = (&fact, &outcome) {
+            self.forget_stream(&fact).await;
+        }
         Input::Written { op, outcome }
+    }
+
+    /// Nothing of a broadcast that is over goes on in the next one of the same id.
+    async fn begin_stream(&self, key: &str, component: &Fact) -> Result<(), StoreError> {
+        let Some(stream) = stream_of(component) else { return Ok(()) };
+        if self.store.get(key).await?.is_none() {
+            self.store.delete(&stream, velella_store::Expect::Any).await?;
+        }
+        Ok(())
+    }
+
+    /// What stands beside a component goes with it. If that fails, the sweep or the next one of its id sees to it.
+    async fn forget_stream(&self, component: &Fact) {
+        let Some(stream) = stream_of(component) else { return };
+        if let Err(error) = in_time(self.store.delete(&stream, velella_store::Expect::Any)).await {
+            tracing::warn!(stream, %error, "what is left of a broadcast cannot be removed");
+        }
     }
 
     pub(crate) async fn load(&self, op: OpId, room: RoomId) -> Input {
@@ -165,6 +191,15 @@ fn encode(fact: &Fact) -> (String, Option<Bytes>) {
         Fact::Fleet(FleetFact::Worker(worker, record)) => (key::worker(worker), written(record.as_ref())),
         Fact::Fleet(FleetFact::Cordon(worker, cordon)) => (key::cordon(worker), written(cordon.as_ref())),
         Fact::Fleet(FleetFact::Coordinator(id, record)) => (key::coordinator(id), written(record.as_ref())),
+    }
+}
+
+/// Where it is kept how far a component's broadcast has come, if it may be one.
+fn stream_of(fact: &Fact) -> Option<String> {
+    match fact {
+        Fact::Component(_, _, Some(record)) if record.spec.kind() != JobKind::Hls => None,
+        Fact::Component(room, id, _) => Some(key::stream(room, id)),
+        Fact::Room(..) | Fact::Peer(..) | Fact::Ingest(..) | Fact::Gateway(..) | Fact::Fleet(_) => None,
     }
 }
 

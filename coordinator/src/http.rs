@@ -4,6 +4,7 @@
 mod absent;
 mod auth;
 mod body;
+mod broadcast_config;
 mod cluster;
 mod component_config;
 mod component_view;
@@ -11,6 +12,7 @@ mod components;
 mod demo;
 mod docs;
 mod failure;
+mod hls;
 mod leftover;
 mod live;
 mod livestreams;
@@ -176,6 +178,7 @@ fn routes(api: &Api) -> (Router<Api>, OpenApi) {
         .route("/", get(page::index))
         .route("/admin", get(page::admin))
         .route("/r/{room}", get(page::index))
+        .route("/watch/{room}", get(page::watch))
         .route("/assets/{*path}", get(page::asset));
     (routes, doc)
 }
@@ -203,6 +206,7 @@ fn operations(api: &Api) -> OpenApiRouter<Api> {
         .nest("/cluster", cluster.route_layer(guard.clone()))
         .merge(older::routes().route_layer(guard))
         .merge(older::open_routes())
+        .merge(OpenApiRouter::new().routes(routes!(hls::playlist)).routes(routes!(hls::media)))
         .merge(sockets())
         .routes(routes!(demo::join))
 }
@@ -218,6 +222,7 @@ fn connect() -> OpenApiRouter<Api> {
         .routes(routes!(peers::revoke_tokens))
         .routes(routes!(components::add))
         .routes(routes!(components::show, components::remove))
+        .routes(routes!(components::subscribe))
         .routes(routes!(subscriptions::subscribe_peer))
         .routes(routes!(subscriptions::unsubscribe_peer))
         .routes(routes!(subscriptions::subscribe_tracks))
@@ -355,6 +360,7 @@ fn cors() -> CorsLayer {
             header::AUTHORIZATION,
             header::CONTENT_TYPE,
             header::IF_MATCH,
+            header::RANGE,
             API_CLIENT,
             once::IDEMPOTENCY_KEY,
         ])
@@ -382,8 +388,17 @@ mod tests {
     use crate::tokens::Tokens;
 
     /// Pages for people, and the description itself, are no operations.
-    const PAGES: [&str; 8] =
-        ["/", "/admin", "/r/{room}", "/assets/{*path}", "/docs", "/docs/", "/docs/{*rest}", "/openapi.json"];
+    const PAGES: [&str; 9] = [
+        "/",
+        "/admin",
+        "/r/{room}",
+        "/watch/{room}",
+        "/assets/{*path}",
+        "/docs",
+        "/docs/",
+        "/docs/{*rest}",
+        "/openapi.json",
+    ];
 
     #[test]
     fn every_route_is_described() {

@@ -9,7 +9,7 @@ use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::watch;
 use velella_bus::Bus;
 use velella_model::component::JobKind;
-use velella_model::wire::announce::{ANNOUNCE_INTERVAL_MS, GatewayAnnounce, GatewayState, Transcoder};
+use velella_model::wire::announce::{ANNOUNCE_INTERVAL_MS, GatewayAnnounce, GatewayState, Serves, Transcoder};
 use velella_model::wire::encode;
 use velella_model::{GatewayId, Incarnation, subject};
 
@@ -26,6 +26,7 @@ pub(crate) struct Identity {
     pub(crate) listens: BTreeMap<JobKind, String>,
     pub(crate) transcoder: Option<Transcoder>,
     pub(crate) listens_encrypted: BTreeMap<JobKind, String>,
+    pub(crate) serves: Option<Serves>,
     pub(crate) capacity_permille: u32,
 }
 
@@ -64,7 +65,7 @@ pub(crate) async fn run(
         let load_permille = meter.permille(Instant::now(), workload.spent());
         load.send_replace(load_permille);
         let Identity { gateway, incarnation, region, probe, offers, capacity_permille, .. } = identity.clone();
-        let Identity { listens, listens_encrypted, transcoder, .. } = identity.clone();
+        let Identity { listens, listens_encrypted, transcoder, serves, .. } = identity.clone();
         let version = env!("CARGO_PKG_VERSION").into();
         let announce = GatewayAnnounce {
             gateway,
@@ -78,6 +79,7 @@ pub(crate) async fn run(
             listens,
             transcoder,
             listens_encrypted,
+            serves,
             capacity_permille,
             load_permille,
             jobs,

@@ -7,11 +7,15 @@ use std::time::Duration;
 
 use velella_guard::{Cidr, Guard, Policy};
 use velella_model::GatewayId;
+use velella_model::wire::announce::Serves;
 use velella_ops::config::{Mistake, duration};
 use velella_ops::{Seal, Secret, tls_client, tls_server};
 
 use crate::source::Means;
 use crate::transcoder::Engine;
+
+/// Streams of some ten rooms at 3 Mbit/s, for the minute in which viewers ask for it.
+const HLS_MEMORY: u64 = 256 << 20;
 
 /// Settings of a gateway.
 #[derive(Clone, Debug, clap::Args)]
@@ -73,6 +77,31 @@ pub struct Config {
     #[arg(long, env = "VELELLA_SRT_PASSPHRASE", hide_env_values = true)]
     pub srt_passphrase: Option<Secret>,
 
+    /// Address and port that streams of rooms are served at over HTTP; none if absent, and no room is broadcast from here
+    #[arg(long, env = "VELELLA_HLS")]
+    pub hls: Option<SocketAddr>,
+
+    /// Where viewers reach it; made of --hls if absent (for example https://live.example.com)
+    #[arg(long, env = "VELELLA_HLS_URL")]
+    pub hls_url: Option<String>,
+
+    /// Where other gateways reach it, to fetch what this one packages; made of --gateway-ip, or of --hls without that
+    #[arg(long, env = "VELELLA_HLS_INNER_URL")]
+    pub hls_inner_url: Option<String>,
+
+    /// PEM file with the certificate that it is served with in TLS, and those between it and its authority; plain HTTP if
+    /// absent. Read at the start
+    #[arg(long, env = "VELELLA_HLS_CERT", requires = "hls_key")]
+    pub hls_cert: Option<PathBuf>,
+
+    /// PEM file with the key of that certificate
+    #[arg(long, env = "VELELLA_HLS_KEY", requires = "hls_cert")]
+    pub hls_key: Option<PathBuf>,
+
+    /// Bytes of streams that the cache for viewers may hold
+    #[arg(long, env = "VELELLA_HLS_MEMORY", default_value_t = HLS_MEMORY)]
+    pub hls_memory: u64,
+
     /// Secret that seals the addresses of cameras in the store, the same as at the coordinators; without it no camera
     /// can be watched
     #[arg(long, env = "VELELLA_GATEWAY_SOURCE_SECRET", hide_env_values = true)]
@@ -124,6 +153,30 @@ impl Config {
         }
     }
 
+    /// How viewers are spoken with in TLS, if at all.
+    pub(crate) fn hls_identity(&self) -> Result<Option<rustls::ServerConfig>, Mistake> {
+        self.hls_cert.as_ref().zip(self.hls_key.as_ref()).map(|(cert, key)| tls_server(cert, key)).transpose()
+    }
+
+    /// Where streams can be watched that are served at the address that was bound.
+    pub(crate) fn serves(&self, bound: SocketAddr) -> Result<Serves, Mistake> {
+        let scheme = if self.hls_cert.is_some() { "https" } else { "http" };
+        let public = self.hls_url.clone().unwrap_or_else(|| format!("{scheme}://{bound}"));
+        let inner = match (&self.hls_inner_url, self.gateway_ip) {
+            (Some(url), _) => url.clone(),
+            (None, Some(ip)) => format!("{scheme}://{}", SocketAddr::new(ip, bound.port())),
+            (None, None) if bound.ip().is_unspecified() => {
+                return Err(Mistake::new(format!(
+                    "streams are served at {bound}, which no other gateway can reach by that name: set \
+                     VELELLA_GATEWAY_IP or VELELLA_HLS_INNER_URL"
+                )));
+            }
+            (None, None) => format!("{scheme}://{bound}"),
+        };
+        let trim = |url: String| url.trim_end_matches('/').to_owned();
+        Ok(Serves { public: trim(public), inner: trim(inner) })
+    }
+
     /// Where coordinators can see that the process is gone. Nowhere rather than at an address that means another
     /// machine to them.
     pub(crate) fn probe(&self, admin: Option<SocketAddr>) -> Option<SocketAddr> {
@@ -168,5 +221,21 @@ mod tests {
         assert_eq!(probe(&[], "0.0.0.0:9568"), None);
         assert_eq!(probe(&[], "127.0.0.1:9568"), None);
         assert_eq!(probe(&["--gateway-ip=10.0.0.7"], "0.0.0.0:9568").as_deref(), Some("10.0.0.7:9568"));
+    }
+
+    #[test]
+    fn streams_are_served_where_viewers_and_gateways_reach_them() {
+        let serves = |flags: &[&str], bound: &str| {
+            let config = Cli::try_parse_from([&["gateway"], flags].concat()).unwrap().config;
+            config.serves(bound.parse().unwrap()).map(|serves| (serves.public, serves.inner)).ok()
+        };
+        let pair = |public: &str, inner: &str| Some((public.to_owned(), inner.to_owned()));
+        assert_eq!(serves(&[], "10.0.0.7:9580"), pair("http://10.0.0.7:9580", "http://10.0.0.7:9580"));
+        assert_eq!(serves(&[], "0.0.0.0:9580"), None);
+        let flags = ["--gateway-ip=10.0.0.7", "--hls-url=https://live.example.com/"];
+        assert_eq!(serves(&flags, "0.0.0.0:9580"), pair("https://live.example.com", "http://10.0.0.7:9580"));
+        let flags = ["--hls-cert=c", "--hls-key=k", "--hls-inner-url=https://g1.example.com"];
+        assert_eq!(serves(&flags, "[::1]:9580"), pair("https://[::1]:9580", "https://g1.example.com"));
+        assert!(Cli::try_parse_from(["gateway", "--hls-cert=c"]).is_err(), "a certificate needs its key");
     }
 }

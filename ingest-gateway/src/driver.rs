@@ -1,12 +1,16 @@
-//! Starts and stops ingests by what the store says, and passes on what workers say to them.
+//! Starts and stops ingests and broadcasts by what the store says, and passes on what workers say to them.
 
+mod broadcasts;
 mod farewell;
+mod ingests;
+mod publishers;
 mod relapse;
 mod telling;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,12 +18,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::Instrument;
 use velella_bus::{Bus, Subscription};
-use velella_gateway_core::{Board, Change, Counts, Ingest, Name, Progress, Task, Transcoding};
-use velella_model::component::{
-    ComponentSpec, IngestRecord, IngestState, Job as Assigned, JobKind, PublishSpec, Trouble,
-};
+use velella_gateway_core::{Board, Change, Name, Progress, Task};
+use velella_model::component::{ComponentRecord, ComponentSpec, IngestState, Job as Assigned, JobKind};
 use velella_model::key::{self, Key};
-use velella_model::record::{PeerRecord, RoomRecord};
+use velella_model::record::{PeerRecord, RoomRecord, Subscriptions};
 use velella_model::wire::announce::GatewayState;
 use velella_model::wire::command::Assignment;
 use velella_model::wire::ingest::INGEST_REPORT_INTERVAL_MS;
@@ -29,19 +31,19 @@ use velella_model::{GatewayId, Generation, Incarnation, RoomId};
 use velella_store::tenure::Standing as Tenure;
 use velella_store::{Change as Stored, Follower, LeaseId, Step, Store};
 
-use self::farewell::{Farewell, HANDFUL};
+use self::farewell::Farewell;
+use self::publishers::Claimed;
 use self::relapse::Relapse;
 use crate::allowance::{Allowance, Carried};
 use crate::announce::Standing;
-use crate::job::{Job, Letter, Lodging, MAIL_MAX};
-use crate::listen::{Ask, Refusal, Terms};
+use crate::broadcast::LISTENERS;
+use crate::letter::{Letter, Lodging, MAIL_MAX};
+use crate::listen::Ask;
 use crate::metrics::Metrics;
+use crate::origins::Origins;
 use crate::readings::{Gauge, Place, Reading, Troubles};
-use crate::report::{Failure, Report, Right};
+use crate::report::{Report, Right};
 use crate::source::{Means, Source};
-
-/// Longest wait between attempts to open a file.
-const FILE_WAIT_MAX: Duration = Duration::from_secs(15);
 
 /// What the driver is given.
 pub(crate) struct Wiring {
@@ -52,6 +54,7 @@ pub(crate) struct Wiring {
     pub(crate) means: Means,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) allowance: Allowance,
+    pub(crate) origins: Arc<Origins>,
     pub(crate) lease: watch::Receiver<Option<LeaseId>>,
     pub(crate) standing: watch::Sender<Standing>,
 }
@@ -62,14 +65,6 @@ pub(crate) struct Ears {
     pub(crate) signals: Subscription,
     /// Of publishers.
     pub(crate) asks: mpsc::Receiver<Ask>,
-}
-
-/// What became of a publisher's claim.
-struct Claimed {
-    place: Place,
-    task: Task,
-    ask: Ask,
-    refused: Option<Refusal>,
 }
 
 /// The driver.
@@ -87,6 +82,7 @@ pub(crate) struct Driver {
     claims: JoinSet<Claimed>,
     /// Of components that ingests here or publishers had.
     troubles: Troubles,
+    /// Of the next session.
     next_number: u64,
 }
 
@@ -107,9 +103,10 @@ impl Beginning {
     }
 }
 
-/// An ingest that runs, or will again.
+/// A job that runs, or will again.
 struct Running {
-    number: u64,
+    /// Of its sessions at workers.
+    numbers: Range<u64>,
     kind: JobKind,
     on_demand: bool,
     right: Right,
@@ -118,6 +115,15 @@ struct Running {
     progress: watch::Sender<Option<Progress>>,
     relapse: Relapse,
     gauge: Gauge,
+}
+
+/// What a job is given by the driver.
+struct Reins {
+    /// Of its sessions at workers.
+    numbers: Range<u64>,
+    mail: mpsc::Receiver<Letter>,
+    progress: watch::Sender<Option<Progress>>,
+    reading: watch::Sender<Reading>,
 }
 
 impl Running {
@@ -140,7 +146,7 @@ impl Driver {
             farewell: Farewell::default(),
             claims: JoinSet::new(),
             troubles: Troubles::default(),
-            next_number: 0,
+            next_number: 1,
         }
     }
 
@@ -258,7 +264,8 @@ impl Driver {
                 self.board.placed(room, record.map(|record| record.read_at(generation.0)))
             }
             Some(Key::Component(room, component)) => {
-                let Ok(record) = read(key, value) else { return };
+                let Ok(record) = read::<ComponentRecord>(key, value) else { return };
+                self.wiring.origins.assigned(&room, &component, record.as_ref());
                 self.board.component(room, component, record.map(|record| Task { record, generation }))
             }
             Some(Key::Peer(room, peer)) => {
@@ -276,6 +283,7 @@ impl Driver {
                 self.start((room, component), &task, Beginning::Assigned).await;
             }
             Some(Change::Stop(room, component)) => self.stop(&(room, component)),
+            Some(Change::Subscribed(room, component, of)) => self.chosen(&(room, component), of).await,
             Some(Change::Moved(room)) => self.moved(&room).await,
             Some(Change::Peopled(room)) => self.peopled(&room).await,
             None => {}
@@ -302,46 +310,21 @@ impl Driver {
         progress: watch::Sender<Option<Progress>>,
         relapse: Relapse,
     ) {
-        self.next_number += 1;
-        let number = self.next_number;
-        let (room, component) = place.clone();
-        let spec = task.record.spec.clone();
-        let span = tracing::error_span!("ingest", %room, %component, kind = spec.kind().name());
-        let Wiring { gateway, incarnation, bus, means, .. } = &self.wiring;
-        let name = Name::new(gateway.clone(), *incarnation, number, task.generation, room.clone(), &component);
-        let (now, on_demand, metadata) = (Instant::now(), is_on_demand(&spec), metadata(task));
-        let (right, kind) = (beginning.right(), spec.kind());
-        let transcoding = means.transcoding(task.record.transcode);
-        let (ingest, source) = match beginning {
-            Beginning::Assigned => {
-                let wanted = !on_demand || self.board.is_peopled(&room);
-                (Ingest::fetched(name, metadata, wait_max(&spec), wanted, transcoding, now), None)
-            }
-            Beginning::Published(source) => (Ingest::published(name, metadata, transcoding, now), Some(source)),
-        };
+        let spec = &task.record.spec;
+        let numbers = self.next_number..self.next_number + sessions(spec);
+        self.next_number = numbers.end;
         let (mail, letters) = mpsc::channel(MAIL_MAX);
         let (reading, read) = watch::channel(Reading::default());
-        let job = Job {
-            ingest,
-            spec,
-            key: key::component(&room, &component),
-            means: means.clone(),
-            metrics: self.wiring.metrics.clone(),
-            counted: Counts::default(),
-            bus: bus.clone(),
-            mail: letters,
-            progress: progress.clone(),
-            reading,
-            source,
-            transcoder: None,
-            socket: None,
-            asking: JoinSet::new(),
-        };
-        tracing::info!(parent: &span, generation = task.generation.0, "an ingest begins");
-        self.tasks.spawn(job.run().instrument(span));
-        self.places.insert(number, place.clone());
-        let gauge = Gauge::new(read, now);
-        self.jobs.insert(place, Running { number, kind, on_demand, right, mail, progress, relapse, gauge });
+        let (now, right, kind) = (Instant::now(), beginning.right(), spec.kind());
+        let reins = Reins { numbers: numbers.clone(), mail: letters, progress: progress.clone(), reading };
+        if let ComponentSpec::Hls(spec) = spec {
+            self.begin_broadcast(&place, task, spec, reins);
+        } else {
+            self.begin_ingest(&place, task, beginning, reins, now);
+        }
+        self.places.extend(numbers.clone().map(|number| (number, place.clone())));
+        let (gauge, on_demand, room) = (Gauge::new(read, now), ingests::is_on_demand(spec), place.0.clone());
+        self.jobs.insert(place, Running { numbers, kind, on_demand, right, mail, progress, relapse, gauge });
         self.moved(&room).await;
     }
 
@@ -349,85 +332,6 @@ impl Driver {
         let Wiring { gateway, incarnation, store, .. } = &self.wiring;
         let job = Assigned { gateway: gateway.clone(), incarnation: *incarnation };
         Report { store: store.clone(), key: key::ingest(room, component), job, generation, right }
-    }
-
-    /// A publisher came: its component has to be claimed before it is let in.
-    fn asked(&mut self, ask: Ask) {
-        let known = self.board.tasks().find_map(|(room, id, task)| {
-            let publish = publish_spec(&task.record.spec).filter(|publish| publish.key_digest == ask.key_digest)?;
-            let is_kind = task.record.spec.kind() == ask.kind;
-            is_kind.then(|| ((room.clone(), id.clone()), task.clone(), publish.takeover))
-        });
-        let Some((place, task, takeover)) = known else { return self.refuse(ask, None, Refusal::UnknownKey) };
-        let Some(lease) = *self.wiring.lease.borrow() else { return self.refuse(ask, Some(&place), Refusal::Away) };
-        if let Some(refusal) = self.keeps_out(ask.kind, &place, takeover) {
-            return self.refuse(ask, Some(&place), refusal);
-        }
-        let report = self.report(&place, task.generation, Right::Published);
-        self.claims.spawn(async move {
-            let refused = match report.claim(takeover, lease).await {
-                Ok(()) => None,
-                Err(Failure::Superseded) => Some(Refusal::InUse),
-                Err(Failure::Store(error)) => {
-                    tracing::warn!(%error, "a publisher's component was not claimed");
-                    Some(Refusal::Away)
-                }
-            };
-            Claimed { place, task, ask, refused }
-        });
-    }
-
-    /// Why no publisher is taken for this component now.
-    fn keeps_out(&self, kind: JobKind, place: &Place, takeover: bool) -> Option<Refusal> {
-        if self.wiring.standing.borrow().state != Some(GatewayState::Ready) {
-            return Some(Refusal::Busy);
-        }
-        if self.jobs.get(place).is_some_and(|running| !takeover && !running.mail.is_closed()) {
-            return Some(Refusal::InUse);
-        }
-        // Whoever is taken over from makes room.
-        let others = self.jobs.iter().filter(|(of, _)| *of != place).map(|(_, running)| running.carried());
-        let claiming = std::iter::repeat_n(Carried { kind, live: false }, self.claims.len());
-        (!self.wiring.allowance.has_room_for(kind, others.chain(claiming))).then_some(Refusal::Full)
-    }
-
-    fn refuse(&mut self, ask: Ask, of: Option<&Place>, refusal: Refusal) {
-        self.refused(of, refusal);
-        // A publisher that is gone already needs no answer.
-        let _ = ask.answer.send(Err(refusal));
-    }
-
-    /// Counts a publisher that was sent away, and keeps why where its key was right.
-    fn refused(&mut self, of: Option<&Place>, refusal: Refusal) {
-        self.wiring.metrics.publishers_refused.with_label_values(&[refusal.code()]).inc();
-        if let Some(place) = of {
-            let trouble = Trouble { code: refusal.code().into(), sentence: refusal.to_string() };
-            self.troubles.note(place, trouble, Instant::now());
-        }
-    }
-
-    async fn claimed(&mut self, Claimed { place, task, ask, refused }: Claimed) {
-        let Ask { source, answer, .. } = ask;
-        let stands = self.board.task(&place.0, &place.1).is_some_and(|standing| standing.record == task.record);
-        let refused = refused.or_else(|| (!stands).then_some(Refusal::UnknownKey));
-        let transcodes = self.wiring.means.transcoding(task.record.transcode) == Transcoding::Able;
-        // A publisher that left meanwhile shows in its source.
-        let _ = answer.send(refused.map_or(Ok(Terms { transcodes }), Err));
-        match refused {
-            Some(refusal) => self.refused(Some(&place), refusal),
-            None => self.start(place, &task, Beginning::Published(source)).await,
-        }
-    }
-
-    /// Another gateway has taken over what was published to us.
-    fn reported(&mut self, place: &Place, record: Option<IngestRecord>) {
-        let Wiring { gateway, incarnation, .. } = &self.wiring;
-        let is_others = |record: IngestRecord| (&record.job.gateway, record.job.incarnation) != (gateway, *incarnation);
-        let published = self.jobs.get(place).is_some_and(|running| running.right == Right::Published);
-        if published && record.is_some_and(is_others) {
-            tracing::info!(room = %place.0, component = %place.1, "another publisher took over");
-            self.stop(place);
-        }
     }
 
     /// Publishers that left, and what ended in a bug: a publisher comes again by itself, the rest has to be begun.
@@ -451,21 +355,10 @@ impl Driver {
     /// What ended in a bug; by now it is still ours, or it would have been stopped.
     async fn begin_again(&mut self, place: Place) {
         self.relapsed.remove(&place);
-        let Some(Running { number, progress, relapse, .. }) = self.jobs.remove(&place) else { return };
-        self.places.remove(&number);
+        let Some(Running { numbers, progress, relapse, .. }) = self.jobs.remove(&place) else { return };
+        self.forget_sessions(numbers);
         if let Some(task) = self.board.task(&place.0, &place.1).cloned() {
             self.begin(place, &task, Beginning::Assigned, progress, relapse).await;
-        }
-    }
-
-    /// The next of those that have to find another gateway, since this one ends.
-    fn send_publishers_on(&mut self) {
-        let published = self.jobs.iter().filter(|(_, running)| running.right == Right::Published);
-        let leaving: Vec<Place> = published.map(|(place, _)| place.clone()).take(HANDFUL).collect();
-        for place in leaving {
-            tracing::info!(room = %place.0, component = %place.1, "a publisher has to find another gateway");
-            self.wiring.metrics.publishers_sent_on.inc();
-            self.stop(&place);
         }
     }
 
@@ -473,8 +366,23 @@ impl Driver {
     fn stop(&mut self, place: &Place) {
         self.note_trouble(place);
         self.relapsed.remove(place);
+        self.wiring.origins.packaged(place, None);
         if let Some(running) = self.jobs.remove(place) {
-            self.places.remove(&running.number);
+            self.forget_sessions(running.numbers);
+        }
+    }
+
+    fn forget_sessions(&mut self, numbers: Range<u64>) {
+        for number in numbers {
+            self.places.remove(&number);
+        }
+    }
+
+    /// Whom a broadcast receives of.
+    async fn chosen(&self, place: &Place, of: Option<Subscriptions>) {
+        // Whether it is everybody or a list was decided with the component.
+        if let (Some(running), Some(of)) = (self.jobs.get(place), of) {
+            let _ = running.mail.send(Letter::Chosen(of)).await;
         }
     }
 
@@ -534,32 +442,9 @@ fn lodging(room: &RoomId, record: &RoomRecord) -> Lodging {
     }
 }
 
-/// As published clients see a peer's metadata: what its server attached to it.
-fn metadata(task: &Task) -> velella_model::Json {
-    let server = &task.record.metadata;
-    velella_model::Json::parse(&format!(r#"{{"peer":{{}},"server":{}}}"#, server.as_str()))
-        .unwrap_or_else(|_| velella_model::Json::null())
-}
-
-fn publish_spec(spec: &ComponentSpec) -> Option<&PublishSpec> {
-    match spec {
-        ComponentSpec::Rtmp(publish) | ComponentSpec::Srt(publish) => Some(publish),
-        ComponentSpec::Rtsp(_) | ComponentSpec::File(_) => None,
-    }
-}
-
-fn is_on_demand(spec: &ComponentSpec) -> bool {
-    match spec {
-        ComponentSpec::Rtsp(spec) => spec.on_demand,
-        ComponentSpec::File(_) | ComponentSpec::Rtmp(_) | ComponentSpec::Srt(_) => false,
-    }
-}
-
-fn wait_max(spec: &ComponentSpec) -> Duration {
-    match spec {
-        ComponentSpec::Rtsp(spec) => Duration::from_millis(spec.reconnect_delay_ms.into()),
-        ComponentSpec::File(_) | ComponentSpec::Rtmp(_) | ComponentSpec::Srt(_) => FILE_WAIT_MAX,
-    }
+/// So many it has at once.
+fn sessions(spec: &ComponentSpec) -> u64 {
+    if spec.kind() == JobKind::Hls { LISTENERS as u64 } else { 1 }
 }
 
 fn read<M: Message>(key: &str, value: Option<&[u8]>) -> Result<Option<M>, wire::WireError> {

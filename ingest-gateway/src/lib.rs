@@ -7,18 +7,23 @@
 
 mod allowance;
 mod announce;
+mod broadcast;
 mod config;
+mod courier;
 mod driver;
 mod job;
+mod letter;
 mod life;
 mod listen;
 mod metrics;
+mod origins;
 mod readings;
 mod report;
 mod service;
 mod source;
 mod transcoder;
 mod uplink_socket;
+mod viewers;
 
 pub use config::{Config, source_secret};
 pub use service::{Service, build};

@@ -1,4 +1,6 @@
-//! The only file that knows Prometheus here.
+//! The only module that knows Prometheus here.
+
+mod streams;
 
 use std::sync::Arc;
 
@@ -8,6 +10,7 @@ use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 use tokio::sync::watch;
 use velella_gateway_core::Counts;
 
+pub(crate) use self::streams::{Share, Streams};
 use crate::announce::Standing;
 use crate::transcoder::Workload;
 
@@ -26,6 +29,8 @@ pub(crate) struct Metrics {
     pub(crate) publishers_sent_on: IntCounter,
     /// Ingests that ended in a bug.
     pub(crate) crashed: IntCounter,
+    /// Of broadcasts.
+    pub(crate) streams: Streams,
 }
 
 /// Reads what runs whenever it is asked.
@@ -65,6 +70,7 @@ impl Metrics {
             publishers_refused,
             publishers_sent_on: count("publishers_sent_on", "Publishers that a drain has sent to other gateways")?,
             crashed: count("ingests_crashed", "Ingests that ended in a bug of the gateway, and began again")?,
+            streams: Streams::register(registry)?,
         })
     }
 

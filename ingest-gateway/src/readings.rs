@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::watch;
-use velella_gateway_core::{Counts, Ingest};
+use velella_gateway_core::Counts;
 use velella_model::component::Trouble;
 use velella_model::wire::ingest::{Flow, PastTrouble};
 use velella_model::{ComponentId, RoomId};
@@ -28,11 +28,16 @@ pub(crate) struct Reading {
 
 impl Reading {
     /// Reads it anew.
-    pub(crate) fn take(&mut self, ingest: &Ingest) {
-        self.counts = ingest.counts();
-        self.key_frame_interval = ingest.key_frame_interval();
+    pub(crate) fn take(
+        &mut self,
+        counts: Counts,
+        key_frame_interval: Option<Duration>,
+        last_trouble: Option<&(Trouble, Instant)>,
+    ) {
+        self.counts = counts;
+        self.key_frame_interval = key_frame_interval;
         let is_new = |(_, at): &(Trouble, Instant)| self.last_trouble.as_ref().is_none_or(|(_, before)| at != before);
-        if let Some(trouble) = ingest.last_trouble().filter(|trouble| is_new(trouble)) {
+        if let Some(trouble) = last_trouble.filter(|trouble| is_new(trouble)) {
             self.last_trouble = Some(trouble.clone());
         }
     }

@@ -16,7 +16,7 @@ use velella_model::wire::{decode, encode};
 use velella_store::{Expect, LeaseId, Store, StoreError, Versioned, Written};
 
 /// Wait after the store failed.
-const RETRY: Duration = Duration::from_millis(500);
+pub(crate) const RETRY: Duration = Duration::from_millis(500);
 
 /// A store that needs longer for one call counts as down.
 const STORE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -137,7 +137,8 @@ impl From<StoreError> for Failure {
     }
 }
 
-async fn in_time(call: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+/// A call of the store that may not take for ever.
+pub(crate) async fn in_time<T>(call: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let late = |_| Err(StoreError::Down(format!("no answer within {STORE_TIMEOUT:?}")).into());
     tokio::time::timeout(STORE_TIMEOUT, call).await.unwrap_or_else(late)
 }

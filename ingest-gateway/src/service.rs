@@ -22,7 +22,9 @@ use crate::driver::{Driver, Ears, Wiring};
 use crate::life;
 use crate::listen::{ASKS_MAX, Door, Listeners};
 use crate::metrics::Metrics;
+use crate::origins::Origins;
 use crate::source::Means;
+use crate::viewers::{FAREWELL, Viewers};
 
 /// Expected cost of a file that is played, in permille of a core.
 const FILE_PERMILLE: u32 = 20;
@@ -32,6 +34,10 @@ const ENCODER_PERMILLE: u32 = 60;
 
 /// Expected cost of a camera of 4 Mbit/s, in permille of a core.
 const CAMERA_PERMILLE: u32 = 30;
+
+/// Expected cost of broadcasting a room in three sizes, 3.4 Mbit/s together, in permille of a core. A guess: it is a
+/// camera's work, and writing the parts.
+const BROADCAST_PERMILLE: u32 = 40;
 
 /// Expected cost of transcoding 1080p at 25 pictures a second beside that, in permille of a core: 650 from H.264 and 800
 /// from H.265 were measured.
@@ -43,6 +49,7 @@ pub struct Service {
     means: Means,
     metrics: Arc<Metrics>,
     listeners: Listeners,
+    viewers: Option<Viewers>,
     signals: Subscription,
     questions: Subscription,
     claimed: Latch,
@@ -59,6 +66,7 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Service> {
     let probe = config.probe(deps.admin);
     let capacity_permille = config.capacity_permille();
     let listeners = Listeners::open(&config, &deps.registry).await?;
+    let viewers = Viewers::open(&config, &deps).await?;
     let signals = deps.bus.subscribe(&subject::holder_signals(&gateway.clone().into())).await?;
     let questions = deps.bus.subscribe(&subject::gateway_life(&gateway)).await?;
     let means = config.means().await?;
@@ -66,7 +74,8 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Service> {
     let cameras = means.seal.iter().map(|_| (JobKind::Rtsp, CAMERA_PERMILLE));
     let encoders = listeners.urls.keys().chain(listeners.encrypted_urls.keys());
     let encoders = encoders.map(|kind| (*kind, ENCODER_PERMILLE));
-    let offers = files.chain(cameras).chain(encoders).collect();
+    let broadcasts = viewers.iter().map(|_| (JobKind::Hls, BROADCAST_PERMILLE));
+    let offers = files.chain(cameras).chain(encoders).chain(broadcasts).collect();
     let transcoder = means.engine.as_ref().map(|engine| {
         tracing::info!(version = engine.version, "streams that need it can be transcoded");
         Transcoder { version: engine.version.clone(), cost_permille: TRANSCODING_PERMILLE }
@@ -80,20 +89,33 @@ pub async fn build(config: Config, deps: Deps) -> anyhow::Result<Service> {
         listens: listeners.urls.clone(),
         transcoder,
         listens_encrypted: listeners.encrypted_urls.clone(),
+        serves: viewers.as_ref().map(|viewers| viewers.serves.clone()),
         capacity_permille,
     };
     let (standing, watched) = watch::channel(Standing { state: None, jobs: 0 });
     let metrics = Arc::new(Metrics::register(&deps.registry, watched, means.workload.clone())?);
     drop(latch);
     let drain_deadline = config.gateway_drain_deadline;
-    Ok(Service { identity, means, metrics, listeners, signals, questions, claimed, drain_deadline, standing, deps })
+    Ok(Service {
+        identity,
+        means,
+        metrics,
+        listeners,
+        viewers,
+        signals,
+        questions,
+        claimed,
+        drain_deadline,
+        standing,
+        deps,
+    })
 }
 
 impl Service {
     /// Serves until its jobs are with others after a shutdown, or the deadline for that passes.
     pub async fn run(self) -> anyhow::Result<()> {
-        let Self { identity, means, metrics, listeners, signals, questions, claimed, drain_deadline, standing, deps } =
-            self;
+        let Self { identity, means, metrics, listeners, viewers, signals, questions, .. } = self;
+        let Self { claimed, drain_deadline, standing, deps, .. } = self;
         let span = tracing::error_span!("gateway", gateway = %identity.gateway);
         let record = encode(&GatewayRecord { incarnation: identity.incarnation });
         let keeper = Keeper::start(deps.store.clone(), key::gateway(&identity.gateway), record.into());
@@ -101,6 +123,7 @@ impl Service {
         let (watched, workload) = (standing.subscribe(), means.workload.clone());
         let (load, load_permille) = watch::channel(0);
         let (offers, capacity_permille) = (identity.offers.clone(), identity.capacity_permille);
+        let origins = Arc::new(Origins::default());
         let wiring = Wiring {
             gateway: identity.gateway.clone(),
             incarnation: identity.incarnation,
@@ -109,6 +132,7 @@ impl Service {
             means,
             metrics,
             allowance: Allowance { offers, capacity_permille, load_permille },
+            origins: origins.clone(),
             lease: keeper.lease(),
             standing,
         };
@@ -116,17 +140,29 @@ impl Service {
         let mut driver = Driver::new(wiring);
         let (asks_in, asks) = mpsc::channel(ASKS_MAX);
         let door = Door::new(asks_in);
+        let (closing, watched_here) = (CancellationToken::new(), viewers.is_some());
         let working = async {
             driver.run(Ears { signals, asks }, keeper.standing(), draining).await?;
             door.is_empty().await;
             tracing::info!("all jobs were given away");
+            closing.cancel();
+            if watched_here {
+                tokio::time::sleep(FAREWELL).await;
+            }
             Ok(())
+        };
+        let streaming = async {
+            match viewers {
+                Some(viewers) => viewers.run(origins, closing.clone()).await,
+                None => std::future::pending().await,
+            }
         };
         let serving = async {
             tokio::select! {
                 () = shut_down(&deps.shutdown, drain, watched.clone(), drain_deadline) => Ok(()),
                 result = working => result,
                 result = listeners.run(door.clone()) => result,
+                result = streaming => result,
                 result = announce::run(deps.bus.clone(), identity, watched.clone(), load, &workload) => result,
                 () = life::run(deps.bus.clone(), questions) => Ok(()),
                 () = ready(watched.clone(), claimed) => Ok(()),

@@ -144,8 +144,10 @@ impl Source {
             let end = match spec {
                 ComponentSpec::File(spec) => file::play(spec, means, outlet).await,
                 ComponentSpec::Rtsp(spec) => camera::watch(spec, &key, means, outlet).await,
-                // These come to us.
-                ComponentSpec::Rtmp(_) | ComponentSpec::Srt(_) => End::for_good("no_publisher", "Nobody publishes it."),
+                // These come to us, or go out.
+                ComponentSpec::Rtmp(_) | ComponentSpec::Srt(_) | ComponentSpec::Hls(_) => {
+                    End::for_good("no_publisher", "Nobody publishes it.")
+                }
             };
             // Nobody waits for the end of what was closed.
             let _ = ending.send(end);

@@ -11,7 +11,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use velella_model::component::IngestRecord;
+use velella_model::component::{ComponentRecord, IngestRecord, IngestState, JobKind};
 use velella_model::record::{PeerRecord, RoomRecord};
 use velella_model::wire::signal::{Voice, VoiceChanged};
 use velella_model::{ComponentId, PeerId, RoomId, TrackId};
@@ -47,6 +47,8 @@ pub struct Chronicle {
     rooms: BTreeMap<RoomId, Hook>,
     peers: BTreeMap<RoomId, BTreeMap<PeerId, PeerRecord>>,
     ingests: BTreeMap<RoomId, BTreeMap<ComponentId, IngestRecord>>,
+    /// Broadcasts, and whether each could be watched already.
+    broadcasts: BTreeMap<RoomId, BTreeMap<ComponentId, bool>>,
     /// Only tracks of peers that the records know.
     speaking: BTreeSet<(RoomId, PeerId, TrackId)>,
     seen: Option<Revision>,
@@ -92,7 +94,8 @@ impl Chronicle {
         self.numbering = Numbering::Unknown;
         let is_news = self.seen.is_some();
         let gone = self.gone(&entries);
-        entries.sort_by_key(|entry| entry.revision);
+        // What a gateway says of a component tells nothing before that is known, whose record may be newer.
+        entries.sort_by_key(|entry| (!matches!(entry.fact, Fact::Component(..)), entry.revision));
         for fact in gone.into_iter().chain(entries.into_iter().map(|entry| entry.fact)) {
             self.take(fact);
         }
@@ -144,15 +147,20 @@ impl Chronicle {
 
     /// What is known and not listed any more, rooms last.
     fn gone(&self, listed: &[Entry]) -> Vec<Fact> {
-        let (mut rooms, mut peers, mut ingests) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        let (mut rooms, mut peers) = (BTreeSet::new(), BTreeSet::new());
+        let (mut ingests, mut components) = (BTreeSet::new(), BTreeSet::new());
         for entry in listed {
             match &entry.fact {
                 Fact::Room(room, _) => drop(rooms.insert(room)),
                 Fact::Peer(room, peer, _) => drop(peers.insert((room, peer))),
                 Fact::Ingest(room, component, _) => drop(ingests.insert((room, component))),
-                Fact::Component(..) | Fact::Gateway(..) | Fact::Fleet(_) => {}
+                Fact::Component(room, component, _) => drop(components.insert((room, component))),
+                Fact::Gateway(..) | Fact::Fleet(_) => {}
             }
         }
+        let known_broadcasts = self.broadcasts.iter().flat_map(|(room, of)| of.keys().map(move |id| (room, id)));
+        let gone_broadcasts = known_broadcasts.filter(|known| !components.contains(known));
+        let gone_broadcasts = gone_broadcasts.map(|(room, id)| Fact::Component(room.clone(), id.clone(), None));
         let known_ingests =
             self.ingests.iter().flat_map(|(room, of)| of.keys().map(move |component| (room, component)));
         let gone_ingests = known_ingests.filter(|known| !ingests.contains(known));
@@ -161,7 +169,8 @@ impl Chronicle {
         let gone_peers = known_peers.filter(|known| !peers.contains(known));
         let gone_rooms = self.rooms.keys().filter(|room| !rooms.contains(room));
         let gone_peers = gone_peers.map(|(room, peer)| Fact::Peer(room.clone(), peer.clone(), None));
-        gone_ingests.chain(gone_peers).chain(gone_rooms.map(|room| Fact::Room(room.clone(), None))).collect()
+        let gone_rooms = gone_rooms.map(|room| Fact::Room(room.clone(), None));
+        gone_broadcasts.chain(gone_ingests).chain(gone_peers).chain(gone_rooms).collect()
     }
 
     fn take(&mut self, fact: Fact) {
@@ -170,7 +179,8 @@ impl Chronicle {
             Fact::Room(room, None) => self.room_gone(&room),
             Fact::Peer(room, peer, record) => self.peer_changed(&room, peer, record),
             Fact::Ingest(room, component, record) => self.ingest_changed(&room, component, record),
-            Fact::Component(..) | Fact::Gateway(..) | Fact::Fleet(_) => {}
+            Fact::Component(room, component, record) => self.component_changed(room, component, record.as_ref()),
+            Fact::Gateway(..) | Fact::Fleet(_) => {}
         }
     }
 
@@ -186,7 +196,9 @@ impl Chronicle {
         }
         let members = self.members(&room).flat_map(|(peer, record)| of_peer(peer, None, Some(record)));
         let components = self.components(&room).flat_map(|(id, record)| of_ingest(id, None, Some(record)));
-        let told: Vec<Told> = [Told::RoomCreated].into_iter().chain(members).chain(components).collect();
+        let playable = self.live_broadcasts(&room).map(Told::Playable);
+        let told: Vec<Told> =
+            [Told::RoomCreated].into_iter().chain(members).chain(components).chain(playable).collect();
         self.tell(&room, &hook, told);
     }
 
@@ -218,7 +230,13 @@ impl Chronicle {
     fn ingest_changed(&mut self, room: &RoomId, component: ComponentId, record: Option<IngestRecord>) {
         let components = self.ingests.entry(room.clone()).or_default();
         let before = components.remove(&component);
-        let told = of_ingest(&component, before.as_ref(), record.as_ref());
+        let mut told = of_ingest(&component, before.as_ref(), record.as_ref());
+        if becomes_live(before.as_ref(), record.as_ref())
+            && let Some(playable) = self.broadcasts.get_mut(room).and_then(|of| of.get_mut(&component))
+            && !std::mem::replace(playable, true)
+        {
+            told.push(Told::Playable(component.clone()));
+        }
         if let Some(record) = record {
             components.insert(component, record);
         }
@@ -227,6 +245,18 @@ impl Chronicle {
         }
         if let Some(hook) = self.rooms.get(room).filter(|hook| self.wants(hook)).cloned() {
             self.tell(room, &hook, told);
+        }
+    }
+
+    fn component_changed(&mut self, room: RoomId, component: ComponentId, record: Option<&ComponentRecord>) {
+        let broadcasts = self.broadcasts.entry(room.clone()).or_default();
+        if record.is_some_and(|record| record.spec.kind() == JobKind::Hls) {
+            broadcasts.entry(component).or_default();
+        } else {
+            broadcasts.remove(&component);
+        }
+        if broadcasts.is_empty() {
+            self.broadcasts.remove(&room);
         }
     }
 
@@ -240,6 +270,12 @@ impl Chronicle {
 
     fn components(&self, room: &RoomId) -> impl Iterator<Item = (&ComponentId, &IngestRecord)> {
         self.ingests.get(room).into_iter().flatten()
+    }
+
+    fn live_broadcasts(&self, room: &RoomId) -> impl Iterator<Item = ComponentId> {
+        let is_broadcast = |id: &ComponentId| self.broadcasts.get(room).is_some_and(|of| of.contains_key(id));
+        let live = self.components(room).filter(|(_, ingest)| ingest.state == IngestState::Live);
+        live.map(|(id, _)| id).filter(move |id| is_broadcast(id)).cloned()
     }
 
     fn tell(&mut self, room: &RoomId, hook: &Hook, told: Vec<Told>) {
@@ -265,12 +301,19 @@ impl Chronicle {
     }
 }
 
+/// Whether it was not live before, as this job of its gateway.
+fn becomes_live(before: Option<&IngestRecord>, after: Option<&IngestRecord>) -> bool {
+    let is_live = |record: &&IngestRecord| record.state == IngestState::Live;
+    let before = before.filter(is_live).map(|before| before.generation);
+    after.filter(is_live).is_some_and(|after| before != Some(after.generation))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::notice::name;
-    use crate::testing::{component, ingest, job, peer, peer_record, publishing, room, room_record};
-    use velella_model::component::IngestState;
+    use crate::testing::{broadcast, component, ingest, job, peer, peer_record, publishing, room, room_record};
+    use velella_model::Generation;
 
     #[test]
     fn numbers_come_from_the_revision_and_rise_within_it() {
@@ -359,6 +402,55 @@ mod tests {
             ("RoomDeleted", number(5, 1)),
         ];
         assert_eq!(told(&mut chronicle), expected);
+    }
+
+    #[test]
+    fn a_broadcast_can_be_watched_once_however_often_it_goes_live() {
+        let mut chronicle = begun(vec![a_room("r", 1)], 1);
+        let mut revision = 1;
+        let mut change = |fact| {
+            revision += 1;
+            chronicle.changed(Entry { fact, revision: Revision(revision) });
+            told(&mut chronicle).into_iter().map(|(name, _)| name).collect::<Vec<_>>()
+        };
+        let stands = |record| Fact::Component(room("r"), component("c"), record);
+        let says = |record| Fact::Ingest(room("r"), component("c"), record);
+        let state = |state| says(Some(ingest(job("g1", 1), state)));
+        let again = IngestRecord { generation: Generation(9), ..ingest(job("g1", 1), IngestState::Live) };
+        let nothing = Vec::<&str>::new();
+        assert_eq!(change(stands(Some(broadcast(None)))), nothing);
+        assert_eq!(change(state(IngestState::Connecting)), nothing);
+        assert_eq!(change(state(IngestState::Live)), ["Playable"]);
+        assert_eq!(change(state(IngestState::Retrying)), nothing);
+        assert_eq!(change(state(IngestState::Live)), nothing);
+        assert_eq!(change(says(None)), nothing);
+        assert_eq!(change(says(Some(ingest(job("g2", 1), IngestState::Live)))), nothing, "another gateway goes on");
+        assert_eq!(change(stands(None)), nothing);
+        assert_eq!(change(stands(Some(broadcast(None)))), nothing, "what is told yet is of the one before");
+        assert_eq!(change(says(Some(ingest(job("g2", 1), IngestState::Live)))), nothing, "and so is this");
+        assert_eq!(change(says(Some(again))), ["Playable"]);
+    }
+
+    #[test]
+    fn a_broadcast_that_a_listing_shows_live_is_told_of_unless_it_is_the_first() {
+        let entry = |fact, revision| Entry { fact, revision: Revision(revision) };
+        let stands = |revision| entry(Fact::Component(room("r"), component("c"), Some(broadcast(None))), revision);
+        let live = ingest(job("g1", 1), IngestState::Live);
+        let live = |revision| entry(Fact::Ingest(room("r"), component("c"), Some(live.clone())), revision);
+        let mut chronicle = begun(vec![a_room("r", 1), stands(2), live(3)], 3);
+        chronicle.changed(entry(Fact::Ingest(room("r"), component("c"), None), 4));
+        chronicle.changed(live(5));
+        assert_eq!(told(&mut chronicle), []);
+        let mut chronicle = begun(vec![a_room("r", 1)], 1);
+        // Its record was written again since it is live.
+        chronicle.listed(vec![a_room("r", 1), live(3), stands(4)], Revision(4));
+        assert_eq!(told(&mut chronicle), [("Playable", None)]);
+        let mut chronicle = begun(vec![], 1);
+        chronicle.changed(stands(2));
+        chronicle.changed(live(3));
+        assert_eq!(told(&mut chronicle), [], "of a room that is not known");
+        chronicle.changed(a_room("r", 4));
+        assert_eq!(told(&mut chronicle), [("RoomCreated", Some(4 << 16)), ("Playable", Some((4 << 16) + 1))]);
     }
 
     #[test]

@@ -2,11 +2,11 @@
 
 use std::time::Instant;
 
-use velella_model::component::{ComponentRecord, Job};
+use velella_model::component::{ComponentRecord, Job, JobKind};
 use velella_model::{ComponentId, RoomId};
 
 use crate::components::Key;
-use crate::input::{Fact, Ticket, WriteOutcome};
+use crate::input::{Entry, Fact, Ticket, WriteOutcome};
 use crate::jobs::{self, Errand, WITHOUT_TRANSCODER, Work};
 use crate::output::{Denial, Expect, Output, Reply};
 use crate::{Coordinator, WriteStep};
@@ -33,6 +33,9 @@ impl Coordinator {
             return self.deny(ticket, Denial::ComponentsLimit);
         }
         let work = Work::of(&record);
+        if work.kind == JobKind::Hls && self.broadcast_of(&room).is_some() {
+            return self.deny(ticket, Denial::BroadcastsLimit);
+        }
         let job = match self.choose_first_gateway(&component, work, now) {
             Ok(job) => work.kind.is_pulled().then_some(job),
             Err(denial) => {
@@ -59,7 +62,7 @@ impl Coordinator {
         })
     }
 
-    pub(crate) fn component_added(&mut self, ticket: Ticket, fact: Fact, outcome: &WriteOutcome, now: Instant) {
+    pub(crate) fn component_added(&mut self, ticket: Ticket, fact: Fact, outcome: WriteOutcome, now: Instant) {
         let Fact::Component(room, component, Some(record)) = &fact else { return };
         let (key, work) = ((room.clone(), component.clone()), Work::of(record));
         self.giving.remove(&key);
@@ -69,15 +72,26 @@ impl Coordinator {
                 self.adding_components.remove(room);
             }
         }
-        let WriteOutcome::Done(revision) = outcome else {
-            self.stats.writes_lost += 1;
-            return self.deny(ticket, Denial::StoreDown);
+        let revision = match outcome {
+            WriteOutcome::Done(revision) => revision,
+            // All broadcasts of a room have one id; of every other kind they are random.
+            WriteOutcome::Conflict(standing) if work.kind == JobKind::Hls => {
+                self.stats.write_conflicts += 1;
+                if let Some(Entry { fact, revision }) = standing {
+                    self.answered(fact, revision, now);
+                }
+                return self.deny(ticket, Denial::BroadcastsLimit);
+            }
+            WriteOutcome::Conflict(_) | WriteOutcome::Failed => {
+                self.stats.writes_lost += 1;
+                return self.deny(ticket, Denial::StoreDown);
+            }
         };
         if self.records.room(room).is_none() {
             self.forget_component(key, Expect::Any);
             return self.deny(ticket, Denial::RoomNotFound);
         }
-        self.answered(fact, *revision, now);
+        self.answered(fact, revision, now);
         let listens = self.listens(&key.1, work, now);
         let reply = match self.records.components.view(&key) {
             Some(view) => Reply::Component { view, listens },

@@ -29,6 +29,8 @@ pub struct ComponentView {
     pub flow: Option<Flow>,
     /// What went wrong last, whether or not it goes well since.
     pub last_trouble: Option<PastTrouble>,
+    /// Whether it was live at any time that this coordinator saw.
+    pub has_been_live: bool,
 }
 
 impl ComponentView {
@@ -65,6 +67,8 @@ pub(crate) struct Components {
     of_rooms: BTreeMap<RoomId, BTreeSet<ComponentId>>,
     given: BTreeMap<Job, Given>,
     readings: Readings,
+    /// Those that were live.
+    have_been_live: BTreeSet<Key>,
 }
 
 /// What a component is to its gateway.
@@ -78,6 +82,7 @@ impl Components {
             of_rooms: BTreeMap::new(),
             given: BTreeMap::new(),
             readings: Readings::default(),
+            have_been_live: BTreeSet::new(),
         }
     }
 
@@ -100,7 +105,8 @@ impl Components {
         let live = ingest.as_ref().filter(|ingest| ingest.state == IngestState::Live);
         let flow = live.and_then(|ingest| self.readings.flow(key, &ingest.job));
         let last_trouble = self.readings.last_trouble(key).cloned();
-        Some(ComponentView { component: key.1.clone(), record, ingest, flow, last_trouble })
+        let has_been_live = self.have_been_live.contains(key);
+        Some(ComponentView { component: key.1.clone(), record, ingest, flow, last_trouble, has_been_live })
     }
 
     /// All that a gateway does, by gateway.
@@ -203,6 +209,7 @@ impl Components {
         let Entry { fact, revision } = entry;
         let key = fact.as_component()?;
         let before = self.load(&key);
+        let is_told = matches!(fact, Fact::Ingest(..));
         let news = match fact {
             Fact::Component(_, _, record) => into_records(&mut self.records, &key, revision, record),
             Fact::Ingest(_, _, record) => into_ingests(&mut self.ingests, &key, revision, record),
@@ -210,6 +217,10 @@ impl Components {
         };
         if news {
             self.index(&key, before);
+        }
+        // What is told of one that was removed says nothing of a new one of the same id.
+        if news && is_told && self.load(&key).is_some_and(|(.., live)| live) {
+            self.have_been_live.insert(key.clone());
         }
         news.then_some(key)
     }
@@ -227,6 +238,7 @@ impl Components {
             return;
         }
         self.readings.forget(key);
+        self.have_been_live.remove(key);
         if let Some(ids) = self.of_rooms.get_mut(room) {
             ids.remove(id);
             if ids.is_empty() {

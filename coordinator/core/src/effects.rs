@@ -8,6 +8,7 @@ use velella_model::wire::command::Order;
 use velella_model::{Generation, Incarnation, PeerId, RoomId, SessionId, WorkerId};
 
 use crate::Coordinator;
+use crate::broadcasts::Subscribing;
 use crate::close::Close;
 use crate::components::Key;
 use crate::edits::{Change, EDIT_RETRY, Failed, Next};
@@ -33,6 +34,7 @@ pub(crate) enum WriteStep {
     StreamClaimed(SessionId, Box<RoomRecord>),
     PeerRemoved(Option<Ticket>, RoomId, PeerId),
     ComponentAdded(Ticket, Box<Fact>),
+    ComponentSubscribed(Subscribing, Box<ComponentRecord>),
     ComponentRemoved(Ticket, Key),
     ComponentForgotten,
     JobGiven(Key, Box<ComponentRecord>),
@@ -113,7 +115,8 @@ impl Coordinator {
             WriteStep::PeerRemoved(ticket, room, peer) => self.peer_removed(ticket, (room, peer), &outcome, now),
             WriteStep::Withdrawn(room, unsure) => self.withdrawn(room, &unsure, outcome, now),
             WriteStep::Cordoned(ticket, fact) => self.cordoned(ticket, fact, &outcome, now),
-            WriteStep::ComponentAdded(ticket, fact) => self.component_added(ticket, *fact, &outcome, now),
+            WriteStep::ComponentAdded(ticket, fact) => self.component_added(ticket, *fact, outcome, now),
+            WriteStep::ComponentSubscribed(asked, record) => self.component_subscribed(asked, *record, outcome, now),
             WriteStep::ComponentRemoved(ticket, key) => self.component_removed(ticket, key, &outcome, now),
             WriteStep::JobGiven(key, record) => self.job_given(key, *record, outcome, now),
             // The watch tells everybody, also this coordinator.

@@ -1,6 +1,8 @@
 //! What can happen to a coordinator. Answers from outside (a lost CAS, a silent worker) are
 //! inputs like any other.
 
+use std::collections::BTreeSet;
+
 use velella_model::component::{ComponentRecord, ComponentSpec, GatewayRecord, IngestRecord};
 use velella_model::record::{
     AgentOutput, CoordinatorRecord, Cordon, PeerKind, PeerRecord, RoomRecord, RoomSpec, Scopes, Subscriptions,
@@ -330,11 +332,27 @@ pub enum Request {
         /// Its id.
         component: ComponentId,
         /// What is asked for.
-        spec: ComponentSpec,
+        spec: Box<ComponentSpec>,
         /// What the server attaches to it.
         metadata: Json,
         /// Whether it may be transcoded.
         transcode: bool,
+        /// Whom it receives of; everybody if absent.
+        subscriptions: Option<Subscriptions>,
+    },
+    /// Let a component receive of more.
+    SubscribeComponent {
+        /// Where.
+        room: RoomId,
+        /// Which.
+        component: ComponentId,
+        /// Peers and components of the room, present or not.
+        origins: BTreeSet<PeerId>,
+    },
+    /// Where the broadcast of a room can be watched.
+    FindBroadcast {
+        /// Of which.
+        room: RoomId,
     },
     /// One component.
     ShowComponent {

@@ -17,6 +17,9 @@ const LOAD_STEP_PERMILLE: u64 = 10;
 /// Why a gateway may not take what may have to be transcoded.
 pub(crate) const WITHOUT_TRANSCODER: &str = "without a transcoder";
 
+/// Why a gateway may not take a broadcast.
+const WITHOUT_VIEWERS: &str = "without an address for viewers";
+
 /// A gateway in the choice.
 #[derive(Clone, Debug)]
 pub(crate) struct Offer<'a> {
@@ -165,6 +168,9 @@ fn exclusion(errand: Errand<'_>, offer: &Offer<'_>) -> Option<&'static str> {
         Ok(cost) => cost,
         Err(reason) => return Some(reason),
     };
+    if errand.work.kind == JobKind::Hls && offer.announce.serves.is_none() {
+        return Some(WITHOUT_VIEWERS);
+    }
     let full = offer.load_permille().saturating_add(cost) > offer.announce.capacity_permille;
     (full && errand.work.kind.is_pulled()).then_some("full")
 }

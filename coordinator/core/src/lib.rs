@@ -5,13 +5,14 @@
 //! `placing` (a room on its way there), `joining` (a socket or an offer on its way into a room), `streaming`
 //! (one at a time), `signalling` (an open session), `adoption` (one that another coordinator held), `fleet` and `death` (which workers live), `evacuation` (rooms that have to leave their
 //! worker), `gateways` (which of them live), `jobs` (which gateway does what), `handover` (jobs that need
-//! another gateway), `readings` (what comes through of components), `steering` (what operators want), `sweep` (what the leader tidies up), `edits` (peer records), `requests` and `removal` (the management API).
+//! another gateway), `broadcasts` (rooms as streams), `readings` (what comes through of components), `steering` (what operators want), `sweep` (what the leader tidies up), `edits` (peer records), `requests` and `removal` (the management API).
 //! Two are machines of their own: the [`chronicle`] (what is told to servers, with `notice`) and the
 //! [`outbox`] (webhooks on their way).
 
 #![warn(missing_docs)]
 
 mod adoption;
+mod broadcasts;
 pub mod chronicle;
 mod close;
 mod component_requests;

@@ -53,6 +53,8 @@ pub enum Told {
     Track(Publisher, TrackId, Track),
     /// A component was given up, for this reason.
     ComponentCrashed(ComponentId, Option<Trouble>),
+    /// A broadcast can be watched from now on.
+    Playable(ComponentId),
     /// A data channel of a peer, by label.
     ChannelAdded(PeerId, String),
     /// It was closed.
@@ -260,6 +262,7 @@ pub(crate) fn name(told: &Told) -> &'static str {
         Told::Peer(_, _, Peer::Disconnected) => "Disconnected",
         Told::Peer(_, _, Peer::Deleted) => "Deleted",
         Told::ComponentCrashed(..) => "ComponentCrashed",
+        Told::Playable(_) => "Playable",
         Told::Track(_, _, Track::Added(_)) => "TrackAdded",
         Told::Track(_, _, Track::Updated(_)) => "TrackUpdated",
         Told::Track(_, _, Track::Removed(_)) => "TrackRemoved",

@@ -155,6 +155,8 @@ pub enum Reply {
         /// If it was added now: where gateways wait for its publisher, the best first; nowhere for what is pulled.
         listens: Vec<String>,
     },
+    /// Under which URL a gateway serves broadcasts.
+    ServedAt(String),
     /// Gateways.
     Gateways(Vec<GatewayView>),
     /// Workers.
@@ -236,6 +238,18 @@ pub enum Denial {
     /// The room has as many components as one may have.
     #[error("the room has too many components")]
     ComponentsLimit,
+    /// The room has a broadcast already.
+    #[error("the room has a broadcast")]
+    BroadcastsLimit,
+    /// The room has no broadcast.
+    #[error("the room has no broadcast")]
+    BroadcastNotFound,
+    /// Nobody serves broadcasts at the moment.
+    #[error("no gateway serves broadcasts")]
+    NobodyServes,
+    /// The component receives nothing.
+    #[error("the component does not subscribe")]
+    NotSubscribing,
     /// No gateway can take the component; why each was left out.
     #[error("no gateway can take the component")]
     NoGateway(JobKind, Vec<&'static str>),
@@ -254,10 +268,10 @@ pub enum Denial {
     /// No such track to subscribe to.
     #[error("the track does not exist")]
     TrackNotFound(TrackId),
-    /// A peer in automatic mode receives everything already.
-    #[error("the peer does not subscribe manually")]
+    /// A peer or component in automatic mode receives everything already.
+    #[error("it does not subscribe manually")]
     NotManual,
-    /// The peer would have more subscriptions than one may have.
+    /// The peer or component would have more subscriptions than one may have.
     #[error("too many subscriptions")]
     SubscriptionsLimit,
     /// The room has as many peers as it may have.

@@ -6,6 +6,7 @@ use velella_model::component::ComponentRecord;
 use velella_model::record::PeerRecord;
 use velella_model::{PeerId, RoomId};
 
+use crate::broadcasts::Subscribing;
 use crate::input::{Fact, PeerSpec, Request, Ticket, WriteOutcome};
 use crate::output::{Denial, Expect, Output, Reply};
 use crate::{Coordinator, Parked, WriteStep};
@@ -38,12 +39,16 @@ impl Coordinator {
                 self.adopt(room, peer, now);
                 Reply::Done
             }
-            Request::AddComponent { room, component, spec, metadata, transcode } => {
-                let record = ComponentRecord { spec, metadata, transcode, subscriptions: None, job: None };
+            Request::AddComponent { room, component, spec, metadata, transcode, subscriptions } => {
+                let record = ComponentRecord { spec: *spec, metadata, transcode, subscriptions, job: None };
                 return self.add_component(ticket, (room, component), record, now);
             }
             Request::ShowComponent { room, component } => self.show_component((room, component)),
             Request::DeleteComponent { room, component } => return self.delete_component(ticket, (room, component)),
+            Request::SubscribeComponent { room, component, origins } => {
+                return self.subscribe_component(Subscribing::new(ticket, (room, component), origins));
+            }
+            Request::FindBroadcast { room } => self.find_broadcast(&room, now),
             Request::ListGateways => Reply::Gateways(self.gateway_views(now)),
             Request::CordonWorker { worker, cordon } => return self.cordon_worker(ticket, worker, cordon),
             Request::MoveRoom { room, to } => return self.move_by_hand(ticket, &room, to, now),
@@ -57,6 +62,8 @@ impl Coordinator {
     fn knows(&self, request: &Request) -> bool {
         match request {
             Request::CreateRoom { .. } | Request::ListRooms { .. } | Request::ListWorkers => true,
+            // Whoever asks is a stranger, and shall not make the store work.
+            Request::FindBroadcast { .. } => true,
             Request::ListGateways
             | Request::ShowTotals
             | Request::ShowHistory { .. }
@@ -67,7 +74,9 @@ impl Coordinator {
             | Request::EditRoom { room, .. }
             | Request::AddComponent { room, .. }
             | Request::AddPeer { room, .. } => self.records.room(room).is_some(),
-            Request::ShowComponent { room, component } | Request::DeleteComponent { room, component } => {
+            Request::ShowComponent { room, component }
+            | Request::SubscribeComponent { room, component, .. }
+            | Request::DeleteComponent { room, component } => {
                 let key = (room.clone(), component.clone());
                 self.records.room(room).is_some() && self.records.components.get(&key).is_some()
             }
@@ -138,7 +147,9 @@ impl Request {
     fn must_know(&self) -> Option<&RoomId> {
         match self {
             Self::CreateRoom { .. } | Self::ListRooms { .. } | Self::ListWorkers | Self::ListGateways => None,
-            Self::ShowTotals | Self::ShowHistory { .. } | Self::CordonWorker { .. } => None,
+            Self::FindBroadcast { .. } | Self::ShowTotals | Self::ShowHistory { .. } | Self::CordonWorker { .. } => {
+                None
+            }
             Self::DeleteRoom { room }
             | Self::MoveRoom { room, .. }
             | Self::ShowRoom { room }
@@ -147,6 +158,7 @@ impl Request {
             | Self::AddPeer { room, .. }
             | Self::AddComponent { room, .. }
             | Self::ShowComponent { room, .. }
+            | Self::SubscribeComponent { room, .. }
             | Self::DeleteComponent { room, .. }
             | Self::ShowPeer { room, .. }
             | Self::AdoptPeer { room, .. }

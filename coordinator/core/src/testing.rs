@@ -3,12 +3,13 @@
 use std::time::Instant;
 
 use velella_model::component::{
-    ComponentRecord, ComponentSpec, GatewayRecord, IngestRecord, IngestState, Job, JobKind, PublishSpec, RtspSpec,
+    ComponentRecord, ComponentSpec, GatewayRecord, HlsSpec, IngestRecord, IngestState, Job, JobKind, PublishSpec,
+    RtspSpec,
 };
 use velella_model::record::{
     Connection, PeerKind, PeerRecord, Placement, RoomRecord, RoomSpec, TrackRecord, WorkerRecord,
 };
-use velella_model::wire::announce::{Announce, Capacity, GatewayAnnounce, GatewayState, Load, WorkerState};
+use velella_model::wire::announce::{Announce, Capacity, GatewayAnnounce, GatewayState, Load, Serves, WorkerState};
 use velella_model::wire::command::SubscribeMode;
 use velella_model::{
     ComponentId, CoordinatorId, GatewayId, Generation, Incarnation, Json, MediaKind, PeerId, RoomId, SessionId,
@@ -132,6 +133,14 @@ pub(crate) fn gateway_announce(id: &str, incarnation: u64, seq: u64) -> GatewayA
     }
 }
 
+/// The same of one that broadcasts, with this URL for viewers.
+pub(crate) fn serving(id: &str, seq: u64, public: &str) -> GatewayAnnounce {
+    let announce = gateway_announce(id, 1, seq);
+    let offers = announce.offers.clone().into_iter().chain([(JobKind::Hls, 100)]).collect();
+    let serves = Some(Serves { public: public.into(), inner: String::new() });
+    GatewayAnnounce { offers, serves, ..announce }
+}
+
 /// The key of a gateway that lives.
 pub(crate) fn gateway_lives(id: &str, incarnation: u64) -> Fact {
     Fact::Gateway(gateway(id), Some(GatewayRecord { incarnation: Incarnation(incarnation) }))
@@ -157,6 +166,20 @@ pub(crate) fn camera_spec() -> ComponentSpec {
 pub(crate) fn encoder() -> ComponentRecord {
     let spec = ComponentSpec::Rtmp(PublishSpec { key_digest: "ab".into(), takeover: false });
     ComponentRecord { spec, metadata: Json::null(), transcode: false, subscriptions: None, job: None }
+}
+
+pub(crate) fn broadcast(job: Option<Job>) -> ComponentRecord {
+    ComponentRecord { spec: broadcast_spec(), metadata: Json::null(), transcode: false, subscriptions: None, job }
+}
+
+pub(crate) fn broadcast_spec() -> ComponentSpec {
+    ComponentSpec::Hls(HlsSpec {
+        low_latency: true,
+        target_duration_s: 4,
+        part_target_ms: 500,
+        window_s: None,
+        persistent: false,
+    })
 }
 
 pub(crate) fn ingest(job: Job, state: IngestState) -> IngestRecord {

@@ -2,6 +2,7 @@
 
 mod adoption;
 mod agents;
+mod broadcasts;
 mod components;
 mod edits;
 mod failover;

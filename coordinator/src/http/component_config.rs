@@ -7,6 +7,7 @@ use velella_model::Json;
 use velella_model::component::FileSpec;
 
 use crate::http::body::{boolean, expected, positive, said, unexpected};
+use crate::http::broadcast_config::{self, BroadcastWish};
 use crate::http::failure::Failure;
 use crate::http::peer_config;
 use crate::http::source_uri::SourceUri;
@@ -27,7 +28,7 @@ const FRAMERATE_MAX: u32 = 240;
 #[derive(Deserialize, ToSchema)]
 #[expect(dead_code, reason = "bodies are read by hand, in the words that clients know; this is their description")]
 pub(crate) struct ComponentConfigBody {
-    /// `rtsp`, `file`, `rtmp` or `srt`.
+    /// `rtsp`, `file`, `rtmp`, `srt` or `hls`.
     r#type: String,
     options: Option<ComponentOptionsBody>,
 }
@@ -60,6 +61,21 @@ pub(crate) struct ComponentOptionsBody {
     framerate: Option<u32>,
     /// `rtmp`, `srt`: a second publisher takes the place of the first; otherwise it is refused.
     takeover: Option<bool>,
+    /// `hls`: show parts of segments, so that viewers are some two seconds behind; otherwise some ten.
+    low_latency: Option<bool>,
+    /// `hls`: seconds that viewers may go back; as few as is legal if absent.
+    target_window_duration: Option<u32>,
+    /// `hls`: keep all of it. It is noted; recordings are not served yet.
+    persistent: Option<bool>,
+    /// `hls`: whom it shows: `auto`, everybody, or `manual`, those that it is subscribed to.
+    subscribe_mode: Option<String>,
+    /// `hls`: seconds of a segment, 1 to 60; 4 if absent.
+    target_duration: Option<u8>,
+    /// `hls`: seconds of a part, 0.1 to half the `targetDuration`; 0.5 if absent.
+    part_duration: Option<f64>,
+    /// `hls`: where it is uploaded; nothing but null is taken yet.
+    #[schema(value_type = Option<Object>)]
+    s3: Option<Value>,
     /// Make what browsers cannot show (H.265, B-frames) into what they can; otherwise it is refused. Costs a good part of
     /// a core where it is needed.
     transcode: Option<bool>,
@@ -105,8 +121,8 @@ impl Kind {
         }
     }
 
-    /// Those that repackage H.264.
-    fn wants_h264(self) -> bool {
+    /// Those that do not take any video.
+    fn is_particular(self) -> bool {
         match self {
             Self::Hls | Self::Rtsp | Self::Recording | Self::Rtmp | Self::Srt => true,
             Self::File | Self::Sip => false,
@@ -133,6 +149,7 @@ pub(crate) enum Source {
     File(FileSpec),
     Rtmp { takeover: bool },
     Srt { takeover: bool },
+    Room(BroadcastWish),
 }
 
 /// How to ask a camera.
@@ -157,13 +174,13 @@ impl<'a> Asked<'a> {
         Ok(Self { kind, options })
     }
 
-    /// Reads the options, for a room that carries H.264 or does not. A kind that is not built answers, after
+    /// Reads the options, for a room whose codec `suits` a kind or does not. A kind that is not built answers, after
     /// its options were looked at, as one that the operator switched off.
-    pub(crate) fn wish(&self, room: &str, h264: bool) -> Result<ComponentWish, Failure> {
+    pub(crate) fn wish(&self, room: &str, suits: impl Fn(Kind) -> bool) -> Result<ComponentWish, Failure> {
         if let Some(field) = self.kind.required().filter(|field| self.option(field).is_none()) {
             return Err(Failure::bad_request(format!("Required field \"{field}\" missing")));
         }
-        if self.kind.wants_h264() && !h264 {
+        if self.kind.is_particular() && !suits(self.kind) {
             return Err(Failure::bad_request(format!("Incompatible video codec enforced in room {room}")));
         }
         let source = match self.kind {
@@ -171,11 +188,16 @@ impl<'a> Asked<'a> {
             Kind::File => Source::File(self.file()?),
             Kind::Rtmp => Source::Rtmp { takeover: self.takeover()? },
             Kind::Srt => Source::Srt { takeover: self.takeover()? },
+            Kind::Hls if self.option("transcode").is_some_and(|value| *value != false) => {
+                let errors = "Broadcasts are not transcoded by this server: leave transcode out";
+                return Err(Failure::component_disabled(errors.into()));
+            }
+            Kind::Hls => Source::Room(broadcast_config::read(self.own())?),
             Kind::Recording if self.option("credentials").is_none() => {
                 let errors = "S3 credentials has to be passed either by request or at application startup as envs";
                 return Err(Failure::bad_request(errors.into()));
             }
-            Kind::Hls | Kind::Sip | Kind::Recording => {
+            Kind::Sip | Kind::Recording => {
                 let errors = format!("Components of type {} are disabled on this Fishjam", self.kind.name());
                 return Err(Failure::component_disabled(errors));
             }
@@ -300,8 +322,9 @@ mod tests {
         for (kind, options, errors) in table {
             assert_eq!(wrong(kind, &options, true), Failure::bad_request(errors.into()), "{kind}");
         }
-        let disabled = Failure::component_disabled("Components of type hls are disabled on this Fishjam".into());
-        assert_eq!(wrong("hls", &json!({}), true), disabled);
+        let disabled = Failure::component_disabled("Components of type sip are disabled on this Fishjam".into());
+        assert_eq!(wrong("sip", &json!({"registrarCredentials": {}}), true), disabled);
+        assert!(wrong("hls", &json!({"transcode": true}), true).is("component_disabled"));
     }
 
     #[test]
@@ -346,7 +369,7 @@ mod tests {
     fn every_documented_option_is_read() {
         let schema = serde_json::to_value(ComponentOptionsBody::schema()).unwrap();
         let takes = |kind: &str, key: &str| {
-            let options = json!({"sourceUri": "rtsp://c", "filePath": "a.h264", key: []});
+            let options = json!({"sourceUri": "rtsp://c", "filePath": "a.h264"});
             let mut options = options.as_object().unwrap().clone();
             match kind {
                 "rtsp" => drop(options.remove("filePath")),
@@ -357,12 +380,12 @@ mod tests {
             wrong(kind, &options.into(), true) != unexpected(key)
         };
         for key in schema["properties"].as_object().unwrap().keys() {
-            assert!(["rtsp", "file", "rtmp"].iter().any(|kind| takes(kind, key)), "{key}");
+            assert!(["rtsp", "file", "rtmp", "hls"].iter().any(|kind| takes(kind, key)), "{key}");
         }
     }
 
     fn wish(kind: &str, options: &Value, h264: bool) -> Result<ComponentWish, Failure> {
-        Asked::read(json!({"type": kind, "options": options}).as_object().unwrap()).unwrap().wish("r", h264)
+        Asked::read(json!({"type": kind, "options": options}).as_object().unwrap()).unwrap().wish("r", |_| h264)
     }
 
     fn wrong(kind: &str, options: &Value, h264: bool) -> Failure {

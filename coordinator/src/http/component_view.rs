@@ -4,8 +4,9 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 use velella_coordinator_core::ComponentView;
-use velella_model::component::{ComponentRecord, ComponentSpec, FileSpec, PublishSpec, RtspSpec};
+use velella_model::component::{ComponentRecord, ComponentSpec, FileSpec, HlsSpec, PublishSpec, RtspSpec};
 use velella_model::wire::ingest;
+use velella_model::{PeerId, RoomId};
 
 use crate::http::components::Publishing;
 use crate::http::view::{self, Track};
@@ -14,7 +15,7 @@ use crate::http::view::{self, Track};
 #[derive(Serialize, ToSchema)]
 pub(crate) struct OlderComponent<'a> {
     id: &'a str,
-    /// `rtsp`, `file`, `rtmp` or `srt`.
+    /// `rtsp`, `file`, `rtmp`, `srt` or `hls`.
     r#type: &'static str,
     properties: Properties<'a>,
     tracks: Vec<Track<'a>>,
@@ -85,6 +86,7 @@ pub(crate) enum Properties<'a> {
     Rtsp(Rtsp<'a>),
     File(File<'a>),
     Publish(Publish<'a>),
+    Broadcast(Broadcast<'a>),
 }
 
 /// Of a camera.
@@ -140,6 +142,39 @@ pub(crate) struct Publish<'a> {
     stream_key: Option<&'a str>,
 }
 
+/// Of a broadcast.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Broadcast<'a> {
+    /// Whether it could be watched already.
+    playable: bool,
+    low_latency: bool,
+    persistent: bool,
+    /// Seconds.
+    target_window_duration: Option<u32>,
+    /// `auto` or `manual`.
+    subscribe_mode: &'static str,
+    /// Always null.
+    s3: Option<()>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    #[schema(inline)]
+    beyond: Option<BeyondBroadcast<'a>>,
+}
+
+/// Of a broadcast, beyond Fishjam 0.6.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct BeyondBroadcast<'a> {
+    /// Seconds of a segment.
+    target_duration: u8,
+    /// Seconds of a part.
+    part_duration: f64,
+    /// Peers and components that it is subscribed to; null in the mode `auto`.
+    origins: Option<Vec<&'a str>>,
+    /// Its playlist, below the address of this server.
+    url: String,
+}
+
 /// With the keys of Fishjam 0.6, and `onDemand` and `transcode` where they were asked for. `publishing` right after its creation.
 pub(crate) fn older<'a>(view: &'a ComponentView, publishing: Option<&'a Publishing>) -> OlderComponent<'a> {
     let mut component = known(view, publishing);
@@ -149,12 +184,32 @@ pub(crate) fn older<'a>(view: &'a ComponentView, publishing: Option<&'a Publishi
     component
 }
 
+/// The same with what is beyond.
+fn newer<'a>(room: &RoomId, view: &'a ComponentView, publishing: Option<&'a Publishing>) -> OlderComponent<'a> {
+    let mut component = known(view, publishing);
+    if let (Properties::Broadcast(broadcast), ComponentSpec::Hls(spec)) = (&mut component.properties, &view.record.spec)
+    {
+        let origins = view.record.subscriptions.as_ref();
+        broadcast.beyond = Some(BeyondBroadcast {
+            target_duration: spec.target_duration_s,
+            part_duration: f64::from(spec.part_target_ms) / 1000.0,
+            origins: origins.map(|origins| origins.peers.iter().map(PeerId::as_str).collect()),
+            url: format!("/hls/{room}/index.m3u8"),
+        });
+    }
+    component
+}
+
 /// With everything.
-pub(crate) fn component<'a>(view: &'a ComponentView, publishing: Option<&'a Publishing>) -> Component<'a> {
+pub(crate) fn component<'a>(
+    room: &RoomId,
+    view: &'a ComponentView,
+    publishing: Option<&'a Publishing>,
+) -> Component<'a> {
     let told = view.ingest.as_ref().and_then(|ingest| ingest.trouble.as_ref());
     let nobody = Trouble { code: "no_gateway", sentence: "No gateway can take it at the moment." };
     Component {
-        known: known(view, publishing),
+        known: newer(room, view, publishing),
         metadata: view::raw(&view.record.metadata),
         state: view.state().name(),
         trouble: match told {
@@ -191,12 +246,13 @@ fn known<'a>(view: &'a ComponentView, publishing: Option<&'a Publishing>) -> Old
     OlderComponent {
         id: view.component.as_str(),
         r#type: view.record.spec.kind().name(),
-        properties: properties(&view.record, publishing),
+        properties: properties(view, publishing),
         tracks: view.ingest.as_ref().map(|ingest| view::tracks(&ingest.tracks)).unwrap_or_default(),
     }
 }
 
-fn properties<'a>(record: &'a ComponentRecord, publishing: Option<&'a Publishing>) -> Properties<'a> {
+fn properties<'a>(view: &'a ComponentView, publishing: Option<&'a Publishing>) -> Properties<'a> {
+    let record: &ComponentRecord = &view.record;
     let transcode = record.transcode.then_some(true);
     match &record.spec {
         ComponentSpec::Rtsp(RtspSpec {
@@ -221,6 +277,15 @@ fn properties<'a>(record: &'a ComponentRecord, publishing: Option<&'a Publishing
         ComponentSpec::File(FileSpec { path, framerate }) => {
             Properties::File(File { file_path: path, framerate: *framerate, transcode })
         }
+        ComponentSpec::Hls(HlsSpec { low_latency, window_s, persistent, .. }) => Properties::Broadcast(Broadcast {
+            playable: view.has_been_live,
+            low_latency: *low_latency,
+            persistent: *persistent,
+            target_window_duration: *window_s,
+            subscribe_mode: if record.subscriptions.is_some() { "manual" } else { "auto" },
+            s3: None,
+            beyond: None,
+        }),
         ComponentSpec::Rtmp(PublishSpec { takeover, .. }) | ComponentSpec::Srt(PublishSpec { takeover, .. }) => {
             Properties::Publish(Publish {
                 takeover: *takeover,

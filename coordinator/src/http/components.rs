@@ -1,5 +1,8 @@
 //! `…/component` of the current generation, beyond its published API: cameras, files, encoders.
 
+use std::collections::BTreeSet;
+
+use aws_lc_rs::digest;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
@@ -7,17 +10,19 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
 use uuid::Uuid;
-use velella_coordinator_core::{ComponentView, Reply, Request, RoomView};
+use velella_coordinator_core::{ComponentView, Reply, Request, RoomView, SUBSCRIPTIONS_MAX};
 use velella_model::component::{ComponentSpec, PublishSpec, RtspSpec, SubStream};
 use velella_model::record::RoomSpec;
-use velella_model::{ComponentId, RoomId, VideoCodec, key};
+use velella_model::{ComponentId, PeerId, RoomId, VideoCodec, key};
 
 use crate::http::Api;
-use crate::http::body::{echo, object};
-use crate::http::component_config::{Asked, Camera, ComponentConfigBody, Source};
+use crate::http::body::{echo, object, unexpected};
+use crate::http::component_config::{Asked, Camera, ComponentConfigBody, Kind, Source};
 use crate::http::component_view::{Component, component};
 use crate::http::failure::{Failure, Failures};
+use crate::http::peers::peer_id;
 use crate::http::rooms::{RoomPath, room_id};
 use crate::http::source_uri::SourceUri;
 use crate::http::stream_key::StreamKey;
@@ -60,9 +65,9 @@ pub(crate) struct Added {
     pub(crate) publishing: Option<Publishing>,
 }
 
-/// Add a component: a camera, a file, or an encoder that will come
+/// Add a component: a camera, a file, an encoder that will come, or a broadcast of the room
 ///
-/// An encoder publishes to one of the `urls` with the `streamKey`; both are told this once.
+/// A room has one broadcast at most. An encoder publishes to one of the `urls` with the `streamKey`; both are told this once.
 #[utoipa::path(post, path = "/room/{room}/component", tag = "components", operation_id = "add_component",
     params(RoomPath), request_body = inline(ComponentConfigBody),
     responses((status = 201, body = Data<Component<'_>>), Failures))]
@@ -71,9 +76,19 @@ pub(crate) async fn add(
     Path(path): Path<RoomPath>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<Value>), Failure> {
-    let is_h264 = |spec: &RoomSpec| spec.video_codec == VideoCodec::H264;
-    let Added { view, publishing } = api.add_component(path.id()?, &object(body)?, is_h264).await?;
-    Ok((StatusCode::CREATED, Json(json!({ "data": component(&view, publishing.as_ref()) }))))
+    let room = path.id()?;
+    let Added { view, publishing } = api.add_component(room.clone(), &object(body)?, suits).await?;
+    Ok((StatusCode::CREATED, Json(json!({ "data": component(&room, &view, publishing.as_ref()) }))))
+}
+
+/// What comes in is H.264; what goes out by HLS may be anything but VP8, which no player takes there.
+fn suits(kind: Kind, spec: &RoomSpec) -> bool {
+    match kind {
+        Kind::Hls => spec.video_codec != VideoCodec::Vp8,
+        Kind::Rtsp | Kind::File | Kind::Sip | Kind::Recording | Kind::Rtmp | Kind::Srt => {
+            spec.video_codec == VideoCodec::H264
+        }
+    }
 }
 
 /// Show a component
@@ -81,10 +96,43 @@ pub(crate) async fn add(
     params(ComponentPath), responses((status = 200, body = Data<Component<'_>>), Failures))]
 pub(crate) async fn show(State(api): State<Api>, Path(path): Path<ComponentPath>) -> Result<Json<Value>, Failure> {
     let (room, id) = api.ids(&path).await?;
-    let Reply::Component { view, .. } = api.ask(Request::ShowComponent { room, component: id }).await? else {
-        return Err(Failure::INTERNAL);
-    };
-    Ok(Json(json!({ "data": component(&view, None) })))
+    let ask = Request::ShowComponent { room: room.clone(), component: id };
+    let Reply::Component { view, .. } = api.ask(ask).await? else { return Err(Failure::INTERNAL) };
+    Ok(Json(json!({ "data": component(&room, &view, None) })))
+}
+
+/// Show somebody in a broadcast
+///
+/// For components of type `hls` whose `subscribeMode` is `manual`: peers and other components, with all their tracks,
+/// present and future.
+#[utoipa::path(post, path = "/room/{room}/component/{component}/subscribe", tag = "components",
+    operation_id = "subscribe_component", params(ComponentPath), request_body = inline(OriginsBody),
+    responses((status = 201, body = String), Failures))]
+pub(crate) async fn subscribe(
+    State(api): State<Api>,
+    Path(path): Path<ComponentPath>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<(StatusCode, &'static str), Failure> {
+    api.subscribe_component(&path, body).await
+}
+
+/// Whom a broadcast shows as well.
+#[derive(Deserialize, ToSchema)]
+#[expect(dead_code, reason = "bodies are read by hand; this is their description")]
+pub(crate) struct OriginsBody {
+    /// Ids of peers and components.
+    origins: Vec<String>,
+}
+
+fn origins(body: &Map<String, Value>) -> Result<BTreeSet<PeerId>, Failure> {
+    if let Some(key) = body.keys().find(|key| *key != "origins") {
+        return Err(unexpected(key));
+    }
+    let list = body.get("origins").and_then(Value::as_array).ok_or(Failure::BAD_BODY)?;
+    if list.len() > SUBSCRIPTIONS_MAX {
+        return Err(Failure::subscriptions_limit());
+    }
+    list.iter().map(|id| peer_id(id.as_str().ok_or(Failure::BAD_BODY)?)).collect()
 }
 
 /// Remove a component
@@ -95,25 +143,30 @@ pub(crate) async fn remove(State(api): State<Api>, Path(path): Path<ComponentPat
 }
 
 impl Api {
-    /// Adds what a body asks for, to a room that `is_h264` or is not.
+    /// Adds what a body asks for, if the codec of the room `suits` it.
     pub(crate) async fn add_component(
         &self,
         room: RoomId,
         body: &Map<String, Value>,
-        is_h264: fn(&RoomSpec) -> bool,
+        suits: fn(Kind, &RoomSpec) -> bool,
     ) -> Result<Added, Failure> {
         let asked = Asked::read(body)?;
         let RoomView { room, record, .. } = self.show_room(room).await?;
-        let wish = asked.wish(room.as_str(), is_h264(&record.spec))?;
-        let component = ComponentId::parse(&Uuid::new_v4().to_string()).expect("a uuid is an id");
+        let wish = asked.wish(room.as_str(), |kind| suits(kind, &record.spec))?;
+        let (mut component, mut subscriptions) = (component_id(Uuid::new_v4()), None);
         let (spec, stream_key) = match wish.source {
             Source::Camera(camera) => (self.camera(&key::component(&room, &component), camera)?, None),
             Source::File(file) => (ComponentSpec::File(file), None),
+            Source::Room(broadcast) => {
+                (component, subscriptions) = (broadcast_id(&room), broadcast.subscriptions);
+                (ComponentSpec::Hls(broadcast.spec), None)
+            }
             Source::Rtmp { takeover } => published(ComponentSpec::Rtmp, takeover)?,
             Source::Srt { takeover } => published(ComponentSpec::Srt, takeover)?,
         };
         let (metadata, transcode) = (wish.metadata, wish.transcode);
-        let request = Request::AddComponent { room, component, spec, metadata, transcode };
+        let spec = Box::new(spec);
+        let request = Request::AddComponent { room, component, spec, metadata, transcode, subscriptions };
         let Reply::Component { view, listens } = self.ask(request).await? else { return Err(Failure::INTERNAL) };
         Ok(Added { view, publishing: stream_key.map(|key| Publishing { urls: listens, key }) })
     }
@@ -139,6 +192,17 @@ impl Api {
         }))
     }
 
+    pub(crate) async fn subscribe_component(
+        &self,
+        path: &ComponentPath,
+        body: Result<Bytes, BytesRejection>,
+    ) -> Result<(StatusCode, &'static str), Failure> {
+        let origins = origins(&object(body)?)?;
+        let (room, component) = self.ids(path).await?;
+        self.ask(Request::SubscribeComponent { room, component, origins }).await?;
+        Ok((StatusCode::CREATED, "Successfully subscribed for tracks"))
+    }
+
     pub(crate) async fn remove_component(&self, path: &ComponentPath) -> Result<StatusCode, Failure> {
         let (room, component) = self.ids(path).await?;
         self.ask(Request::DeleteComponent { room, component }).await?;
@@ -156,6 +220,17 @@ impl Api {
             }
         }
     }
+}
+
+fn component_id(uuid: Uuid) -> ComponentId {
+    ComponentId::parse(&uuid.to_string()).expect("a uuid is an id")
+}
+
+/// The only one that a broadcast of this room can have: so the store takes one and no second.
+fn broadcast_id(room: &RoomId) -> ComponentId {
+    let digest = digest::digest(&digest::SHA256, format!("velella broadcast of {room}").as_bytes());
+    let bytes = std::array::from_fn(|n| digest.as_ref().get(n).copied().unwrap_or_default());
+    component_id(uuid::Builder::from_custom_bytes(bytes).into_uuid())
 }
 
 fn published(

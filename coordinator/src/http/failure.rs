@@ -52,6 +52,7 @@ impl Subject {
             Request::CreateRoom { room: id, .. }
             | Request::EditRoom { room: id, .. }
             | Request::DeleteRoom { room: id }
+            | Request::FindBroadcast { room: id }
             | Request::ShowRoom { room: id } => room(id),
             Request::AddPeer { room: id, peer, .. }
             | Request::ShowPeer { room: id, peer }
@@ -60,6 +61,7 @@ impl Subject {
             | Request::DeletePeer { room: id, peer, .. } => Self { peer: peer.to_string(), ..room(id) },
             Request::AddComponent { room: id, component, .. }
             | Request::ShowComponent { room: id, component }
+            | Request::SubscribeComponent { room: id, component, .. }
             | Request::DeleteComponent { room: id, component } => Self { component: component.to_string(), ..room(id) },
         }
     }
@@ -119,6 +121,14 @@ impl Failure {
         "no_transcoder",
         "No gateway can transcode: install ffmpeg 5.1 or newer with libx264 beside one, or name it with --transcoder",
     );
+    pub(crate) const FILE_NOT_FOUND: Self = Self::fixed(StatusCode::NOT_FOUND, "file_not_found", "File not found");
+    pub(crate) const NOBODY_SERVES: Self =
+        Self::fixed(StatusCode::SERVICE_UNAVAILABLE, "no_gateway", "No gateway serves broadcasts at the moment");
+    pub(crate) const NOT_SUBSCRIBING: Self = Self::fixed(
+        StatusCode::BAD_REQUEST,
+        "not_subscribing",
+        "Subscribe mode is supported only for HLS and Recording components",
+    );
     pub(crate) const INTERNAL: Self =
         Self::fixed(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal server error");
 
@@ -144,7 +154,7 @@ impl Failure {
     }
 
     pub(crate) fn subscriptions_limit() -> Self {
-        let errors = format!("A peer may have {SUBSCRIPTIONS_MAX} subscriptions");
+        let errors = format!("A peer or component may have {SUBSCRIPTIONS_MAX} subscriptions");
         Self::new(StatusCode::BAD_REQUEST, "subscriptions_limit", errors)
     }
 
@@ -233,6 +243,10 @@ impl Failure {
             Denial::TrackNotFound(track) => {
                 Self::new(StatusCode::NOT_FOUND, "track_not_found", format!("Track {track} does not exist"))
             }
+            Denial::NotManual if peer.is_empty() => {
+                let errors = format!("Component {component} option `subscribe_mode` is set to :auto");
+                Self::new(StatusCode::BAD_REQUEST, "not_manual", errors)
+            }
             Denial::NotManual => {
                 let errors = format!("Peer {peer} does not have the subscribe mode 'manual'");
                 Self::new(StatusCode::BAD_REQUEST, "not_manual", errors)
@@ -260,6 +274,13 @@ impl Failure {
                 let errors = format!("A room may have {COMPONENTS_MAX} components");
                 Self::new(StatusCode::BAD_REQUEST, "components_limit", errors)
             }
+            Denial::BroadcastsLimit => {
+                let errors = format!("Reached hls components limit in room {room}");
+                Self::new(StatusCode::BAD_REQUEST, "components_limit", errors)
+            }
+            Denial::BroadcastNotFound => Self::FILE_NOT_FOUND,
+            Denial::NobodyServes => Self::NOBODY_SERVES,
+            Denial::NotSubscribing => Self::NOT_SUBSCRIBING,
             Denial::NoGateway(kind, reasons) => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "no_gateway", no_gateway(*kind, reasons))
             }

@@ -49,7 +49,7 @@ pub(crate) fn routes() -> OpenApiRouter<Api> {
 
 /// What anybody may ask for.
 pub(crate) fn open_routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::new().routes(routes!(files::recording_file)).routes(routes!(files::hls_file))
+    OpenApiRouter::new().routes(routes!(files::recording_file))
 }
 
 /// The app name in the path of a current SDK that is pointed at the root.

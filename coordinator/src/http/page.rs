@@ -25,9 +25,29 @@ const NOT_BUILT: &str = "The page is not part of this build. Run `make web`, the
 const ADMIN_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+/// For pages that show and ask for nothing else.
+const NO_DEVICES: &str = "camera=(), microphone=(), display-capture=(), geolocation=()";
+
+/// What the player may do: nothing but what comes from here, and media from anywhere.
+const WATCH_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; \
+    connect-src 'self' http: https:; media-src 'self' blob: http: https:; base-uri 'none'; form-action 'self'; \
+    frame-ancestors 'self'";
+
 /// `/` and the links to rooms.
 pub(crate) async fn index() -> Response {
     page(INDEX)
+}
+
+/// `/watch` and a room: its player. A broadcast comes from whatever gateway or CDN it is served by, and plays out of
+/// blobs; the page itself handles no secret.
+pub(crate) async fn watch() -> Response {
+    let headers = [
+        (header::CONTENT_SECURITY_POLICY, WATCH_POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (HeaderName::from_static("permissions-policy"), NO_DEVICES),
+    ];
+    (headers, page(INDEX)).into_response()
 }
 
 /// `/admin`.
@@ -36,7 +56,7 @@ pub(crate) async fn admin() -> Response {
         (header::CONTENT_SECURITY_POLICY, ADMIN_POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
-        (HeaderName::from_static("permissions-policy"), "camera=(), microphone=(), display-capture=(), geolocation=()"),
+        (HeaderName::from_static("permissions-policy"), NO_DEVICES),
     ];
     (headers, page(ADMIN)).into_response()
 }

@@ -91,7 +91,7 @@ pub(crate) fn read(config: &Map<String, Value>) -> Result<PeerWish, Failure> {
     Ok(PeerWish { spec, token_ttl: token_ttl(options.get("tokenTtl"))? })
 }
 
-fn subscribe_mode(value: Option<&Value>) -> Result<SubscribeMode, Failure> {
+pub(crate) fn subscribe_mode(value: Option<&Value>) -> Result<SubscribeMode, Failure> {
     match value.map(|mode| mode.as_str()) {
         None | Some(Some("auto")) => Ok(SubscribeMode::Auto),
         Some(Some("manual")) => Ok(SubscribeMode::Manual),

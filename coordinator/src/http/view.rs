@@ -112,7 +112,7 @@ pub(crate) fn room(view: &RoomView) -> Room<'_> {
         id: view.room.as_str(),
         config: config(&view.record.spec),
         peers: listed.map(|(id, record)| peer(id, record)).collect(),
-        components: view.components.iter().map(|view| component(view, None)).collect(),
+        components: view.components.iter().map(|of| component(&view.room, of, None)).collect(),
     }
 }
 

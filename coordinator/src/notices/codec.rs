@@ -30,6 +30,10 @@ fn content(room_id: String, told: &Told) -> Content {
             let (trouble_code, trouble_sentence) = trouble.clone().map(|t| (t.code, t.sentence)).unwrap_or_default();
             Content::ComponentCrashed(ComponentEvent { room_id, component_id, trouble_code, trouble_sentence })
         }
+        Told::Playable(component) => {
+            let component_id = component.to_string();
+            Content::HlsPlayable(ComponentEvent { room_id, component_id, ..ComponentEvent::default() })
+        }
         Told::ChannelAdded(peer, label) => Content::ChannelAdded(channel(room_id, peer, label)),
         Told::ChannelRemoved(peer, label) => Content::ChannelRemoved(channel(room_id, peer, label)),
         Told::VoiceChanged(peer, track, voice) => {
@@ -117,7 +121,7 @@ mod tests {
     use super::*;
     use velella_coordinator_core::Hook;
     use velella_coordinator_core::chronicle::Sequence;
-    use velella_model::{Json, RoomId};
+    use velella_model::{ComponentId, Json, RoomId};
 
     #[test]
     fn a_room_is_told_of_in_the_captured_bytes_and_our_own_fields_follow() {
@@ -125,6 +129,12 @@ mod tests {
         assert_eq!(bytes[..6], [0x52, 0x04, 0x0a, 0x02, b'r', b'1']);
         let own = [0xc0, 0x3e, 7, 0xd0, 0x3e, 1];
         assert_eq!(bytes[6..], own);
+    }
+
+    #[test]
+    fn a_broadcast_is_told_of_in_the_bytes_of_fishjam() {
+        let bytes = encode(&notice(Told::Playable(ComponentId::parse("c1").unwrap())), 1);
+        assert_eq!(bytes[..10], [0x6a, 0x08, 0x0a, 0x02, b'r', b'1', 0x12, 0x02, b'c', b'1']);
     }
 
     #[test]

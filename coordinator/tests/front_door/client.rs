@@ -64,8 +64,13 @@ pub(crate) async fn send(
     let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
     let request = request.body(body).unwrap();
     let answer = tokio::task::spawn_blocking(move || {
-        let agent: ureq::Agent =
-            ureq::Agent::config_builder().http_status_as_error(false).allow_non_standard_methods(true).build().into();
+        let agent: ureq::Agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .allow_non_standard_methods(true)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .build()
+            .into();
         let mut response = agent.run(request).unwrap();
         let text = response.body_mut().read_to_string().unwrap();
         (response.status().as_u16(), response.headers().clone(), text)

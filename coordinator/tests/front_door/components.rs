@@ -149,7 +149,7 @@ async fn without_a_gateway_there_is_a_clear_refusal() {
     let refused = cluster.post(&path, json!({"type": "file", "options": {"filePath": "a.h264"}})).await;
     assert_eq!((refused.status, refused.json["code"].as_str()), (503, Some("no_gateway")), "{}", refused.text);
     assert_eq!(refused.headers["retry-after"], "2");
-    assert_eq!(cluster.post(&path, json!({"type": "hls"})).await.json["code"], "component_disabled");
+    assert_eq!(cluster.post(&path, json!({"type": "hls"})).await.json["code"], "no_gateway");
     let options = json!({"filePath": "a.h264"});
     let older = cluster.post(&format!("/room/{room}/component"), json!({"type": "file", "options": options})).await;
     let errors = "No gateway can take a component of type file: none is known";
@@ -262,6 +262,7 @@ async fn gateways_are_listed_and_counted() {
     assert_eq!((&gateway["state"], &gateway["alive"]), (&json!("ready"), &json!(true)));
     assert_eq!((&gateway["offers"]["rtsp"], &gateway["jobs_given"]), (&json!(50), &json!(1)));
     assert_eq!(gateway["effective_load_permille"], 50);
+    assert_eq!(gateway["serves"], json!({"public": "https://g1.example.com", "inner": "http://g1:9580"}));
     cluster.until_counted("velella_coordinator_components", 1.0).await;
     cluster.until_counted("velella_coordinator_gateways_ready", 1.0).await;
 }
@@ -294,7 +295,7 @@ impl Cluster {
     }
 
     /// Waits until what stands at a path is as wished.
-    async fn until_shown(&self, path: &str, holds: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) async fn until_shown(&self, path: &str, holds: impl Fn(&Value) -> bool) -> Value {
         let shown = async {
             loop {
                 let data = self.get(path).await.json["data"].take();

@@ -11,7 +11,7 @@ use velella_bus::memory::MemoryBus;
 use velella_model::component::{ComponentRecord, GatewayRecord, IngestRecord, IngestState, Job, JobKind, Trouble};
 use velella_model::key::{self, Key};
 use velella_model::record::TrackRecord;
-use velella_model::wire::announce::{GatewayAnnounce, GatewayState};
+use velella_model::wire::announce::{GatewayAnnounce, GatewayState, Serves};
 use velella_model::wire::ingest::{Flow, IngestReading, IngestReport, PastTrouble};
 use velella_model::wire::{decode, encode};
 use velella_model::{GatewayId, Generation, Incarnation, Json, MediaKind, TrackId, subject};
@@ -57,6 +57,11 @@ impl Gateway {
             doing: BTreeMap::new(),
         };
         Self { given, announce, task: tokio::spawn(script.run()) }
+    }
+
+    /// From the next announcement on.
+    pub(crate) fn serve_nothing(&self) {
+        self.announce.lock().unwrap().serves = None;
     }
 
     /// From the next announcement on.
@@ -136,6 +141,8 @@ impl Script {
                 let (code, sentence) = ("login_refused".into(), "The camera refuses the password.".into());
                 (BTreeMap::new(), IngestState::Stopped, Some(Trouble { code, sentence }))
             }
+            // A broadcast publishes nothing.
+            _ if record.spec.kind() == JobKind::Hls => (BTreeMap::new(), IngestState::Live, None),
             _ => (tracks(key), IngestState::Live, None),
         };
         self.given.lock().unwrap().insert(key.to_owned(), record);
@@ -177,11 +184,14 @@ fn announce(job: &Job) -> GatewayAnnounce {
         region: String::new(),
         version: "0".into(),
         probe: Some(probe),
-        offers: [(JobKind::Rtsp, 50), (JobKind::File, 20), (JobKind::Rtmp, 100)].into(),
+        offers: [(JobKind::Rtsp, 50), (JobKind::File, 20), (JobKind::Rtmp, 100), (JobKind::Hls, 50)].into(),
         listens: [(JobKind::Rtmp, format!("rtmp://{}:1935/live", job.gateway))].into(),
         transcoder: None,
         listens_encrypted: [].into(),
-        serves: None,
+        serves: Some(Serves {
+            public: format!("https://{}.example.com", job.gateway),
+            inner: format!("http://{}:9580", job.gateway),
+        }),
         capacity_permille: 1000,
         load_permille: 0,
         jobs: 0,

@@ -6,6 +6,7 @@
 mod abuse;
 mod agents;
 mod beyond;
+mod broadcasts;
 mod client;
 mod cluster;
 mod components;

@@ -45,7 +45,7 @@ async fn mistakes_are_told_in_the_words_that_older_sdks_know() {
     cluster.post("/room", json!({"roomId": "vp8", "videoCodec": "vp8"})).await;
     let ids = "roomId may contain only alphanumeric characters, hyphens and underscores";
     let s3 = "S3 credentials has to be passed either by request or at application startup as envs";
-    let table: [(&str, &str, Value, u16, &str); 27] = [
+    let table: [(&str, &str, Value, u16, &str); 30] = [
         ("POST", "/room", json!({"maxPeers": "10"}), 400, "Expected maxPeers to be a number, got: 10"),
         ("POST", "/room", json!({"videoCodec": "x"}), 400, "Expected videoCodec to be 'h264' or 'vp8', got: x"),
         ("POST", "/room", json!({"webhookUrl": "x"}), 400, "Expected webhookUrl to be valid URL, got: x"),
@@ -75,7 +75,14 @@ async fn mistakes_are_told_in_the_words_that_older_sdks_know() {
             "/room/full/component",
             json!({"type": "hls", "options": {}}),
             400,
-            "Components of type hls are disabled on this Fishjam",
+            "No gateway can take a component of type hls: none is known",
+        ),
+        (
+            "POST",
+            "/room/full/component",
+            json!({"type": "hls", "options": {"subscribeMode": "all"}}),
+            400,
+            "Expected subscribeMode to be 'auto' or 'manual'",
         ),
         ("POST", "/room/vp8/component", json!({"type": "hls"}), 400, "Incompatible video codec enforced in room vp8"),
         ("DELETE", "/room/full/component/c", json!({}), 404, "Component c does not exist"),
@@ -85,6 +92,8 @@ async fn mistakes_are_told_in_the_words_that_older_sdks_know() {
         ("DELETE", "/recording/r", json!({}), 404, "Recording not found"),
         ("GET", "/hls/full/index.m3u8", json!({}), 404, "File not found"),
         ("GET", "/hls/full/..%2Fx", json!({}), 400, "Invalid filename, got ../x"),
+        ("GET", "/hls/full/1/high/%40x", json!({}), 400, "Invalid filename, got 1/high/@x"),
+        ("POST", "/room/full/component/c/subscribe", json!({}), 400, "Invalid request body structure"),
     ];
     for (method, path, body, status, errors) in table {
         let answer = match method {

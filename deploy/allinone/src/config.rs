@@ -14,6 +14,9 @@ pub(crate) const DEVELOPMENT_TOKEN: &str = "development";
 /// Workers in one process; each has its own port and threads.
 const WORKERS_MAX: u16 = 64;
 
+const HLS_HELP: &str = "Address and port that broadcasts of rooms are served at over HTTP; beside --listen at its next \
+    port if absent, and for a gateway of a cluster none";
+
 const COMMANDS: &str = "A cluster that runs is looked into and steered with commands: `velella help` lists them.";
 
 /// Velella in one process: a coordinator, workers, and a bus and store in memory.
@@ -22,7 +25,8 @@ const COMMANDS: &str = "A cluster that runs is looked into and steered with comm
 #[derive(Debug, clap::Parser)]
 #[command(name = "velella", version, mut_arg("demo", on_by_default), mut_arg("worker_id", |arg| arg.hide(true)))]
 #[command(mut_arg("drain_deadline", |arg| arg.hide(true)), mut_arg("gateway_id", |arg| arg.hide(true)))]
-#[command(mut_arg("gateway_ip", |arg| arg.hide(true)))]
+#[command(mut_arg("gateway_ip", |arg| arg.hide(true)), mut_arg("hls", |arg| arg.help(HLS_HELP)))]
+#[command(mut_arg("hls_inner_url", |arg| arg.hide(true)))]
 #[command(mut_arg("gateway_drain_deadline", |arg| arg.hide(true)))]
 #[command(mut_arg("gateway_source_secret", |arg| arg.hide(true)), after_help = COMMANDS)]
 pub(crate) struct Config {
@@ -80,8 +84,26 @@ impl Config {
             // Nobody is there to take its jobs over.
             gateway_drain_deadline: Duration::ZERO,
             gateway_source_secret: coordinator.source_secret.clone().or_else(|| coordinator.token_secret.clone()),
+            hls: Some(self.hls_address()),
+            hls_url: self.hls_url(),
+            // Nobody else fetches anything here; it only has to be said.
+            hls_inner_url: Some("http://localhost".to_owned()),
             ..self.gateway.clone()
         }
+    }
+
+    fn hls_address(&self) -> SocketAddr {
+        let listen = self.coordinator.listen;
+        let next = if listen.port() == 0 { None } else { listen.port().checked_add(1) };
+        self.gateway.hls.unwrap_or_else(|| SocketAddr::new(listen.ip(), next.unwrap_or(0)))
+    }
+
+    /// Viewers find it where clients find media, unless it is bound to an address that tells them.
+    fn hls_url(&self) -> Option<String> {
+        let (at, scheme) = (self.hls_address(), if self.gateway.hls_cert.is_some() { "https" } else { "http" });
+        let advertised = self.worker.advertise_ip.first().filter(|_| at.ip().is_unspecified());
+        let made = advertised.map(|ip| format!("{scheme}://{}", SocketAddr::new(*ip, at.port())));
+        self.gateway.hls_url.clone().or(made)
     }
 
     /// Media stays on this machine as long as HTTP does.
@@ -227,6 +249,21 @@ log and set nothing. Only `velella` understands them.
     fn a_public_address_opens_the_media_ports() {
         let config = config(&["--listen", "0.0.0.0:80", "--udp", "0.0.0.0:10000", "--advertise-ip", "192.0.2.1"]);
         assert_eq!(config.worker(1).unwrap().udp, "0.0.0.0:10000".parse().unwrap());
+    }
+
+    #[test]
+    fn broadcasts_are_served_beside_http_where_media_is_found() {
+        let gateway = |arguments: &[&str]| {
+            let config = config(arguments);
+            let gateway = config.gateway(&config.coordinator().unwrap());
+            (gateway.hls.unwrap().to_string(), gateway.hls_url)
+        };
+        assert_eq!(gateway(&[]), ("127.0.0.1:5003".into(), None));
+        assert_eq!(gateway(&["--listen", "127.0.0.1:0"]), ("127.0.0.1:0".into(), None));
+        let public = ["--listen", "0.0.0.0:80", "--advertise-ip", "192.0.2.1"];
+        assert_eq!(gateway(&public), ("0.0.0.0:81".into(), Some("http://192.0.2.1:81".into())));
+        let chosen = ["--hls", "[::1]:9580", "--hls-url", "https://live.example.com"];
+        assert_eq!(gateway(&chosen), ("[::1]:9580".into(), Some("https://live.example.com".into())));
     }
 
     #[test]

@@ -3,30 +3,21 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant, SystemTime};
 
-use bytes::Bytes;
-use velella_gateway_core::{Errand, Heard, Listener, ListenerInput, ListenerOutput, Listening, Name};
-use velella_hls::{
-    Declaration, DeclarationError, Input as ToPackager, Medium, Name as RenditionName, Packager, Sample, Settings,
-    SettingsError,
+use velella_gateway_core::{
+    Counts, Errand, Heard, HeardCodec, Listener, ListenerInput, ListenerOutput, Name, Progress,
 };
-use velella_model::{MediaKind, PeerId, TrackId, Variant};
+use velella_hls::{
+    Answer, DeclarationError, Input as ToPackager, Packager, ResumeError, Settings, SettingsError, Snapshot,
+};
+use velella_model::record::Subscriptions;
+use velella_model::{MediaKind, PeerId, TrackId, VideoCodec};
 
-use crate::feed::{Feed, VIDEO_HZ};
+use crate::feed::Feed;
+use crate::ladder::{self, Feeds, LISTENERS};
 use crate::moments::Moments;
 use crate::sender::Sender;
 use crate::stage::Stage;
-
-/// Sessions of one broadcast: one for each encoding, best first; sound comes with the first.
-pub const LISTENERS: usize = 3;
-
-/// What each receives, the name of its rendition, and most bits a second that it is told to take.
-const LADDER: [(Variant, &str, u32); LISTENERS] =
-    [(Variant::High, "high", 2_500_000), (Variant::Medium, "medium", 700_000), (Variant::Low, "low", 200_000)];
-
-/// The rendition of sound.
-const SOUND: &str = "sound";
-const SOUND_BPS: u32 = 128_000;
-const OPUS_HZ: u32 = 48_000;
+use crate::standing::Standing;
 
 /// How often it is looked whether something fails to come.
 const PATROL: Duration = Duration::from_millis(100);
@@ -36,6 +27,8 @@ const PATROL: Duration = Duration::from_millis(100);
 pub enum Input<'a> {
     /// To a listener, below [`LISTENERS`].
     Listener(usize, ListenerInput<'a>),
+    /// Receive of these alone from now on; of no effect for who broadcasts everybody.
+    Choose(Subscriptions),
     /// The time of `poll_timeout` came.
     Timeout,
     /// It is over.
@@ -49,6 +42,8 @@ pub enum Output {
     Do(usize, Errand),
     /// The packager tells.
     Hls(velella_hls::Output),
+    /// It goes otherwise than before.
+    Progress(Progress),
 }
 
 /// What was counted since the beginning.
@@ -60,6 +55,8 @@ pub struct Stats {
     pub unseen: u64,
     /// Frames behind something that was lost.
     pub torn: u64,
+    /// Pictures that no viewer's player takes.
+    pub unsupported: u64,
 }
 
 /// Why a broadcast cannot begin.
@@ -71,6 +68,9 @@ pub enum BroadcastError {
     /// The packager does not take the renditions.
     #[error(transparent)]
     Declaration(#[from] DeclarationError),
+    /// What the gateway before left cannot be gone on with: a new stream has to begin.
+    #[error(transparent)]
+    Resume(#[from] ResumeError),
 }
 
 /// One room as one stream.
@@ -84,47 +84,71 @@ pub struct Broadcast {
     sound: Feed,
     packager: Packager,
     patrol_at: Instant,
+    standing: Standing,
     stats: Stats,
+    counts: Counts,
     outputs: VecDeque<Output>,
 }
 
 impl Broadcast {
-    /// Of a room; `names` are those of the listeners, who each need a job of their own. `epoch` names the folder of the
-    /// media: another one for each gateway and attempt. `now` is at `date`.
+    /// Of a room, or of some in it; `names` are those of the listeners, who each need a job of their own. `epoch` names
+    /// the folder of the media: another one for each gateway and attempt. `now` is at `date`.
     ///
     /// # Errors
     /// When playlists could not be legal.
     pub fn new(
         names: [Name; LISTENERS],
+        of: Option<Subscriptions>,
         settings: Settings,
         epoch: u32,
         now: Instant,
         date: SystemTime,
     ) -> Result<Self, BroadcastError> {
-        let mut packager = Packager::new(settings, epoch, write)?;
-        let mut videos = Vec::with_capacity(LISTENERS);
-        for (_, name, bitrate_bps_max) in LADDER {
-            let declared = declaration(name, Medium::Video, VIDEO_HZ, bitrate_bps_max);
-            videos.push(Feed::video(packager.declare(declared, now)?));
-        }
-        let medium = Medium::Audio { group: name("opus"), title: "Sound".into(), channels: 2 };
-        let sound = Feed::audio(packager.declare(declaration(SOUND, medium, OPUS_HZ, SOUND_BPS), now)?);
-        let listens = |(name, (variant, ..)): (Name, (Variant, _, _))| {
-            let audio = variant == Variant::High;
-            Listener::new(name, Listening { audio, video: Some(variant), of: None })
-        };
-        Ok(Self {
-            moments: Moments::new(now, date),
-            listeners: names.into_iter().zip(LADDER).map(listens).collect(),
+        let packager = Packager::new(settings, epoch, ladder::write)?;
+        Self::with(packager, ladder::listeners(names, of.as_ref()), now, Moments::new(now, date))
+    }
+
+    /// Goes on with the stream of a gateway that died, in a higher epoch.
+    ///
+    /// # Errors
+    /// When a new stream has to begin instead.
+    pub fn resume(
+        names: [Name; LISTENERS],
+        of: Option<Subscriptions>,
+        snapshot: Snapshot,
+        epoch: u32,
+        now: Instant,
+        date: SystemTime,
+    ) -> Result<Self, BroadcastError> {
+        let moments = Moments::new(now, date);
+        let packager = Packager::resume(snapshot, epoch, ladder::write, moments.date(), now)?;
+        Self::with(packager, ladder::listeners(names, of.as_ref()), now, moments)
+    }
+
+    fn with(
+        mut packager: Packager,
+        listeners: Vec<Listener>,
+        now: Instant,
+        moments: Moments,
+    ) -> Result<Self, BroadcastError> {
+        let Feeds { videos, sound } = ladder::feeds(&mut packager, now)?;
+        let playable = matches!(packager.multivariant(), Answer::Ready { .. });
+        let mut broadcast = Self {
+            moments,
+            listeners,
             stage: Stage::default(),
             senders: BTreeMap::new(),
             videos,
             sound,
             packager,
             patrol_at: now + PATROL,
+            standing: Standing::new(playable),
             stats: Stats::default(),
+            counts: Counts::default(),
             outputs: VecDeque::new(),
-        })
+        };
+        broadcast.settle(now);
+        Ok(broadcast)
     }
 
     /// Something happened.
@@ -133,6 +157,11 @@ impl Broadcast {
             Input::Listener(at, input) => {
                 if let Some(listener) = self.listeners.get_mut(at) {
                     listener.handle_input(input, now);
+                }
+            }
+            Input::Choose(of) => {
+                for listener in &mut self.listeners {
+                    listener.handle_input(ListenerInput::Choose(of.clone()), now);
                 }
             }
             Input::Timeout => self.woken(now),
@@ -174,6 +203,12 @@ impl Broadcast {
         self.stats
     }
 
+    /// What was shown since the beginning; of pictures, those of all sizes.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
     fn woken(&mut self, now: Instant) {
         for listener in &mut self.listeners {
             if listener.poll_timeout().is_some_and(|at| at <= now) {
@@ -192,6 +227,7 @@ impl Broadcast {
     /// Carries everything on, until nothing is left to carry.
     fn settle(&mut self, now: Instant) {
         while self.follow_listeners(now) | self.follow_feeds(now) | self.follow_packager(now) {}
+        self.outputs.extend(self.standing.news(now).map(Output::Progress));
     }
 
     fn follow_listeners(&mut self, now: Instant) -> bool {
@@ -223,6 +259,7 @@ impl Broadcast {
             if let velella_hls::Output::RequestKeyFrame { rendition } = told {
                 self.want_keyframe(|feed| feed.rendition == rendition, now);
             } else {
+                self.standing.playable |= told == velella_hls::Output::BecomePlayable;
                 self.outputs.push_back(Output::Hls(told));
             }
         }
@@ -266,6 +303,10 @@ impl Broadcast {
     }
 
     fn take(&mut self, at: usize, heard: Heard, now: Instant) {
+        if heard.codec == HeardCodec::Video(VideoCodec::Vp8) {
+            self.stats.unsupported += 1;
+            return self.standing.unsupported(now);
+        }
         let Some(act) = self.stage.find(at, &heard.track) else { return };
         let (endpoint, kind) = (act.endpoint.clone(), act.kind);
         let Some(placed) = self.senders.entry(endpoint).or_default().place(at, &heard, self.moments) else { return };
@@ -278,6 +319,14 @@ impl Broadcast {
             return;
         };
         self.stats.shown += 1;
+        self.counts.bytes += heard.data.len() as u64;
+        match kind {
+            MediaKind::Audio => self.counts.sounds += 1,
+            MediaKind::Video => {
+                self.counts.pictures += 1;
+                self.standing.shown();
+            }
+        }
         let torn = kind == MediaKind::Video && !heard.intact && !heard.keyframe;
         if torn {
             feed.lose();
@@ -297,24 +346,4 @@ impl Broadcast {
             listener.handle_input(ListenerInput::WantKeyframe(track), now);
         }
     }
-}
-
-fn declaration(text: &str, medium: Medium, timescale: u32, bitrate_bps_max: u32) -> Declaration {
-    Declaration { name: name(text), medium, timescale, bitrate_bps_max }
-}
-
-fn name(text: &str) -> RenditionName {
-    RenditionName::try_from(text.to_owned()).expect("letters are a name")
-}
-
-fn write(samples: &[Sample], number: u32, decode_time: u64) -> Option<Bytes> {
-    let sample = |sample: &Sample| velella_cmaf::Sample {
-        decode_time: sample.decode_time,
-        composition_offset: sample.composition_offset,
-        duration: sample.duration,
-        sync: sample.sync,
-        data: sample.data.clone(),
-    };
-    let samples: Vec<_> = samples.iter().map(sample).collect();
-    velella_cmaf::fragment(&samples, number, decode_time).ok()
 }

@@ -33,7 +33,7 @@ enum Sampler {
 }
 
 /// Ticks a second of Opus and of every video configuration, until the first one says it.
-const OPUS_HZ: u32 = 48_000;
+pub(crate) const OPUS_HZ: u32 = 48_000;
 pub(crate) const VIDEO_HZ: u32 = 90_000;
 
 impl Feed {

@@ -9,8 +9,11 @@
 
 mod broadcast;
 mod feed;
+mod ladder;
 mod moments;
 mod sender;
 mod stage;
+mod standing;
 
-pub use broadcast::{Broadcast, BroadcastError, Input, LISTENERS, Output, Stats};
+pub use broadcast::{Broadcast, BroadcastError, Input, Output, Stats};
+pub use ladder::LISTENERS;

@@ -22,6 +22,11 @@ impl Moments {
         Self { origin, date: WallTime(i64::try_from(since.as_micros()).unwrap_or(i64::MAX)) }
     }
 
+    /// When the moments of media begin.
+    pub(crate) fn date(self) -> WallTime {
+        self.date
+    }
+
     pub(crate) fn of(self, instant: Instant) -> MediaTime {
         let since = instant.saturating_duration_since(self.origin);
         MediaTime(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))

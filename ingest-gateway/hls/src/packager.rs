@@ -101,6 +101,12 @@ impl Packager {
         Ok(Rendition::new(RenditionId(self.renditions.len()), declaration, first, self.stream.epoch, now))
     }
 
+    /// The rendition of this name: of a stream that is gone on with, whoever packaged it before has declared it.
+    #[must_use]
+    pub fn rendition(&self, name: &str) -> Option<RenditionId> {
+        self.named(name).map(|rendition| rendition.id)
+    }
+
     /// Tells what happened.
     pub fn handle_input(&mut self, input: Input, now: Instant) {
         if self.phase == Phase::Ended {

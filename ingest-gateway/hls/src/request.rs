@@ -23,7 +23,7 @@ const URGENCY_SOUND: u8 = 2;
 const URGENCY_LEAST: u8 = 6;
 
 /// What a client demands of a playlist in its query.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Directives {
     /// `_HLS_msn`: answer when this segment is listed.
     pub msn: Option<u64>,
@@ -34,7 +34,7 @@ pub struct Directives {
 }
 
 /// What a client lets be left out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Skip {
     /// Old segments.
     Segments,
@@ -208,7 +208,7 @@ impl Packager {
         self.renditions.iter().filter(|rendition| rendition.is_offered())
     }
 
-    fn named(&self, name: &str) -> Option<&Rendition> {
+    pub(crate) fn named(&self, name: &str) -> Option<&Rendition> {
         self.renditions.iter().find(|rendition| rendition.declaration.name.as_str() == name)
     }
 

@@ -8,7 +8,7 @@ use prometheus::Registry;
 use tokio::task::JoinHandle;
 use velella_bus::memory::MemoryBus;
 use velella_bus::{BusError, Delivery};
-use velella_model::component::{ComponentRecord, FileSpec, IngestState};
+use velella_model::component::{ComponentRecord, FileSpec, IngestRecord, IngestState};
 use velella_model::record::{Placement, RoomSpec};
 use velella_model::wire::command::{Command, CommandReply, OpenSession, Order};
 use velella_model::wire::{decode, encode};
@@ -105,6 +105,7 @@ impl World {
             means,
             metrics: metrics.clone(),
             allowance: Allowance { offers: BTreeMap::new(), capacity_permille: 1_000, load_permille: unmeasured },
+            origins: Arc::default(),
             lease: leased,
             standing,
         });

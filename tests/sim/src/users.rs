@@ -244,6 +244,8 @@ fn shown(request: &Request) -> String {
         | Request::DeletePeer { .. }
         | Request::AddComponent { .. }
         | Request::ShowComponent { .. }
+        | Request::SubscribeComponent { .. }
+        | Request::FindBroadcast { .. }
         | Request::DeleteComponent { .. }
         | Request::ListGateways
         | Request::ListWorkers

@@ -246,7 +246,7 @@ fn a_room_holds_so_many_components_and_no_more() {
 }
 
 /// The leader, with the room `r`.
-fn with_gateways(ids: &[&str]) -> World {
+pub(super) fn with_gateways(ids: &[&str]) -> World {
     let mut world = World::new(&["w1"]);
     for noun in [Noun::Components, Noun::Ingests, Noun::Gateways] {
         world.input(Input::Listed { noun, entries: Vec::new(), revision: Revision(0) });
@@ -267,7 +267,7 @@ fn with_camera_at(id: &str) -> World {
 }
 
 /// A gateway claims its key and announces itself.
-fn join(world: &mut World, id: &str) {
+pub(super) fn join(world: &mut World, id: &str) {
     world.written_by_another(gateway_lives(id, 1));
     world.input(Input::GatewayAnnounced(gateway_announce(id, 1, 1)));
 }
@@ -284,7 +284,8 @@ fn add(world: &mut World, id: &str) -> Ticket {
 /// For a component, and whether it may be transcoded.
 fn ask(world: &mut World, id: &str, (spec, transcode): (ComponentSpec, bool)) -> Ticket {
     let (room, component) = (room("r"), component(id));
-    world.request(Request::AddComponent { room, component, spec, metadata: Json::null(), transcode })
+    let (spec, metadata, subscriptions) = (Box::new(spec), Json::null(), None);
+    world.request(Request::AddComponent { room, component, spec, metadata, transcode, subscriptions })
 }
 
 fn job_of(world: &World, id: &str) -> Option<Job> {

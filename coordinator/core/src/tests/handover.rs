@@ -111,8 +111,9 @@ impl Story {
             Event::Adds => {
                 self.cameras += 1;
                 let (room, component) = (room("r"), component(&format!("c{}", self.cameras)));
-                let (spec, metadata) = (camera_spec(), Json::null());
-                let request = Request::AddComponent { room, component, spec, metadata, transcode: false };
+                let (spec, metadata) = (Box::new(camera_spec()), Json::null());
+                let request =
+                    Request::AddComponent { room, component, spec, metadata, transcode: false, subscriptions: None };
                 self.world.request(request);
             }
             Event::Removes(n) => {

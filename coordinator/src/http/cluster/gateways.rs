@@ -1,7 +1,7 @@
 //! `GET /cluster/gateways` → `{"gateways":[{"gateway","incarnation","state","alive","region","version","suspect",
-//! "silent_ms","offers","listens","listens_encrypted","transcoder","capacity_permille","load_permille",
+//! "silent_ms","offers","listens","listens_encrypted","serves","transcoder","capacity_permille","load_permille",
 //! "effective_load_permille","jobs","jobs_given","ingests"}]}`; `offers` tells what a job of each kind is expected to cost,
-//! in permille of a core, and `ingests` how each goes: `[{"room","component","type","state","flow","warnings",
+//! in permille of a core, `serves` where broadcasts can be watched (`{"public","inner"}`), and `ingests` how each goes: `[{"room","component","type","state","flow","warnings",
 //! "lastTrouble"}]`, the last three as `…/component/{id}` tells them.
 
 use axum::Json;
@@ -37,6 +37,7 @@ fn gateway(view: &GatewayView) -> Value {
         "listens": announce.listens,
         "transcoder": announce.transcoder,
         "listens_encrypted": announce.listens_encrypted,
+        "serves": announce.serves,
         "capacity_permille": announce.capacity_permille,
         "load_permille": announce.load_permille,
         "effective_load_permille": view.effective_load_permille,

@@ -11,9 +11,9 @@ use velella_model::record::RoomSpec;
 
 use crate::http::Api;
 use crate::http::body::object;
-use crate::http::component_config::ComponentConfigBody;
+use crate::http::component_config::{ComponentConfigBody, Kind};
 use crate::http::component_view::older;
-use crate::http::components::{Added, ComponentPath};
+use crate::http::components::{Added, ComponentPath, OriginsBody};
 use crate::http::failure::{Failure, Failures};
 use crate::http::rooms::RoomPath;
 
@@ -38,7 +38,7 @@ pub(crate) async fn add(
 }
 
 /// A room of no codec in particular was none of H.264 then.
-fn asked_for_h264(spec: &RoomSpec) -> bool {
+fn asked_for_h264(_: Kind, spec: &RoomSpec) -> bool {
     spec.video_codec == VideoCodec::H264 && !spec.video_codec_by_default
 }
 
@@ -60,17 +60,24 @@ pub(crate) async fn remove(State(api): State<Api>, Path(path): Path<ComponentPat
     api.remove_component(&path).await
 }
 
-/// Subscribe a component to peers: none that could is built yet
+/// Subscribe a component of type `hls` to peers and other components
 #[utoipa::path(
     post,
     path = "/room/{room}/component/{component}/subscribe",
     tag = "Fishjam 0.6",
     operation_id = "older_subscribe_component",
     params(ComponentPath),
-    responses(Failures)
+    request_body = inline(OriginsBody),
+    responses((status = 201, body = String), Failures)
 )]
-pub(crate) async fn subscribe(State(api): State<Api>, Path(path): Path<ComponentPath>) -> Result<(), Failure> {
-    api.cannot(&path, |_| "Subscribe mode is supported only for HLS and Recording components".into()).await
+pub(crate) async fn subscribe(
+    State(api): State<Api>,
+    Path(path): Path<ComponentPath>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<(StatusCode, &'static str), Failure> {
+    api.subscribe_component(&path, body).await.map_err(|failure| {
+        if failure.is("component_not_found") { failure.with_status(StatusCode::BAD_REQUEST) } else { failure }
+    })
 }
 
 /// Call a phone number: there is no SIP component

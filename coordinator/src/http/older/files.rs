@@ -1,4 +1,4 @@
-//! `/recording` and `/hls`: nothing is recorded or packaged yet, so nothing is found.
+//! `/recording`: nothing is recorded yet, so nothing is found.
 
 use axum::Json;
 use axum::extract::Path;
@@ -23,16 +23,6 @@ pub(crate) struct RecordingPath {
 pub(crate) struct RecordingFilePath {
     /// The recording's id.
     recording: String,
-    /// The file's name.
-    file: String,
-}
-
-/// The room and file of a path.
-#[derive(Deserialize, utoipa::IntoParams)]
-#[into_params(parameter_in = Path)]
-pub(crate) struct HlsFilePath {
-    /// The room's id.
-    room: String,
     /// The file's name.
     file: String,
 }
@@ -71,20 +61,6 @@ pub(crate) async fn recording_file(Path(path): Path<RecordingFilePath>) -> Failu
     no_recording(&path.recording).unwrap_or_else(|| no_file(&path.file))
 }
 
-/// A file of an HLS output: there is none
-#[utoipa::path(
-    get,
-    path = "/hls/{room}/{file}",
-    tag = "Fishjam 0.6",
-    operation_id = "older_hls_file",
-    params(HlsFilePath),
-    responses(Failures)
-)]
-pub(crate) async fn hls_file(Path(path): Path<HlsFilePath>) -> Failure {
-    let HlsFilePath { room, file } = path;
-    if RoomId::parse(&room).is_err() { no_file("") } else { no_file(&file) }
-}
-
 fn no_recording(id: &str) -> Option<Failure> {
     let wrong = || Failure::bad_request(format!("Invalid recording id, got: {}", echo(id)));
     RoomId::parse(id).is_err().then(wrong)
@@ -96,5 +72,5 @@ fn no_file(name: &str) -> Failure {
     if name.is_empty() || name.contains("..") || !name.chars().all(is_plain) {
         return Failure::bad_request(format!("Invalid filename, got {}", echo(name)));
     }
-    Failure::not_found("file_not_found", "File not found".into())
+    Failure::FILE_NOT_FOUND
 }

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use velella_model::component::IngestState;
+
 use crate::world::World;
 
 #[test]
@@ -7,6 +9,7 @@ fn a_camera_becomes_a_stream_of_what_it_sends() {
     let mut world = World::filmed();
     world.run(Duration::from_secs(12));
     assert!(world.playable);
+    assert_eq!(world.progress, [IngestState::Connecting, IngestState::Live]);
     let all = world.multivariant();
     assert!(all.contains("high.m3u8") && all.contains("TYPE=AUDIO"), "{all}");
     assert!(!all.contains("low.m3u8"), "nobody sends that size: {all}");
@@ -38,6 +41,22 @@ fn a_stream_goes_on_when_its_room_moves() {
     assert!(world.last_msn("high") >= before + 4, "{playlist}");
     let last = World::media_of(&playlist).pop().unwrap();
     assert!(world.bytes_of(&last) > 500);
+}
+
+#[test]
+fn another_gateway_goes_on_with_a_stream() {
+    let mut world = World::filmed();
+    world.run(Duration::from_secs(12));
+    let before = world.last_msn("high");
+    world.take_over();
+    assert!(world.multivariant().contains("high.m3u8"), "viewers need not wait");
+    world.run(Duration::from_secs(8));
+    assert_eq!(world.progress, [IngestState::Live]);
+    let playlist = world.playlist("high");
+    assert!((before + 5..before + 12).contains(&world.last_msn("high")), "{before}: {playlist}");
+    assert!(playlist.contains("#EXT-X-DISCONTINUITY\n"), "{playlist}");
+    let last = World::media_of(&playlist).pop().unwrap();
+    assert!(last.starts_with("2/high/") && world.bytes_of(&last) > 500, "{playlist}");
 }
 
 #[test]

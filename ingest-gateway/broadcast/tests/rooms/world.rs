@@ -11,6 +11,7 @@ use velella_gateway_core::{
 };
 use velella_hls::{Answer, Directives, KeyFrames, Settings, Window, address::Address};
 use velella_media::{AudioFormat, MediaTime, Picture, Sound, VideoCodec};
+use velella_model::component::IngestState;
 use velella_model::wire::command::{Assignment, OpenSession, Order};
 use velella_model::wire::signal::ToHolder;
 use velella_model::{
@@ -46,6 +47,9 @@ pub(crate) struct World {
     generation: u64,
     sessions: u64,
     pub(crate) playable: bool,
+    /// As it was told.
+    pub(crate) progress: Vec<IngestState>,
+    began: Instant,
 }
 
 impl World {
@@ -54,7 +58,6 @@ impl World {
         let now = Instant::now();
         let ingest =
             Ingest::fetched(name("door", CAMERA), Json::null(), Duration::from_secs(15), true, Transcoding::Able, now);
-        let names = std::array::from_fn(|at| name(&format!("broadcast-{at}"), CAMERA + 1 + at as u64));
         let settings = Settings {
             target_duration: Duration::from_secs(2),
             part_target: Duration::from_millis(500),
@@ -63,10 +66,22 @@ impl World {
             key_frames: KeyFrames::OnRequest,
             bytes_max: 64 << 20,
         };
-        let broadcast = Broadcast::new(names, settings, 1, now, UNIX_EPOCH).unwrap();
+        let broadcast = Broadcast::new(names(), None, settings, 1, now, UNIX_EPOCH).unwrap();
         let (shard, time) = (Shard::new(now), MediaTime(0));
-        let (pictures, generation, sessions, playable) = (0, 1, 0, false);
-        let mut world = Self { ingest, broadcast, shard, now, time, pictures, generation, sessions, playable };
+        let (pictures, generation, sessions, playable, progress) = (0, 1, 0, false, Vec::new());
+        let mut world = Self {
+            ingest,
+            broadcast,
+            shard,
+            now,
+            time,
+            pictures,
+            generation,
+            sessions,
+            playable,
+            progress,
+            began: now,
+        };
         world.settle();
         world.ingest(IngestInput::Described(Published { video: Some(VideoCodec::H264), sub: false, audio: true }));
         world.settle_in();
@@ -78,6 +93,15 @@ impl World {
         self.generation += 1;
         self.shard = Shard::new(self.now);
         self.settle_in();
+    }
+
+    /// The gateway dies, and another one goes on with what it left.
+    pub(crate) fn take_over(&mut self) {
+        let snapshot = self.broadcast.packager().snapshot().unwrap();
+        let (epoch, date) = (snapshot.epoch() + 1, UNIX_EPOCH + (self.now - self.began));
+        self.broadcast = Broadcast::resume(names(), None, snapshot, epoch, self.now, date).unwrap();
+        self.progress.clear();
+        self.move_room();
     }
 
     pub(crate) fn end(&mut self) {
@@ -221,6 +245,7 @@ impl World {
                 self.shard.handle_input(ShardInput::Signal(message), self.now);
             }
             Output::Do(at, Errand::Send(packet)) => self.send(CAMERA + 1 + at as u64, &packet.contents),
+            Output::Progress(progress) => self.progress.push(progress.state),
             Output::Hls(told) => self.playable |= told == velella_hls::Output::BecomePlayable,
         }
     }
@@ -280,6 +305,10 @@ fn picture(keyframe: bool) -> Bytes {
     }
     data.extend_from_slice(&slice);
     data.into()
+}
+
+fn names() -> [Name; LISTENERS] {
+    std::array::from_fn(|at| name(&format!("broadcast-{at}"), CAMERA + 1 + at as u64))
 }
 
 fn name(component: &str, job: u64) -> Name {

@@ -1,0 +1,24 @@
+//! Where streams come from.
+
+use hyper::Uri;
+use tokio::sync::mpsc;
+use velella_model::RoomId;
+
+use crate::question::Question;
+
+/// Knows it of every room. Asked for each object that is not held, so it answers at once and waits for nobody.
+pub trait Directory: Send + Sync + 'static {
+    /// Where the room's stream comes from at this moment.
+    fn origin_of(&self, room: &RoomId) -> Origin;
+}
+
+/// Where a stream comes from.
+#[derive(Clone, Debug)]
+pub enum Origin {
+    /// A job of this gateway. Its queue is bounded; when it is full, viewers are told to come back.
+    Here(mpsc::Sender<Question>),
+    /// Another gateway, at [`velella_model::wire::Serves::inner`].
+    There(Uri),
+    /// The room has no stream, or nobody packages it now.
+    Nowhere,
+}

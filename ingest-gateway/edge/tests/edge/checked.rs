@@ -1,0 +1,22 @@
+//! A stream as the checker of live playlists sees it, through an edge before an edge.
+
+use std::time::Duration;
+
+use velella_edge::Origin;
+use velella_hls_check::watch::{Outcome, Settings, watch};
+
+use crate::support::{Job, Served};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_is_legal_behind_two_edges() {
+    let job = Job::begin(7, Duration::from_secs(5));
+    let origin = Served::plain(Origin::Here(job.questions.clone())).await;
+    let edge = Served::plain(origin.inner()).await;
+    let url = format!("http://{}/hls/room/index.m3u8", edge.at).parse().unwrap();
+    let settings =
+        Settings { url, duration: Duration::from_secs(4), slack: Duration::from_millis(500), http2_only: true };
+    let Outcome { report, failed, last_failure } = watch(&settings).await.unwrap();
+    assert_eq!((failed, last_failure), (0, None));
+    assert_eq!((report.musts(), report.shoulds()), (0, 0), "{}", report.table());
+    assert!(report.observed > 50, "{}", report.table());
+}
