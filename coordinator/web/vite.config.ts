@@ -11,10 +11,17 @@ export default defineConfig({
     assetsInlineLimit: 0,
     // The browsers above preload modules by themselves.
     modulePreload: { polyfill: false },
+    // hls.js is as large as that by itself, and only who watches a broadcast loads it.
+    chunkSizeWarningLimit: 640,
     rollupOptions: { input: { meeting: "index.html", admin: "admin.html" } },
   },
   server: {
     host: "127.0.0.1",
-    proxy: { "/demo": COORDINATOR, "/cluster": COORDINATOR, "/api": { target: COORDINATOR, ws: true } },
+    proxy: {
+      "/demo": COORDINATOR,
+      "/cluster": COORDINATOR,
+      "/hls": COORDINATOR,
+      "/api": { target: COORDINATOR, ws: true },
+    },
   },
 });

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { inventRoom, pathOfRoom, roomName, roomOfPath } from "./room-link";
+import { broadcastOfPath, inventRoom, pathOfRoom, roomName, roomOfPath } from "./room-link";
 
 test("a link names its room", () => {
   expect(roomOfPath("/r/calm-bay")).toBe("calm-bay");
@@ -8,6 +8,12 @@ test("a link names its room", () => {
 
 test("an address without a room names none", () => {
   for (const path of ["/", "/r/", "/r/%20", "/rooms/x"]) expect(roomOfPath(path)).toBeNull();
+});
+
+test("a broadcast is named by the id of its room, as it stands", () => {
+  expect(broadcastOfPath("/watch/demo-Yard")).toBe("demo-Yard");
+  expect(broadcastOfPath("/watch/demo-yard/")).toBe("demo-yard");
+  for (const path of ["/", "/watch", "/watch/", "/watch//", "/r/watch"]) expect(broadcastOfPath(path)).toBeNull();
 });
 
 test("a broken escape in an address is taken as it stands", () => {

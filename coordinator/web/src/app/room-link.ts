@@ -1,7 +1,8 @@
-// The room in the page's address: `/r/<room>` joins it, so a link is an invitation.
+// The room in the page's address: `/r/<room>` joins it, so a link is an invitation; `/watch/<id>` shows its broadcast.
 
 const ROOM_LENGTH_MAX = 64;
 const PREFIX = "/r/";
+const WATCH = "/watch/";
 const ADJECTIVES = ["blue", "calm", "clear", "drifting", "gentle", "quiet", "silver", "still", "sunny", "wide"];
 const NOUNS = ["bay", "breeze", "coast", "harbour", "island", "lagoon", "reef", "sail", "tide", "wave"];
 
@@ -9,6 +10,12 @@ const NOUNS = ["bay", "breeze", "coast", "harbour", "island", "lagoon", "reef", 
 export function roomOfPath(path: string): string | null {
   if (!path.startsWith(PREFIX)) return null;
   return roomName(decode(path.slice(PREFIX.length)));
+}
+
+/** The id of the room whose broadcast an address shows; `null` when it shows none. */
+export function broadcastOfPath(path: string): string | null {
+  if (!path.startsWith(WATCH)) return null;
+  return decode(path.slice(WATCH.length)).replace(/\/+$/, "") || null;
 }
 
 export function pathOfRoom(room: string): string {

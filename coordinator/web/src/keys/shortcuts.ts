@@ -1,5 +1,13 @@
-// The keys of the room, in one table: what the help shows is what works.
+// Keys in tables: what the help shows is what works.
 
+export interface Shortcut<Action extends string> {
+  /** In lower case; "space" for the space bar. */
+  key: string;
+  action: Action;
+  words: string;
+}
+
+/** Of the room. */
 export const SHORTCUTS = [
   { key: "m", action: "microphone", words: "Mute or unmute" },
   { key: "v", action: "camera", words: "Camera on or off" },
@@ -11,7 +19,7 @@ export const SHORTCUTS = [
   { key: "i", action: "stats", words: "Show or hide the connection" },
   { key: "l", action: "link", words: "Copy the link to this room" },
   { key: "?", action: "help", words: "Show these keys" },
-] as const;
+] as const satisfies readonly Shortcut<string>[];
 
 export type Action = (typeof SHORTCUTS)[number]["action"];
 
@@ -26,10 +34,10 @@ export interface Press {
   writing: boolean;
 }
 
-export function actionOf(press: Press): Action | null {
+export function actionOf<A extends string>(table: readonly Shortcut<A>[], press: Press): A | null {
   if (press.ctrlKey || press.metaKey || press.altKey || press.repeat || press.writing) return null;
-  const key = press.key.toLowerCase();
-  return SHORTCUTS.find((shortcut) => shortcut.key === key)?.action ?? null;
+  const key = press.key === " " ? "space" : press.key.toLowerCase();
+  return table.find((shortcut) => shortcut.key === key)?.action ?? null;
 }
 
 export function keyOf(action: Action): string {

@@ -1,28 +1,37 @@
-// Listens to the room's keys.
+// Listens to the keys of a table.
 
 import { useEffect, useRef } from "react";
-import { type Action, actionOf } from "./shortcuts";
+import { actionOf, type Shortcut } from "./shortcuts";
 
-export function useShortcuts(enabled: boolean, act: Record<Action, () => void>): void {
+/** `table` is one for good. */
+export function useShortcuts<A extends string>(
+  table: readonly Shortcut<A>[],
+  enabled: boolean,
+  act: Record<A, () => void>,
+): void {
   const latest = useRef(act);
   latest.current = act;
   useEffect(() => {
     if (!enabled) return;
     const pressed = (event: KeyboardEvent) => {
-      const action = actionOf({ ...modifiers(event), writing: isWriting(event.target) });
+      const action = actionOf(table, { ...modifiers(event), writing: isTaken(event) });
       if (!action || document.querySelector("dialog[open]")) return;
       event.preventDefault();
       latest.current[action]();
     };
     addEventListener("keydown", pressed);
     return () => removeEventListener("keydown", pressed);
-  }, [enabled]);
+  }, [table, enabled]);
 }
 
 function modifiers({ key, ctrlKey, metaKey, altKey, repeat }: KeyboardEvent) {
   return { key, ctrlKey, metaKey, altKey, repeat };
 }
 
-function isWriting(target: EventTarget | null): boolean {
-  return target instanceof HTMLElement && target.closest("input, textarea, select, [contenteditable]") !== null;
+/** Keys belong to where people write, and the space bar to what it presses. */
+function isTaken({ target, key }: KeyboardEvent): boolean {
+  const takers = key === " " ? `${WRITTEN_IN}, button, summary, a` : WRITTEN_IN;
+  return target instanceof HTMLElement && target.closest(takers) !== null;
 }
+
+const WRITTEN_IN = "input, textarea, select, [contenteditable]";

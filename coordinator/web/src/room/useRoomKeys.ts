@@ -1,7 +1,7 @@
 // The room's keys and what they do.
 
 import type { Devices } from "../devices/useDevices";
-import type { Action } from "../keys/shortcuts";
+import { type Action, SHORTCUTS } from "../keys/shortcuts";
 import { useShortcuts } from "../keys/useShortcuts";
 import type { RoomView } from "../tiles/useView";
 import { useStored } from "../ui/useStored";
@@ -39,6 +39,6 @@ export function useRoomKeys({ devices, screen, raise, view, show, setDialog, roo
     link: () => void copyLink(room),
     help: () => setDialog("help"),
   };
-  useShortcuts(keys === "on", acts);
+  useShortcuts(SHORTCUTS, keys === "on", acts);
   return { enabled: keys === "on", enable: (enabled) => setKeys(enabled ? "on" : "off") };
 }
