@@ -90,7 +90,7 @@ pub struct Config {
     pub hls_inner_url: Option<String>,
 
     /// PEM file with the certificate that it is served with in TLS, and those between it and its authority; plain HTTP if
-    /// absent. Read at the start
+    /// absent; read at the start
     #[arg(long, env = "VELELLA_HLS_CERT", requires = "hls_key")]
     pub hls_cert: Option<PathBuf>,
 

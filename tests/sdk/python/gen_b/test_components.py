@@ -1,4 +1,4 @@
-"""Components, recordings and HLS files: what is not built yet answers as a server on which it is disabled.
+"""Components, recordings and broadcasts: what is not built yet answers as a server on which it is disabled.
 
 The gateway of these tests may reach public addresses only, and has no directory to play files from."""
 
@@ -30,7 +30,7 @@ def s3() -> Any:
     return generated("models").S3Credentials.from_dict(keys)
 
 
-@pytest.mark.parametrize("kind", ["hls", "sip", "recording"])
+@pytest.mark.parametrize("kind", ["sip", "recording"])
 def test_a_component_that_is_not_built_is_disabled(api: Any, rooms: Rooms, kind: str) -> None:
     room = rooms(video_codec="h264")
     with pytest.raises(errors.BadRequestError, match=f"Components of type {kind} are disabled on this Fishjam"):
@@ -54,6 +54,31 @@ def test_a_camera_is_added_shown_without_its_password_and_deleted(api: Any, room
     assert [component.id for component in api.get_room(room.id).components] == [added.id]
     api.delete_component(room.id, added.id)
     assert api.get_room(room.id).components == []
+
+
+def test_a_broadcast_is_added_shown_and_deleted(api: Any, rooms: Rooms) -> None:
+    room = rooms(video_codec="h264")
+    added = api.add_component(room.id, sdk.ComponentOptionsHLS(low_latency=True, target_window_duration=60))
+    shown = {"lowLatency": True, "persistent": False, "targetWindowDuration": 60, "subscribeMode": "auto"}
+    assert (added.type, added.properties.to_dict()) == ("hls", shown | {"playable": False, "s3": None})
+    assert api.get_room(room.id).components == [added]
+    with pytest.raises(errors.BadRequestError, match=f"Reached hls components limit in room {room.id}"):
+        api.add_component(room.id, options("hls"))
+    with pytest.raises(errors.BadRequestError, match="option `subscribe_mode` is set to :auto"):
+        api.subscribe(room.id, added.id, ["somebody"])
+    api.delete_component(room.id, added.id)
+    assert api.get_room(room.id).components == []
+
+
+def test_it_can_be_chosen_whom_a_broadcast_shows(api: Any, rooms: Rooms) -> None:
+    room = rooms(video_codec="h264")
+    manual = generated("models").ComponentOptionsHLSSubscribeMode("manual")
+    broadcast = api.add_component(room.id, sdk.ComponentOptionsHLS(subscribe_mode=manual))
+    assert broadcast.properties.subscribe_mode.value == "manual"
+    camera = api.add_component(room.id, options("rtsp"))
+    api.subscribe(room.id, broadcast.id, [camera.id])
+    with pytest.raises(errors.BadRequestError, match="Subscribe mode is supported only for HLS and Recording"):
+        api.subscribe(room.id, camera.id, [broadcast.id])
 
 
 def test_an_address_that_is_none_is_not_told_back(api: Any, rooms: Rooms) -> None:

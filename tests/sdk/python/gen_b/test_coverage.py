@@ -12,8 +12,8 @@ NEVER_TOLD = {
     "RoomCrashed": "a room outlives its worker",
     "PeerCrashed": "takes a bug in the server; the coordinator's own tests have it",
     "ComponentCrashed": "there is no gateway here; the coordinator's own tests have it",
-    "HlsPlayable": "no HLS is built yet",
-    "HlsUploaded": "the same",
+    "HlsPlayable": "takes somebody who shows a picture; the coordinator's own tests have it",
+    "HlsUploaded": "broadcasts are not uploaded",
     "HlsUploadCrashed": "the same",
 }
 
