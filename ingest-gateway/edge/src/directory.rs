@@ -19,6 +19,8 @@ pub enum Origin {
     Here(mpsc::Sender<Question>),
     /// Another gateway, at [`velella_model::wire::Serves::inner`].
     There(Uri),
-    /// The room has no stream, or nobody packages it now.
+    /// The room has a stream that nobody packages at this moment: it is about to move. Viewers are let wait for a while.
+    Moving,
+    /// The room has no stream.
     Nowhere,
 }
