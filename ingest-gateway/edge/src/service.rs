@@ -73,6 +73,9 @@ impl Guest {
             metrics.found(Found::Held);
             return Ok(held);
         }
+        if fetcher.is_replaced(wish.room) {
+            cache.forget(wish.room);
+        }
         let turned_away = |_| {
             metrics.turned_away.inc();
             Reason::Busy

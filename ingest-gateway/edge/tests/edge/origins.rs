@@ -125,6 +125,23 @@ async fn viewers_wait_for_a_stream_that_is_about_to_move() {
 }
 
 #[tokio::test]
+async fn nothing_of_a_stream_is_given_for_the_next_one_of_its_room() {
+    let (first, second) = (Job::begin(7, PAST), Job::begin(8, PAST));
+    let edge = Served::plain(Origin::Here(first.questions.clone())).await;
+    let client = Client::http1(edge.at);
+    let (msn, _) = client.get("one.m3u8").await.edge();
+    let object = format!("one.m3u8?_HLS_msn={}", msn - 1);
+    assert!(client.get(&object).await.text().contains("7/one/"));
+    // A move changes nothing of what is held.
+    edge.moves_to(Origin::Here(second.questions.clone()));
+    assert_eq!(client.get("index.m3u8").await.status, 200);
+    assert!(client.get(&object).await.text().contains("7/one/"));
+    edge.has(Origin::Here(second.questions.clone()), "second");
+    assert_eq!(client.get("two.m3u8").await.status, 200);
+    assert!(client.get(&object).await.text().contains("8/one/"));
+}
+
+#[tokio::test]
 async fn what_the_job_refuses_reaches_the_viewer() {
     let (questions, mut asked) = mpsc::channel::<Question>(1);
     let origin = Served::plain(Origin::Here(questions)).await;
