@@ -2,7 +2,7 @@
 
 use hyper::Uri;
 use tokio::sync::mpsc;
-use velella_model::RoomId;
+use velella_model::{ComponentId, RoomId};
 
 use crate::question::Question;
 
@@ -10,6 +10,13 @@ use crate::question::Question;
 pub trait Directory: Send + Sync + 'static {
     /// Where the room's stream comes from at this moment.
     fn origin_of(&self, room: &RoomId) -> Origin;
+
+    /// Which stream the room has. A new one counts its segments anew, so nothing that is held of the one before is given
+    /// for it. Where it is not told, a room has one stream for ever.
+    fn stream_of(&self, room: &RoomId) -> Option<ComponentId> {
+        let _ = room;
+        None
+    }
 }
 
 /// Where a stream comes from.
@@ -17,8 +24,10 @@ pub trait Directory: Send + Sync + 'static {
 pub enum Origin {
     /// A job of this gateway. Its queue is bounded; when it is full, viewers are told to come back.
     Here(mpsc::Sender<Question>),
-    /// Another gateway, at [`velella_model::wire::Serves::inner`].
+    /// Another gateway, at [`velella_model::wire::announce::Serves::inner`].
     There(Uri),
-    /// The room has no stream, or nobody packages it now.
+    /// The room has a stream that nobody packages at this moment: it is about to move. Viewers are let wait for a while.
+    Moving,
+    /// The room has no stream.
     Nowhere,
 }

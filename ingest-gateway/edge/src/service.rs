@@ -67,11 +67,14 @@ impl Guest {
         let House { cache, fetcher, metrics, waiting, .. } = &*self.house;
         // Else edges that have heard different things of a stream would ask each other.
         if wish.door == Door::Edges && !fetcher.is_here(wish.room) {
-            return Err(Reason::NotFound);
+            return Err(Reason::NotHere);
         }
         if let Some(held) = cache.held(wish).await {
             metrics.found(Found::Held);
             return Ok(held);
+        }
+        if fetcher.is_replaced(wish.room) {
+            cache.forget(wish.room);
         }
         let turned_away = |_| {
             metrics.turned_away.inc();
