@@ -83,7 +83,7 @@ impl Edge {
         let Self { listener, tls, limits, metrics, passes } = self;
         let house = Arc::new(House {
             cache: Cache::new(limits.cache_bytes, metrics.objects_evicted.clone()),
-            fetcher: Fetcher::new(directory, passes.clone(), Arc::clone(&metrics)),
+            fetcher: Fetcher::new(directory, passes.clone(), limits.move_patience, Arc::clone(&metrics)),
             waiting: Semaphore::new(limits.waiting),
             limits,
             metrics: Arc::clone(&metrics),

@@ -13,6 +13,8 @@ pub enum Reason {
     PassRefused,
     /// Not there, or not yet.
     NotFound,
+    /// To another edge: not packaged here, or not yet.
+    NotHere,
     /// Not there any more.
     Gone,
     /// Neither read nor preflighted.
@@ -27,11 +29,12 @@ pub enum Reason {
 
 impl Reason {
     /// All.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::BadDirectives,
         Self::TooFarAhead,
         Self::PassRefused,
         Self::NotFound,
+        Self::NotHere,
         Self::Gone,
         Self::MethodNotAllowed,
         Self::Late,
@@ -45,7 +48,7 @@ impl Reason {
         match self {
             Self::BadDirectives | Self::TooFarAhead => 400,
             Self::PassRefused => 403,
-            Self::NotFound => 404,
+            Self::NotFound | Self::NotHere => 404,
             Self::MethodNotAllowed => 405,
             Self::Gone => 410,
             Self::Late | Self::Busy | Self::OriginUnreachable => 503,
@@ -60,6 +63,7 @@ impl Reason {
             Self::TooFarAhead => "too_far_ahead",
             Self::PassRefused => "pass_refused",
             Self::NotFound => "not_found",
+            Self::NotHere => "not_here",
             Self::Gone => "gone",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::Late => "late",
@@ -96,6 +100,7 @@ impl Reason {
             Self::TooFarAhead => "The playlist is not that far yet.",
             Self::PassRefused => "The address holds no pass for this stream, or one that is over.",
             Self::NotFound => "There is no such stream, or it does not have this.",
+            Self::NotHere => "This gateway does not make this stream.",
             Self::Gone => "The stream does not have this any more.",
             Self::MethodNotAllowed => "Streams are read: GET, HEAD and OPTIONS.",
             Self::Late => "This should have come by now.",

@@ -140,7 +140,12 @@ fn refusal(reason: Reason, body: Outgoing) -> Response<Outgoing> {
         Reason::MethodNotAllowed => {
             headers.insert(header::ALLOW, HeaderValue::from_static(METHODS));
         }
-        Reason::BadDirectives | Reason::TooFarAhead | Reason::PassRefused | Reason::NotFound | Reason::Gone => {}
+        Reason::BadDirectives
+        | Reason::TooFarAhead
+        | Reason::PassRefused
+        | Reason::NotFound
+        | Reason::NotHere
+        | Reason::Gone => {}
     }
     answer
 }

@@ -67,7 +67,7 @@ impl Guest {
         let House { cache, fetcher, metrics, waiting, .. } = &*self.house;
         // Else edges that have heard different things of a stream would ask each other.
         if wish.door == Door::Edges && !fetcher.is_here(wish.room) {
-            return Err(Reason::NotFound);
+            return Err(Reason::NotHere);
         }
         if let Some(held) = cache.held(wish).await {
             metrics.found(Found::Held);

@@ -80,13 +80,9 @@ async fn whoever_goes_away_leaves_the_others_their_answer() {
         tokio::spawn(async move { client.get(&object).await })
     };
     let first = ask();
-    while served.count("waiting") < 1 {
-        tokio::task::yield_now().await;
-    }
+    served.reaches("waiting", 1).await;
     let second = ask();
-    while served.count("waiting") < 2 {
-        tokio::task::yield_now().await;
-    }
+    served.reaches("waiting", 2).await;
     first.abort();
     assert_eq!(second.await.unwrap().status, 200);
 }

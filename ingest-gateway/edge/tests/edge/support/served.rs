@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use prometheus::{Registry, TextEncoder};
 use tokio::task::JoinHandle;
@@ -16,6 +17,14 @@ pub(crate) const ROOM: &str = "room";
 
 fn room() -> RoomId {
     RoomId::parse(ROOM).unwrap()
+}
+
+/// Longer than anything may take.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The usual ones, but nobody waits long for a gateway that does not come.
+pub(crate) fn limits() -> Limits {
+    Limits { move_patience: Duration::from_millis(700), ..Limits::default() }
 }
 
 #[derive(Default)]
@@ -38,7 +47,7 @@ pub(crate) struct Served {
 
 impl Served {
     pub(crate) async fn plain(origin: Origin) -> Self {
-        Self::begin(origin, None, Limits::default()).await
+        Self::begin(origin, None, limits()).await
     }
 
     pub(crate) async fn begin(origin: Origin, tls: Option<rustls::ServerConfig>, limits: Limits) -> Self {
@@ -50,7 +59,7 @@ impl Served {
     /// For those with a pass.
     pub(crate) async fn guarded(origin: Origin, secret: &Secret) -> Self {
         let registry = Registry::new();
-        let edge = Edge::bind("127.0.0.1:0".parse().unwrap(), None, Limits::default(), &registry).await.unwrap();
+        let edge = Edge::bind("127.0.0.1:0".parse().unwrap(), None, limits(), &registry).await.unwrap();
         Self::run(edge.guarded(Passes::new(secret)), registry, origin)
     }
 
@@ -78,6 +87,16 @@ impl Served {
         let text = TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap();
         let line = text.lines().find_map(|line| line.strip_prefix(&format!("velella_edge_{metric} ")));
         line.map_or(0, |value| value.parse().unwrap())
+    }
+
+    /// Until it counted as many.
+    pub(crate) async fn reaches(&self, metric: &str, count: u64) {
+        let reached = async {
+            while self.count(metric) < count {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, reached).await.expect(metric);
     }
 
     /// Ends as a process does that is told to.
