@@ -35,6 +35,8 @@ pub enum Input {
     Media(TrackId, Output),
     /// A track ended.
     Closed(TrackId),
+    /// The recording ended, with all tracks that are open.
+    Ended,
     /// The oldest command that was not answered is done.
     Written,
     /// It failed, and nothing that was commanded after it was tried.
@@ -125,6 +127,7 @@ impl Recorder {
                 self.on_track(id, |recorder, id, track| recorder.handle_media(id, track, output))
             }
             Input::Closed(id) => self.close(&id),
+            Input::Ended => self.tracks.keys().cloned().collect::<Vec<_>>().iter().for_each(|id| self.close(id)),
             Input::Written => {
                 self.manifest = None;
                 self.pending_bytes -= self.pending.pop_front().unwrap_or(0);

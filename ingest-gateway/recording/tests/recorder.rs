@@ -32,6 +32,17 @@ fn a_fragment_of_a_second_is_followed_by_its_line() {
 }
 
 #[test]
+fn a_recording_that_ends_closes_its_tracks() {
+    let (mut recorder, mut disk) = (recorder(), Disk::default());
+    recorder.handle_input(Input::Opened(id("a"), about(Kind::Audio)));
+    say(&mut recorder, &mut disk, 0, 10);
+    recorder.handle_input(Input::Ended);
+    disk.run(&mut recorder);
+    let track = disk.track("a");
+    assert_eq!((track.fragments.len(), track.ended, recorder.stats().refused), (1, true, 0));
+}
+
+#[test]
 fn a_fragment_of_video_begins_with_each_key_frame() {
     let (mut recorder, mut disk) = (recorder(), Disk::default());
     recorder.handle_input(Input::Opened(id("v"), about(Kind::Video)));
