@@ -221,7 +221,9 @@ impl Archive {
     fn list(&self) -> io::Result<Vec<RecordingId>> {
         let mut ids = Vec::new();
         for entry in fs::read_dir(&self.0.directory)? {
-            ids.extend(entry?.file_name().to_str().and_then(|name| name.parse().ok()));
+            let entry = entry?;
+            let id = entry.file_name().to_str().and_then(|name| name.parse().ok());
+            ids.extend(id.filter(|_| entry.file_type().is_ok_and(|kind| kind.is_dir())));
         }
         ids.sort();
         Ok(ids)

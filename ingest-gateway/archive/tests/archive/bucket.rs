@@ -80,6 +80,8 @@ async fn wrong_credentials_are_told_and_lose_nothing() {
     let wrong = server.bucket(|config| config.secret_access_key = mistaken.parse().unwrap());
     let failed = archive.upload(&lobby, &wrong, &Progress::default()).await.unwrap_err();
     assert_eq!(failed.to_string(), "the bucket refuses these credentials: SignatureDoesNotMatch");
+    // The server here would make the bucket.
+    server.door.refuse("/nowhere/", 404, "NoSuchBucket");
     let elsewhere = server.bucket(|config| config.bucket = "nowhere".to_owned());
     let failed = archive.upload(&lobby, &elsewhere, &Progress::default()).await.unwrap_err();
     assert_eq!(failed.to_string(), "the bucket knows nothing of it: NoSuchBucket");

@@ -137,6 +137,12 @@ pub(crate) fn movie(archive: &Archive, name: &str) -> std::path::PathBuf {
     archive.path(&id(name), &FileName::Movie)
 }
 
+/// When packets of one stream are to be seen or heard, in seconds.
+pub(crate) fn times(file: &Path, stream: &str) -> Vec<f64> {
+    let told = entries(file, &format!("packet=pts_time -select_streams {stream}"));
+    told.iter().map(|time| time.parse().unwrap()).collect()
+}
+
 pub(crate) fn entries(file: &Path, entries: &str) -> Vec<String> {
     let args = format!("-v error -show_entries {entries} -of csv=p=0 {}", file.file_name().unwrap().to_str().unwrap());
     let said = String::from_utf8(run("ffprobe", &args, file.parent().unwrap())).unwrap();
