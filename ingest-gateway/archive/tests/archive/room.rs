@@ -137,9 +137,9 @@ pub(crate) fn movie(archive: &Archive, name: &str) -> std::path::PathBuf {
     archive.path(&id(name), &FileName::Movie)
 }
 
-/// When packets of one stream are to be seen or heard, in seconds.
+/// When packets of one stream are to be seen or heard, in seconds, whatever is in them.
 pub(crate) fn times(file: &Path, stream: &str) -> Vec<f64> {
-    let told = entries(file, &format!("packet=pts_time -select_streams {stream}"));
+    let told = entries(file, &format!("packet=pts_time -select_streams {stream} -v quiet"));
     told.iter().map(|time| time.parse().unwrap()).collect()
 }
 
