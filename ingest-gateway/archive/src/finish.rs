@@ -98,10 +98,10 @@ fn make(folder: &Folder, products: Products, gauge: &Gauge, progress: &Progress)
     let tracks = Tracks::read(folder)?;
     let movies = planned(&tracks, products);
     progress.begin(movies.iter().map(|(_, tracks)| tracks.payload_bytes()).sum());
-    let (mut files, mut trouble) = (Vec::new(), None);
+    let mut trouble = None;
     for (name, tracks) in &movies {
         match write_movie(folder, name, tracks, gauge, progress) {
-            Ok(()) => files.push(name.clone()),
+            Ok(()) => {}
             // Another try would end the same way; what was recorded stays.
             Err(FinishError::Movie(error)) => {
                 tracing::warn!(folder = %folder.path().display(), %error, "a recording has no movie");
@@ -110,6 +110,8 @@ fn make(folder: &Folder, products: Products, gauge: &Gauge, progress: &Progress)
             Err(error) => return Err(error),
         }
     }
+    let is_movie = |name: &FileName| matches!(name, FileName::Movie | FileName::TrackMovie(_));
+    let mut files: Vec<FileName> = folder.names()?.into_iter().filter(is_movie).collect();
     let by_playlist = products.playlists || trouble.is_some();
     if by_playlist {
         files.extend(playlists(folder, &tracks)?);

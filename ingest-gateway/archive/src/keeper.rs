@@ -130,7 +130,7 @@ impl Keeper {
     }
 
     async fn failed(&mut self, id: RecordingId, trouble: Trouble) {
-        let (backoff, at) = self.retries.entry(id.clone()).or_insert((Backoff::default(), Instant::now()));
+        let (backoff, at) = self.retries.entry(id.clone()).or_insert_with(|| (Backoff::default(), Instant::now()));
         *at = Instant::now() + backoff.failed();
         tracing::warn!(recording = %id, failures = backoff.failures(), %trouble, "a recording has to wait");
         self.tell(Report::Failed(id, trouble)).await;

@@ -212,10 +212,12 @@ pub enum UploadError {
 impl From<StoreError> for UploadError {
     fn from(error: StoreError) -> Self {
         let said = said(&error);
-        match error {
-            StoreError::PermissionDenied { .. } | StoreError::Unauthenticated { .. } => Self::Refused(said),
-            StoreError::NotFound { .. } => Self::Unknown(said),
-            _ => Self::Unavailable(said),
+        if matches!(error, StoreError::PermissionDenied { .. } | StoreError::Unauthenticated { .. }) {
+            Self::Refused(said)
+        } else if matches!(error, StoreError::NotFound { .. }) {
+            Self::Unknown(said)
+        } else {
+            Self::Unavailable(said)
         }
     }
 }

@@ -74,8 +74,8 @@ async fn torn_files_play_up_to_where_they_are_torn() {
     let media_bytes = std::fs::metadata(archive.path(&id("lobby"), &media)).unwrap().len();
     let lines = std::fs::read(archive.path(&id("lobby"), &sidecar)).unwrap();
     let whole = Track::recover(&lines, |_| Some(media_bytes));
-    // Spread over the whole, and over all remainders of a line.
-    for number in 1..=7 {
+    // Spread over the whole, in places that have nothing to do with each other.
+    for number in 1..=5 {
         let name = format!("torn-{number}");
         copy(&scratch.path().join("lobby"), &scratch.path().join(&name));
         let media_cut = media_bytes * (number * 3 % 8) / 8 + number * 7;

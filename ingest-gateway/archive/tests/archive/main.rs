@@ -1,6 +1,6 @@
 //! Recordings on real disks, in a real bucket, torn off and read back by ffmpeg.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
+#![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 mod bucket;
 mod crash;
