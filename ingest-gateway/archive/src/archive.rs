@@ -1,12 +1,13 @@
 //! The directory of all recordings: which there are, who works on which, and what happens to them.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use rustix::fs::{FlockOperation, flock};
 use tokio::sync::Notify;
 use tokio::task::spawn_blocking;
 use velella_recording::retention::{self, Kept, Limits};
@@ -22,6 +23,9 @@ use crate::upload::{self, UploadError, Uploaded};
 
 /// A recording with this in front of its name is being deleted. No recording can be named so.
 const DELETED: &str = ".deleted-";
+
+/// Locked while an archive is open: another process would take what runs here for what a crash left.
+const LOCK: &str = ".lock";
 
 /// All recordings of this machine. Clones are the same.
 #[derive(Clone, Debug)]
@@ -48,11 +52,12 @@ impl Archive {
     /// Opens a directory, which is made when it is not there, and clears away what a crash left half deleted.
     ///
     /// # Errors
-    /// When the directory cannot be made, read or written.
+    /// When the directory cannot be made, read or written, or another process has it open.
     pub async fn open(directory: &Path, products: Products, space: SpaceLimits) -> io::Result<(Self, Recovered)> {
         let directory = directory.to_owned();
         blocking(move || {
             fs::create_dir_all(&directory)?;
+            let lock = lock(&directory)?;
             for entry in fs::read_dir(&directory)? {
                 let entry = entry?;
                 if entry.file_name().to_str().is_some_and(|name| name.starts_with(DELETED)) {
@@ -60,7 +65,8 @@ impl Archive {
                 }
             }
             let gauge = Arc::new(Gauge::new(directory.clone(), space));
-            let archive = Self(Arc::new(Inner { directory, products, gauge, claims: Arc::default() }));
+            let claims = Arc::new(Claims { held: Mutex::default(), released: Notify::new(), _lock: lock });
+            let archive = Self(Arc::new(Inner { directory, products, gauge, claims }));
             let mut recovered = Recovered::default();
             for id in archive.list()? {
                 let folder = archive.folder(&id);
@@ -257,10 +263,12 @@ impl Archive {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Claims {
     held: Mutex<BTreeSet<RecordingId>>,
     released: Notify,
+    /// As long as anybody here works on a recording.
+    _lock: File,
 }
 
 /// The right to work on a recording.
@@ -275,6 +283,17 @@ impl Drop for Claim {
         self.claims.held.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
         self.claims.released.notify_one();
     }
+}
+
+fn lock(directory: &Path) -> io::Result<File> {
+    let lock = File::create(directory.join(LOCK))?;
+    flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
+        rustix::io::Errno::WOULDBLOCK => {
+            io::Error::new(io::ErrorKind::ResourceBusy, "another process keeps its recordings in this directory")
+        }
+        error => error.into(),
+    })?;
+    Ok(lock)
 }
 
 /// On a thread that may wait for a disk.

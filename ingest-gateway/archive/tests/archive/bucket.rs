@@ -26,6 +26,7 @@ async fn an_upload_goes_on_where_it_was_when_both_sides_come_back() {
     let server = server.restart().await;
     server.door.open();
     server.door.forget();
+    drop(archive);
     let (archive, recovered) = Archive::open(recordings.path(), MOVIE, NO_LIMITS).await.unwrap();
     assert_eq!(recovered.finished, std::slice::from_ref(&lobby));
     let progress = Progress::default();

@@ -75,6 +75,7 @@ async fn finishing_goes_on_behind_the_last_whole_file() {
     // As a crash leaves it: one file is done, half of another is there.
     std::fs::write(folder.join("ann-audio.movie.mp4"), "done before").unwrap();
     std::fs::write(folder.join("movie.mp4.part"), "half of it").unwrap();
+    drop(archive);
     let (again, recovered) = Archive::open(scratch.path(), products, NO_LIMITS).await.unwrap();
     assert_eq!(recovered.unfinished, [id("lobby")]);
     again.finish(&id("lobby"), &Progress::default()).await.unwrap();
@@ -91,6 +92,7 @@ async fn tracks_that_were_not_deleted_before_a_crash_go_afterwards() {
     let media = archive.path(&id("lobby"), &FileName::Media(track("noise"), 0));
     std::fs::write(&media, "not deleted yet").unwrap();
     std::fs::create_dir(scratch.path().join(".deleted-hall")).unwrap();
+    drop(archive);
     open(scratch.path(), MOVIE).await;
     assert!(!media.exists() && !scratch.path().join(".deleted-hall").exists());
 }
@@ -129,4 +131,16 @@ async fn a_recording_that_runs_belongs_to_its_take() {
     assert!(matches!(archive.begin(id("lobby"), manifest()).await, Err(ArchiveError::Exists)));
     assert!(archive.remove(&id("lobby")).await.unwrap() && !archive.remove(&id("lobby")).await.unwrap());
     begin(&archive, "lobby").await.end().await;
+}
+
+#[tokio::test]
+async fn a_directory_belongs_to_one_archive_as_long_as_anything_runs() {
+    let scratch = scratch();
+    let archive = open(scratch.path(), MOVIE).await;
+    let take = begin(&archive, "lobby").await;
+    drop(archive);
+    let second = Archive::open(scratch.path(), MOVIE, NO_LIMITS).await.unwrap_err();
+    assert_eq!(second.kind(), std::io::ErrorKind::ResourceBusy, "{second}");
+    take.end().await;
+    open(scratch.path(), MOVIE).await;
 }
