@@ -71,7 +71,8 @@ impl Keeper {
         loop {
             let mut next = Instant::now() + PASS;
             match self.pass().await {
-                Ok(()) => next = self.retries.values().map(|(_, at)| *at).fold(next, Instant::min),
+                Ok(true) => continue,
+                Ok(false) => next = self.retries.values().map(|(_, at)| *at).fold(next, Instant::min),
                 Err(error) => tracing::warn!(%error, "recordings cannot be looked after"),
             }
             tokio::select! {
@@ -81,7 +82,9 @@ impl Keeper {
         }
     }
 
-    async fn pass(&mut self) -> io::Result<()> {
+    /// Finishes what ended, and then does one thing more, so that what ends meanwhile does not wait for all uploads.
+    /// Whether there may be another.
+    async fn pass(&mut self) -> io::Result<bool> {
         let idle = self.archive.idle().await?;
         self.retries.retain(|id, _| idle.unfinished.contains(id) || idle.finished.contains(id));
         for id in self.due(idle.unfinished) {
@@ -93,18 +96,22 @@ impl Keeper {
             for id in self.archive.expire(self.limits).await? {
                 self.tell(Report::Expired(id)).await;
             }
-            return Ok(());
+            return Ok(false);
         };
-        for id in self.due(self.archive.idle().await?.finished) {
-            let uploaded = self.archive.upload(&id, &bucket, &Progress::default()).await;
-            let arrived = uploaded.is_ok();
-            self.report(id.clone(), uploaded.map_err(Trouble::from), Report::Uploaded).await;
-            // Only what has arrived is deleted here.
-            if arrived && let Err(error) = self.archive.remove(&id).await {
-                self.failed(id, error.into()).await;
-            }
+        let due = self.due(self.archive.idle().await?.finished);
+        let Some(id) = due.into_iter().next() else { return Ok(false) };
+        self.upload(id, &bucket).await;
+        Ok(true)
+    }
+
+    async fn upload(&mut self, id: RecordingId, bucket: &Bucket) {
+        let uploaded = self.archive.upload(&id, bucket, &Progress::default()).await;
+        let arrived = uploaded.is_ok();
+        self.report(id.clone(), uploaded.map_err(Trouble::from), Report::Uploaded).await;
+        // Only what has arrived is deleted here.
+        if arrived && let Err(error) = self.archive.remove(&id).await {
+            self.failed(id, error.into()).await;
         }
-        Ok(())
     }
 
     /// Those that do not have to wait after a failure.

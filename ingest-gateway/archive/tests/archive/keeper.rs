@@ -35,6 +35,29 @@ async fn a_recording_that_ends_gets_into_the_bucket_however_long_that_takes() {
 }
 
 #[tokio::test]
+async fn a_recording_that_cannot_be_uploaded_stops_no_other() {
+    let (recordings, objects) = (scratch(), scratch());
+    let server = Server::start(objects.path()).await;
+    let archive = open(recordings.path(), MOVIE).await;
+    for name in ["hall", "lobby"] {
+        let mut take = with_noise(begin(&archive, name).await);
+        take.media(track("noise"), second(0, 1_000));
+        take.end().await;
+    }
+    server.door.refuse("/hall/", 403, "AccessDenied");
+    let (tell, mut told) = mpsc::channel(8);
+    let keeper = tokio::spawn(Keeper::new(archive, Some(server.bucket(|_| {})), Limits::default(), tell).run());
+    for name in ["hall", "lobby"] {
+        assert!(matches!(told.recv().await.unwrap(), Report::Finished(of, _) if of == id(name)));
+    }
+    let failed = told.recv().await.unwrap();
+    assert!(matches!(&failed, Report::Failed(of, Trouble::Upload(UploadError::Refused(_))) if *of == id("hall")));
+    assert!(matches!(told.recv().await.unwrap(), Report::Uploaded(of, _) if of == id("lobby")));
+    assert!(recordings.path().join("hall").exists());
+    keeper.abort();
+}
+
+#[tokio::test]
 async fn without_a_bucket_limits_decide_what_stays() {
     let recordings = scratch();
     let archive = open(recordings.path(), MOVIE).await;
