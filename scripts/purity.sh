@@ -37,6 +37,7 @@ done
 for crate in velella-guard velella-rtsp; do
     must_not_reach "$crate" 'velella-(bus|store|ops|model|coordinator|worker).*' "sources know no cluster"
 done
+must_not_reach velella-archive 'velella-(coordinator|worker|gateway).*' "recordings know no cluster"
 must_not_reach velella-hls-check 'velella-(bus|store|ops|model|media|proto|coordinator|worker|gateway).*|velella-(hls|cmaf)' "it judges any server"
 must_not_reach velella-coordinator 'velella-(worker|gateway).*' "services talk by message"
 must_not_reach velella-worker 'velella-(coordinator|gateway).*' "services talk by message"

@@ -1,16 +1,10 @@
 //! What ffmpeg encodes goes through the samplers, and ffmpeg reads back the same.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
-#![allow(clippy::disallowed_methods, reason = "the demultiplexer wants some instant")]
-
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::Instant;
-
 use bytes::Bytes;
 use velella_cmaf::{AudioSampler, Configuration, Output, Policy, Sample, VideoSampler, fragment, segment_type};
+use velella_ffmpeg::{Scratch, checksums, frames_of};
 use velella_media::{AudioFormat, Frame, MediaTime, Picture, Sound, VideoCodec};
-use velella_mpegts::Demuxer;
 
 const PICTURE: &str = "-f lavfi -i testsrc2=size=320x240:rate=25 -t 3";
 const TONE: &str = "-f lavfi -i sine=frequency=440:sample_rate=48000 -t 3";
@@ -110,8 +104,8 @@ fn silence_of_every_kind_decodes_to_nothing() {
 
 /// What ffmpeg encodes, through a sampler and into a file.
 fn through(what: &str, container: &str) -> (Configuration, File) {
-    let source = encoded(what, container);
-    let frames = if container == "ivf" { frames_of_ivf(&source) } else { frames_of_ts(&source) };
+    let source = velella_ffmpeg::written(what, container);
+    let frames = if container == "ivf" { frames_of_ivf(&source) } else { frames_of(&source) };
     let mut outputs = Vec::new();
     let zero = frames[0].time();
     let (mut video, mut audio) = (VideoSampler::new(zero, Policy::LIVE), AudioSampler::new(zero, Policy::LIVE));
@@ -140,15 +134,15 @@ fn written(source: Bytes, outputs: impl Iterator<Item = Output>, container: &str
         bytes.extend(segment_type(true));
         bytes.extend(fragment(samples, u32::try_from(at).unwrap() + 1, samples[0].decode_time).unwrap());
     }
-    let directory = directory();
-    std::fs::write(directory.join("out.mp4"), bytes).unwrap();
-    std::fs::write(directory.join("in"), source).unwrap();
+    let directory = Scratch::new(env!("CARGO_TARGET_TMPDIR"));
+    std::fs::write(directory.path().join("out.mp4"), bytes).unwrap();
+    std::fs::write(directory.path().join("in"), source).unwrap();
     let format = if container == "ivf" { "ivf" } else { "mpegts" };
     (configuration, File { directory, samples, format })
 }
 
 struct File {
-    directory: PathBuf,
+    directory: Scratch,
     samples: Vec<Sample>,
     format: &'static str,
 }
@@ -196,12 +190,12 @@ impl File {
 
     /// Checksums of all that is decoded. Any error of the decoder fails.
     fn decoded(&self) -> Vec<String> {
-        checksums(self.ffmpeg("-f framecrc pipe:1"))
+        checksums(&self.ffmpeg("-f framecrc pipe:1"))
     }
 
     /// Those of what went in; of a transport stream the last picture is not told by its demuxer.
     fn source_decoded(&self, count: usize) -> Vec<String> {
-        let mut all = checksums(self.run("ffmpeg", &format!("-v error -f {} -i in -f framecrc pipe:1", self.format)));
+        let mut all = checksums(&self.run("ffmpeg", &format!("-v error -f {} -i in -f framecrc pipe:1", self.format)));
         all.truncate(count);
         all
     }
@@ -213,57 +207,13 @@ impl File {
     /// What ffmpeg says of the codec when it makes a DASH manifest.
     fn dash_codecs(&self) -> String {
         self.ffmpeg("-c copy -f dash out.mpd");
-        let manifest = std::fs::read_to_string(self.directory.join("out.mpd")).unwrap();
+        let manifest = std::fs::read_to_string(self.directory.path().join("out.mpd")).unwrap();
         manifest.split("codecs=\"").nth(1).unwrap().split('"').next().unwrap().to_owned()
     }
 
     fn run(&self, program: &str, args: &str) -> Vec<u8> {
-        run(program, args, &self.directory)
+        velella_ffmpeg::run(program, args, self.directory.path())
     }
-}
-
-impl Drop for File {
-    fn drop(&mut self) {
-        // What is left in the target directory harms nobody.
-        let _ = std::fs::remove_dir_all(&self.directory);
-    }
-}
-
-/// The last column of each line.
-fn checksums(framecrc: Vec<u8>) -> Vec<String> {
-    let text = String::from_utf8(framecrc).unwrap();
-    let lines = text.lines().filter(|line| !line.starts_with('#'));
-    lines.map(|line| line.rsplit(',').next().unwrap().trim().to_owned()).collect()
-}
-
-fn encoded(what: &str, container: &str) -> Vec<u8> {
-    run("ffmpeg", &format!("-v error -nostdin {what} -f {container} pipe:1"), Path::new("."))
-}
-
-fn run(program: &str, args: &str, directory: &Path) -> Vec<u8> {
-    let output =
-        Command::new(program).args(args.split(' ')).current_dir(directory).output().expect("ffmpeg is installed");
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && told.is_empty(), "{program} {args}: {told}");
-    output.stdout
-}
-
-/// A directory of its own for each caller.
-fn directory() -> PathBuf {
-    use std::sync::atomic::{AtomicU32, Ordering};
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let name = format!("cmaf-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    std::fs::create_dir_all(&directory).unwrap();
-    directory
-}
-
-fn frames_of_ts(stream: &[u8]) -> Vec<Frame> {
-    let mut demuxer = Demuxer::new();
-    demuxer.handle_bytes(stream, Instant::now());
-    std::iter::from_fn(|| demuxer.poll_output())
-        .filter_map(|output| if let velella_mpegts::Output::Frame(frame) = output { Some(frame) } else { None })
-        .collect()
 }
 
 /// IVF: a head of 32 bytes, and before each frame its length and its time, whose unit the head tells.

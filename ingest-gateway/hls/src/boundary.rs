@@ -27,10 +27,14 @@ pub(crate) struct Boundaries {
     past: VecDeque<Boundary>,
 }
 
+/// Media sequence number of the first segment. Not 0: hls.js up to 1.7.4 takes that for none, and whoever joins within that
+/// segment asks for its last parts again and again.
+const FIRST: u64 = 1;
+
 impl Boundaries {
     pub(crate) fn new() -> Self {
         Self {
-            head: Boundary { msn: 0, start: StreamTime::default(), discontinuity: false, dsn: 0 },
+            head: Boundary { msn: FIRST, start: StreamTime::default(), discontinuity: false, dsn: 0 },
             past: VecDeque::new(),
         }
     }

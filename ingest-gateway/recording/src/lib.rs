@@ -18,7 +18,7 @@ pub mod retention;
 mod sidecar;
 mod space;
 
-pub use layout::{FileName, TrackId, TrackIdError};
+pub use layout::{FileName, NameError, RecordingId, TrackId};
 pub use movie::{Copy, Movie, MovieError, MovieTrack};
 pub use playlist::media_playlist;
 pub use recorder::{Command, Input, Recorder, Stats};

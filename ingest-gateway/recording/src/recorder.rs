@@ -35,6 +35,8 @@ pub enum Input {
     Media(TrackId, Output),
     /// A track ended.
     Closed(TrackId),
+    /// The recording ended, with all tracks that are open.
+    Ended,
     /// The oldest command that was not answered is done.
     Written,
     /// It failed, and nothing that was commanded after it was tried.
@@ -69,13 +71,28 @@ pub struct Recorder {
     manifest: Option<Bytes>,
     tracks: BTreeMap<TrackId, Track>,
     opened: usize,
-    /// Lengths of commands that were not answered.
-    pending: VecDeque<u64>,
+    /// Commands that were not answered.
+    pending: VecDeque<Pending>,
     pending_bytes: u64,
     /// Nothing is written until there is space.
     full: bool,
     outputs: VecDeque<Command>,
     stats: Stats,
+}
+
+/// A command that was not answered.
+#[derive(Debug)]
+struct Pending {
+    bytes: u64,
+    line: Option<(TrackId, Tells)>,
+}
+
+/// What nobody knows of unless this line is written.
+#[derive(Clone, Copy, Debug)]
+enum Tells {
+    /// So many samples.
+    Kept(u64),
+    Lost(Loss, u64),
 }
 
 #[derive(Debug)]
@@ -125,9 +142,10 @@ impl Recorder {
                 self.on_track(id, |recorder, id, track| recorder.handle_media(id, track, output))
             }
             Input::Closed(id) => self.close(&id),
+            Input::Ended => self.tracks.keys().cloned().collect::<Vec<_>>().iter().for_each(|id| self.close(id)),
             Input::Written => {
                 self.manifest = None;
-                self.pending_bytes -= self.pending.pop_front().unwrap_or(0);
+                self.pending_bytes -= self.pending.pop_front().map_or(0, |pending| pending.bytes);
             }
             Input::Failed => self.fail(),
             Input::SpaceFound => {
@@ -292,7 +310,16 @@ impl Recorder {
     /// What was under way is gone; files may end with half of it, which no line tells of.
     fn fail(&mut self) {
         self.full = true;
-        self.pending.clear();
+        for (id, tells) in std::mem::take(&mut self.pending).into_iter().filter_map(|pending| pending.line) {
+            let (reason, samples) = match tells {
+                Tells::Kept(samples) => (Loss::Disk, samples),
+                Tells::Lost(reason, samples) => (reason, samples),
+            };
+            self.stats.samples_lost += if matches!(tells, Tells::Kept(_)) { samples } else { 0 };
+            if let Some(track) = self.tracks.get_mut(&id) {
+                track.lose(reason, samples);
+            }
+        }
         self.pending_bytes = 0;
         self.outputs.clear();
         for track in self.tracks.values_mut() {
@@ -306,15 +333,25 @@ impl Recorder {
     }
 
     fn tell(&mut self, id: &TrackId, line: &Line) {
-        self.append(FileName::Sidecar(id.clone()), line.to_text().into());
+        let tells = match line {
+            Line::Fragment(fragment) => Some(Tells::Kept(count(fragment.sizes.len()))),
+            Line::Lost { reason, samples } => Some(Tells::Lost(*reason, *samples)),
+            Line::Opened(_) | Line::Configured(_) | Line::Discontinuity { .. } | Line::Ended => None,
+        };
+        let line = Bytes::from(line.to_text());
+        self.command(FileName::Sidecar(id.clone()), line, tells.map(|tells| (id.clone(), tells)));
     }
 
     fn append(&mut self, file: FileName, bytes: Bytes) {
+        self.command(file, bytes, None);
+    }
+
+    fn command(&mut self, file: FileName, bytes: Bytes, line: Option<(TrackId, Tells)>) {
         if self.full {
             return;
         }
         let length = count(bytes.len());
-        self.pending.push_back(length);
+        self.pending.push_back(Pending { bytes: length, line });
         self.pending_bytes += length;
         self.outputs.push_back(Command::Append(file, bytes));
     }

@@ -1,20 +1,17 @@
 //! What ffmpeg encodes is recorded, finished, and read back by ffmpeg.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
-#![allow(clippy::disallowed_methods, reason = "the demultiplexer wants some instant")]
 
 mod disk;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use disk::Disk;
 use velella_cmaf::{AudioSampler, Output, Policy, VideoSampler};
+use velella_ffmpeg::{Scratch, checksums, frames};
 use velella_media::{Frame, MediaTime};
-use velella_mpegts::Demuxer;
 use velella_recording::{
     About, FileName, Input, Kind, Manifest, Movie, MovieError, MovieTrack, Recorder, Track, TrackId, media_playlist,
 };
@@ -146,7 +143,7 @@ impl Recording {
 /// One that has ended, also as files.
 struct Recorded {
     disk: Disk,
-    directory: PathBuf,
+    directory: Scratch,
 }
 
 impl Recorded {
@@ -154,9 +151,9 @@ impl Recorded {
         let manifest = Manifest { version: 1, room: "lobby".to_owned(), zero_unix_ms: 0 };
         let mut recording = Recording { recorder: Recorder::new(&manifest), disk: Disk::default() };
         record(&mut recording);
-        let directory = directory();
+        let directory = Scratch::new(env!("CARGO_TARGET_TMPDIR"));
         for (name, bytes) in &recording.disk.files {
-            std::fs::write(directory.join(name), bytes).unwrap();
+            std::fs::write(directory.path().join(name), bytes).unwrap();
         }
         Self { disk: recording.disk, directory }
     }
@@ -193,36 +190,29 @@ impl Recorded {
             bytes.extend(slice(file(&copy.id, copy.file), copy.from, copy.bytes));
         }
         assert_eq!(u64::try_from(bytes.len()).unwrap(), movie.bytes());
-        std::fs::write(self.directory.join("out.mp4"), bytes).unwrap();
+        std::fs::write(self.directory.path().join("out.mp4"), bytes).unwrap();
         File { recorded: self }
     }
 
     /// How many frames ffmpeg decodes of a playlist.
     fn played(&self, id: &str, playlist: &str, codec: &str) -> usize {
         let name = format!("{id}.m3u8");
-        std::fs::write(self.directory.join(&name), playlist).unwrap();
+        std::fs::write(self.directory.path().join(&name), playlist).unwrap();
         let named = self.run("ffprobe", &format!("-v error -show_entries stream=codec_name -of csv=p=0 {name}"));
         assert_eq!(named.lines().find(|line| !line.is_empty()), Some(codec));
-        crcs(&self.run("ffmpeg", &format!("-v error -xerror -i {name} -f framecrc pipe:1"))).len()
+        checksums(self.run("ffmpeg", &format!("-v error -xerror -i {name} -f framecrc pipe:1")).as_bytes()).len()
     }
 
     fn source_checksums(&self, what: &str, count: usize) -> Vec<String> {
-        let crcs = crcs(&self.run("ffmpeg", &format!("-v error -nostdin {what} -f h264 in.h264 -y")));
-        assert!(crcs.is_empty());
+        let said = self.run("ffmpeg", &format!("-v error -nostdin {what} -f h264 in.h264 -y"));
+        assert!(said.is_empty());
         let mut all = crcs_of(self, "-i in.h264");
         all.truncate(count);
         all
     }
 
     fn run(&self, program: &str, args: &str) -> String {
-        String::from_utf8(run(program, args, &self.directory)).unwrap()
-    }
-}
-
-impl Drop for Recorded {
-    fn drop(&mut self) {
-        // What is left in the target directory harms nobody.
-        let _ = std::fs::remove_dir_all(&self.directory);
+        String::from_utf8(velella_ffmpeg::run(program, args, self.directory.path())).unwrap()
     }
 }
 
@@ -255,20 +245,14 @@ impl File<'_> {
     }
 
     fn is_fast_start(&self) -> bool {
-        let bytes = std::fs::read(self.recorded.directory.join("out.mp4")).unwrap();
+        let bytes = std::fs::read(self.recorded.directory.path().join("out.mp4")).unwrap();
         let at = |name: &[u8]| bytes.windows(4).position(|window| window == name);
         at(b"moov") < at(b"mdat")
     }
 }
 
 fn crcs_of(recorded: &Recorded, what: &str) -> Vec<String> {
-    crcs(&recorded.run("ffmpeg", &format!("-v error -xerror {what} -vsync 0 -f framecrc pipe:1")))
-}
-
-/// The last column of each line.
-fn crcs(framecrc: &str) -> Vec<String> {
-    let lines = framecrc.lines().filter(|line| !line.starts_with('#'));
-    lines.map(|line| line.rsplit(',').next().unwrap().trim().to_owned()).collect()
+    checksums(recorded.run("ffmpeg", &format!("-v error -xerror {what} -vsync 0 -f framecrc pipe:1")).as_bytes())
 }
 
 /// Frames from this moment on.
@@ -282,32 +266,4 @@ fn at(frames: &[Frame], begins_ms: i64) -> impl Iterator<Item = Frame> {
             Frame::Audio(sound) => Frame::Audio(velella_media::Sound { time: moved(sound.time), ..sound }),
         }
     })
-}
-
-/// What ffmpeg encodes; of video the last picture is not told by the demuxer.
-fn frames(what: &str) -> Vec<Frame> {
-    let stream = run("ffmpeg", &format!("-v error -nostdin {what} -f mpegts pipe:1"), Path::new("."));
-    let mut demuxer = Demuxer::new();
-    demuxer.handle_bytes(&stream, Instant::now());
-    std::iter::from_fn(|| demuxer.poll_output())
-        .filter_map(|output| if let velella_mpegts::Output::Frame(frame) = output { Some(frame) } else { None })
-        .collect()
-}
-
-fn run(program: &str, args: &str, directory: &Path) -> Vec<u8> {
-    let output =
-        Command::new(program).args(args.split(' ')).current_dir(directory).output().expect("ffmpeg is installed");
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && told.is_empty(), "{program} {args}: {told}");
-    output.stdout
-}
-
-/// A directory of its own for each caller.
-fn directory() -> PathBuf {
-    use std::sync::atomic::{AtomicU32, Ordering};
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let name = format!("recording-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    std::fs::create_dir_all(&directory).unwrap();
-    directory
 }

@@ -32,6 +32,17 @@ fn a_fragment_of_a_second_is_followed_by_its_line() {
 }
 
 #[test]
+fn a_recording_that_ends_closes_its_tracks() {
+    let (mut recorder, mut disk) = (recorder(), Disk::default());
+    recorder.handle_input(Input::Opened(id("a"), about(Kind::Audio)));
+    say(&mut recorder, &mut disk, 0, 10);
+    recorder.handle_input(Input::Ended);
+    disk.run(&mut recorder);
+    let track = disk.track("a");
+    assert_eq!((track.fragments.len(), track.ended, recorder.stats().refused), (1, true, 0));
+}
+
+#[test]
 fn a_fragment_of_video_begins_with_each_key_frame() {
     let (mut recorder, mut disk) = (recorder(), Disk::default());
     recorder.handle_input(Input::Opened(id("v"), about(Kind::Video)));
@@ -59,10 +70,44 @@ fn while_the_disk_is_full_samples_are_counted_and_then_a_new_file_begins() {
     let track = disk.track("v");
     assert!(track.ended && track.samples_lost > 50, "{} lost", track.samples_lost);
     assert_eq!(track.samples_lost, recorder.stats().samples_lost);
+    let kept: usize = track.fragments.iter().map(|one| one.sizes.len()).sum();
+    assert_eq!(u64::try_from(kept).unwrap() + track.samples_lost, 230, "of 260, 30 came before a key frame");
     // The last key frame before the disk had space is at 6 s; its second was not written yet.
     let second: Vec<_> = track.fragments.iter().filter(|one| one.file == 1).collect();
     assert_eq!((second.first().unwrap().decode_time, second.first().unwrap().sync[0]), (540_000, 0));
     assert_eq!(track.end(), 259 * 3_600 + 3_600);
+}
+
+#[test]
+fn what_was_under_way_when_the_disk_failed_is_counted() {
+    let mut recorder = recorder();
+    recorder.handle_input(Input::Opened(id("a"), about(Kind::Audio)));
+    let mut disk = Disk::default();
+    let mut sampler = AudioSampler::new(MediaTime(0), Policy::RECORDING);
+    let mut hear = |recorder: &mut Recorder, packets: std::ops::Range<i64>| {
+        for n in packets {
+            let (format, data) = (AudioFormat::Opus { channels: 2 }, Bytes::from_static(&[0xfc, 1, 2]));
+            sampler.handle_sound(&Sound { format, time: MediaTime(n * 20_000_000), data });
+            while let Some(output) = sampler.poll_output() {
+                recorder.handle_input(Input::Media(id("a"), output));
+            }
+        }
+    };
+    hear(&mut recorder, 0..120);
+    while recorder.poll_output().is_some() {}
+    // Twice, so that also what was told of the first time is lost.
+    recorder.handle_input(Input::Failed);
+    recorder.handle_input(Input::SpaceFound);
+    hear(&mut recorder, 120..180);
+    while recorder.poll_output().is_some() {}
+    recorder.handle_input(Input::Failed);
+    recorder.handle_input(Input::SpaceFound);
+    hear(&mut recorder, 180..250);
+    recorder.handle_input(Input::Closed(id("a")));
+    disk.run(&mut recorder);
+    let track = disk.track("a");
+    let kept: usize = track.fragments.iter().map(|one| one.sizes.len()).sum();
+    assert_eq!((kept, track.samples_lost, recorder.stats().samples_lost), (70, 180, 180));
 }
 
 #[test]

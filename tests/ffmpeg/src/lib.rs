@@ -4,10 +4,17 @@
 
 #![warn(missing_docs)]
 
+mod scratch;
+
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::time::Instant;
 
 use velella_media::{Frame, MediaTime, Picture, Sound, VideoCodec};
+use velella_mpegts::Demuxer;
+
+pub use scratch::Scratch;
 
 /// Pictures that move.
 pub const PICTURE: &str = "-f lavfi -i testsrc2=size=320x240:rate=25";
@@ -32,6 +39,40 @@ pub fn command(what: &str) -> Command {
 #[must_use]
 pub fn written(what: &str, format: &str) -> Vec<u8> {
     output(command(what).args(["-f", format, "pipe:1"]), &[]).stdout
+}
+
+/// What it encodes, as frames; of video the last picture is not told by the demultiplexer.
+#[must_use]
+pub fn frames(what: &str) -> Vec<Frame> {
+    frames_of(&written(what, "mpegts"))
+}
+
+/// The frames of a transport stream.
+#[must_use]
+pub fn frames_of(stream: &[u8]) -> Vec<Frame> {
+    let mut demuxer = Demuxer::new();
+    demuxer.handle_bytes(stream, Instant::now());
+    std::iter::from_fn(|| demuxer.poll_output())
+        .filter_map(|output| if let velella_mpegts::Output::Frame(frame) = output { Some(frame) } else { None })
+        .collect()
+}
+
+/// What `ffmpeg` or `ffprobe` prints. It has to succeed, and to complain of nothing.
+#[must_use]
+pub fn run(program: &str, args: &str, directory: &Path) -> Vec<u8> {
+    let output = Command::new(program).args(args.split(' ')).current_dir(directory).output();
+    let output = output.expect("ffmpeg is installed");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && told.is_empty(), "{program} {args}: {told}");
+    output.stdout
+}
+
+/// Checksums in what the muxer `framecrc` prints: the last column of each line.
+#[must_use]
+pub fn checksums(framecrc: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(framecrc);
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    lines.filter_map(|line| Some(line.rsplit(',').next()?.trim().to_owned())).collect()
 }
 
 /// How many pictures it decodes of these, which all have to be sound.
