@@ -29,7 +29,7 @@ pub(crate) struct Boundaries {
 
 /// Media sequence number of the first segment. Not 0: hls.js up to 1.7.4 takes that for none, and whoever joins within that
 /// segment asks for its last parts again and again.
-const FIRST: u64 = 1;
+pub(crate) const FIRST: u64 = 1;
 
 impl Boundaries {
     pub(crate) fn new() -> Self {
@@ -96,12 +96,12 @@ mod tests {
         let mut boundaries = Boundaries::new();
         boundaries.push(StreamTime(2), false);
         boundaries.push(StreamTime(4), true);
-        assert_eq!(boundaries.get(1), Some(Boundary { msn: 1, start: StreamTime(2), discontinuity: false, dsn: 0 }));
-        assert_eq!(boundaries.get(2), Some(boundaries.head()));
-        assert_eq!(boundaries.get(3), None);
+        assert_eq!(boundaries.get(2), Some(Boundary { msn: 2, start: StreamTime(2), discontinuity: false, dsn: 0 }));
+        assert_eq!(boundaries.get(3), Some(boundaries.head()));
+        assert_eq!(boundaries.get(4), None);
 
-        boundaries.forget_before(2);
-        assert_eq!(boundaries.get(1), None);
+        boundaries.forget_before(3);
+        assert_eq!(boundaries.get(2), None);
         assert_eq!(boundaries.oldest(), boundaries.head());
         assert_eq!(Boundaries::from_parts(boundaries.iter().copied().collect()), Some(boundaries));
     }

@@ -15,7 +15,7 @@ fn a_request_for_what_is_listed_is_answered_at_once_and_may_be_kept() {
     let (msn, part) = newest(&world);
     for (demand, max_age) in [
         (demand(None, None), TARGET / 2),
-        (demand(Some(0), None), TARGET * 6),
+        (demand(Some(1), None), TARGET * 6),
         (demand(Some(msn - 1), None), TARGET * 6),
         (demand(Some(msn), Some(part)), TARGET * 6),
         // A part behind the last one is the first one of the next segment, which is there.
@@ -104,8 +104,8 @@ fn a_part_that_was_hinted_is_waited_for_and_others_are_not_found() {
     let never = Answer::Refused { refusal: Refusal::NotFound, max_age: TARGET };
     for path in [
         format!("2/high/{msn}.{part}.m4s"),
-        "1/high/0.99.m4s".into(),
-        "1/higher/0.m4s".into(),
+        "1/high/1.99.m4s".into(),
+        "1/higher/1.m4s".into(),
         "1/high/init.9.mp4".into(),
     ] {
         assert_eq!(fetch(&world, &path), never, "{path}");
@@ -122,14 +122,14 @@ fn a_segment_that_grows_is_not_found_and_one_that_was_let_go_is_gone() {
     let (msn, _) = newest(&world);
     assert!(matches!(fetch(&world, &format!("1/high/{msn}.m4s")), Answer::Refused { refusal: Refusal::NotFound, .. }));
     world.run(120_000);
-    assert!(matches!(fetch(&world, "1/high/0.m4s"), Answer::Refused { refusal: Refusal::Gone, .. }));
+    assert!(matches!(fetch(&world, "1/high/1.m4s"), Answer::Refused { refusal: Refusal::Gone, .. }));
     assert!(matches!(fetch(&world, "1/high/init.0.mp4"), Answer::Ready { .. }));
 }
 
 #[test]
 fn sound_is_more_urgent_than_pictures_and_low_bitrates_more_than_high_ones() {
     let world = live();
-    let urgency = |name: &str| match fetch(&world, &format!("1/{name}/0.m4s")) {
+    let urgency = |name: &str| match fetch(&world, &format!("1/{name}/1.m4s")) {
         Answer::Ready { urgency, .. } => urgency,
         other @ (Answer::Wait { .. } | Answer::Elsewhere | Answer::Refused { .. }) => panic!("{other:?}"),
     };

@@ -225,7 +225,7 @@ fn check_alone(playlist: &Playlist, text: &str) {
         playlist.kind.is_some()
             || playlist.ended
             || playlist.part_target.is_none()
-            || playlist.msn == 0
+            || playlist.msn == crate::boundary::FIRST
             || length_of(playlist) >= target * 3,
         "6.2.2"
     );
