@@ -148,9 +148,13 @@ impl Users {
         let room = self.rooms[n].id.clone();
         let component = ComponentId::parse(&format!("camera{}", ctx.id())).expect("letters and digits");
         self.rooms[n].cameras.push(component.clone());
-        let spec = ComponentSpec::File(FileSpec { path: "a.h264".into(), framerate: None });
+        let spec = Box::new(ComponentSpec::File(FileSpec { path: "a.h264".into(), framerate: None }));
         let metadata = Json::parse("{}").expect("an object");
-        self.ask(Asked::Camera, Request::AddComponent { room, component, spec, metadata, transcode: false }, ctx);
+        self.ask(
+            Asked::Camera,
+            Request::AddComponent { room, component, spec, subscriptions: None, metadata, transcode: false },
+            ctx,
+        );
     }
 
     fn remove_a_camera(&mut self, n: usize, ctx: &mut Ctx) {
