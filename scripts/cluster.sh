@@ -25,6 +25,7 @@ ETCD_PEER_PORT=12479
 HTTP_PORT=5002
 MEDIA_PORT=10000
 RTMP_PORT=11935
+HLS_PORT=11980
 COORDINATOR_ADMIN_PORT=9561
 WORKER_ADMIN_PORT=9571
 GATEWAY_ADMIN_PORT=9581
@@ -49,7 +50,7 @@ up() {
     for ((n = 1; n <= GATEWAYS; n++)); do
         VELELLA_SOURCE_SECRET_FILE=$HERE/token-secret \
             start "gateway-$n" "$BIN/velella-gateway" --gateway-id "gateway-$n" --files "$HERE/files" \
-            --rtmp "127.0.0.1:$((RTMP_PORT + n - 1))" --allow-sources 127.0.0.0/8 --gateway-drain-deadline 5s --gateway-ip 127.0.0.1 --admin "127.0.0.1:$((GATEWAY_ADMIN_PORT + n - 1))"
+            --rtmp "127.0.0.1:$((RTMP_PORT + n - 1))" --hls "127.0.0.1:$((HLS_PORT + n - 1))" --allow-sources 127.0.0.0/8 --gateway-drain-deadline 5s --gateway-ip 127.0.0.1 --admin "127.0.0.1:$((GATEWAY_ADMIN_PORT + n - 1))"
     done
     for ((n = 1; n <= COORDINATORS; n++)); do
         VELELLA_MANAGEMENT_TOKEN=development VELELLA_TOKEN_SECRET_FILE=$HERE/token-secret \

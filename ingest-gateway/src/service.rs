@@ -24,7 +24,7 @@ use crate::listen::{ASKS_MAX, Door, Listeners};
 use crate::metrics::Metrics;
 use crate::origins::Origins;
 use crate::source::Means;
-use crate::viewers::{FAREWELL, Viewers};
+use crate::viewers::Viewers;
 
 /// Expected cost of a file that is played, in permille of a core.
 const FILE_PERMILLE: u32 = 20;
@@ -140,20 +140,22 @@ impl Service {
         let mut driver = Driver::new(wiring);
         let (asks_in, asks) = mpsc::channel(ASKS_MAX);
         let door = Door::new(asks_in);
-        let (closing, watched_here) = (CancellationToken::new(), viewers.is_some());
+        let (closing, is_watched) = (CancellationToken::new(), viewers.is_some());
         let working = async {
             driver.run(Ears { signals, asks }, keeper.standing(), draining).await?;
             door.is_empty().await;
             tracing::info!("all jobs were given away");
             closing.cancel();
-            if watched_here {
-                tokio::time::sleep(FAREWELL).await;
+            if is_watched {
+                // The edge ends it all, once what it has under way is done.
+                std::future::pending().await
             }
             Ok(())
         };
         let streaming = async {
             match viewers {
-                Some(viewers) => viewers.run(origins, closing.clone()).await,
+                // It is large.
+                Some(viewers) => Box::pin(viewers.run(origins, closing.clone())).await,
                 None => std::future::pending().await,
             }
         };

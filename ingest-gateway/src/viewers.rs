@@ -1,7 +1,6 @@
 //! Where viewers come to: the edge, and what it has to know of other gateways.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use velella_bus::Subscription;
@@ -12,9 +11,6 @@ use velella_ops::Deps;
 
 use crate::config::Config;
 use crate::origins::Origins;
-
-/// How long requests that are under way at the end have to be done.
-pub(crate) const FAREWELL: Duration = Duration::from_secs(2);
 
 /// An edge that is bound.
 pub(crate) struct Viewers {

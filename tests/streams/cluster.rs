@@ -10,7 +10,9 @@ use velella_model::component::{ComponentRecord, ComponentSpec, FileSpec, IngestR
 use velella_model::record::{Placement, RoomRecord, RoomSpec};
 use velella_model::wire::announce::{Announce, GatewayAnnounce, GatewayState, Serves};
 use velella_model::wire::{Message, decode, encode};
-use velella_model::{ComponentId, GatewayId, Generation, Incarnation, Json, RoomId, WorkerId, key, subject};
+use velella_model::{
+    ComponentId, GatewayId, Generation, Incarnation, Json, RoomId, VideoCodec, WorkerId, key, subject,
+};
 use velella_ops::{Deps, Inquiries, Readiness};
 use velella_store::memory::MemoryStore;
 use velella_store::{Expect, Store};
@@ -64,7 +66,11 @@ impl Cluster {
         let Announce { incarnation, endpoints, .. } = next(&mut workers).await;
         let (worker, generation) = (WorkerId::parse("w").unwrap(), Generation(1));
         let placement = Placement { worker, incarnation, generation, endpoints, candidates: Vec::new() };
-        let record = RoomRecord { spec: RoomSpec::default(), placement, streaming: None };
+        let record = RoomRecord {
+            spec: RoomSpec { video_codec: VideoCodec::H264, ..RoomSpec::default() },
+            placement,
+            streaming: None,
+        };
         cluster.put(&key::room(&room()), encode(&record)).await;
         cluster
     }

@@ -10,7 +10,7 @@ use moka::future::Cache as Moka;
 use moka::notification::RemovalCause;
 use moka::policy::EvictionPolicy;
 use prometheus::IntCounter;
-use velella_hls::Directives;
+use velella_hls::{Directives, Skip};
 
 use crate::held::Held;
 use crate::wish::Wish;
@@ -76,12 +76,28 @@ impl Cache {
     pub(crate) async fn held_or(&self, wish: &Wish<'_>, fetch: impl Future<Output = Held>) -> (Arc<Held>, Found) {
         let key = Key { room: wish.room.into(), path: wish.path.into(), directives: wish.directives };
         let entry = self.0.entry(key).or_insert_with(async { Arc::new(fetch.await) }).await;
-        let found = if entry.is_fresh() { Found::Fetched } else { Found::Joined };
-        (entry.into_value(), found)
+        if !entry.is_fresh() {
+            return (entry.into_value(), Found::Joined);
+        }
+        if wish.directives.msn.is_some() {
+            self.forget_older(wish).await;
+        }
+        // Else what is too much would only go with one of the next entries.
+        self.0.run_pending_tasks().await;
+        (entry.into_value(), Found::Fetched)
     }
 
-    /// Bytes that are held, about.
-    pub(crate) fn bytes(&self) -> u64 {
+    /// Whoever got a playlist that was waited for gets no older one of the same rendition here.
+    async fn forget_older(&self, wish: &Wish<'_>) {
+        for skip in [None, Some(Skip::Segments), Some(Skip::SegmentsAndDates)] {
+            let directives = Directives { skip, ..Directives::default() };
+            self.0.invalidate(&KeyRef { room: wish.room, path: wish.path, directives }).await;
+        }
+    }
+
+    /// Bytes that are held, about. Lets go of what is over.
+    pub(crate) async fn bytes(&self) -> u64 {
+        self.0.run_pending_tasks().await;
         self.0.weighted_size()
     }
 }

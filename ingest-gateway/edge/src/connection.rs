@@ -13,7 +13,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use velella_ops::Seat;
 
-use crate::pace::{Paced, Verdict};
+use crate::pace::{Cut, Paced};
 use crate::service::{Counted, Guest, House};
 
 /// Time for TLS.
@@ -52,9 +52,9 @@ pub(crate) async fn serve(
     let guest = Arc::new(Guest::new(Arc::clone(&house)));
     let spoken = async {
         let Some(tls) = tls else { return speak(socket, &house, guest, &shutdown).await };
-        // A client that speaks no TLS is its own problem.
-        if let Ok(Ok(socket)) = tokio::time::timeout(TLS_PATIENCE, tls.accept(socket)).await {
-            speak(socket, &house, guest, &shutdown).await;
+        match tokio::time::timeout(TLS_PATIENCE, tls.accept(socket)).await {
+            Ok(Ok(socket)) => speak(socket, &house, guest, &shutdown).await,
+            Ok(Err(_)) | Err(_) => house.metrics.cut(Cut::Tls),
         }
     };
     tokio::select! {
@@ -87,10 +87,8 @@ where
                 served.as_mut().graceful_shutdown();
             }
             _ = looks.tick() => {
-                let verdict = pace.verdict(house.limits.slow_patience, IDLE_PATIENCE);
-                house.metrics.cut(verdict);
-                if verdict != Verdict::Fine {
-                    return;
+                if let Some(reason) = pace.verdict(house.limits.slow_patience, IDLE_PATIENCE) {
+                    return house.metrics.cut(reason);
                 }
             }
         }

@@ -17,8 +17,10 @@ pub trait Directory: Send + Sync + 'static {
 pub enum Origin {
     /// A job of this gateway. Its queue is bounded; when it is full, viewers are told to come back.
     Here(mpsc::Sender<Question>),
-    /// Another gateway, at [`velella_model::wire::Serves::inner`].
+    /// Another gateway, at [`velella_model::wire::announce::Serves::inner`].
     There(Uri),
-    /// The room has no stream, or nobody packages it now.
+    /// The room has a stream that nobody packages at this moment: it is about to move. Viewers are let wait for a while.
+    Moving,
+    /// The room has no stream.
     Nowhere,
 }

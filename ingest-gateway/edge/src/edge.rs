@@ -19,6 +19,7 @@ use crate::directory::Directory;
 use crate::fetch::Fetcher;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
+use crate::pass::Passes;
 use crate::service::House;
 
 /// What we speak, as TLS names it; best first.
@@ -39,6 +40,7 @@ pub struct Edge {
     tls: Option<TlsAcceptor>,
     limits: Limits,
     metrics: Arc<Metrics>,
+    passes: Option<Arc<Passes>>,
 }
 
 impl Edge {
@@ -58,7 +60,14 @@ impl Edge {
             config.alpn_protocols = PROTOCOLS.map(Vec::from).to_vec();
             TlsAcceptor::from(Arc::new(config))
         });
-        Ok(Self { listener, tls, limits, metrics: Metrics::register(registry)? })
+        Ok(Self { listener, tls, limits, metrics: Metrics::register(registry)?, passes: None })
+    }
+
+    /// Lets nobody in without a pass: viewers show it as a folder, `/hls/{room}/{pass}/index.m3u8`, and other edges, who
+    /// need the same secret, in a header.
+    #[must_use]
+    pub fn guarded(self, passes: Passes) -> Self {
+        Self { passes: Some(Arc::new(passes)), ..self }
     }
 
     /// Where it listens.
@@ -71,13 +80,14 @@ impl Edge {
 
     /// Serves until shutdown: then takes no more connections, and returns when what is under way is done.
     pub async fn run(self, directory: Arc<dyn Directory>, shutdown: CancellationToken) {
-        let Self { listener, tls, limits, metrics } = self;
+        let Self { listener, tls, limits, metrics, passes } = self;
         let house = Arc::new(House {
             cache: Cache::new(limits.cache_bytes, metrics.objects_evicted.clone()),
-            fetcher: Fetcher::new(directory, Arc::clone(&metrics)),
+            fetcher: Fetcher::new(directory, passes.clone(), limits.move_patience, Arc::clone(&metrics)),
             waiting: Semaphore::new(limits.waiting),
             limits,
             metrics: Arc::clone(&metrics),
+            passes,
         });
         let lobby = Lobby::new(limits.connections, metrics.connections_evicted.clone());
         let mut connections = JoinSet::new();
@@ -86,7 +96,7 @@ impl Edge {
             tokio::select! {
                 () = shutdown.cancelled() => break,
                 Some(_) = connections.join_next() => {}
-                _ = looks.tick() => metrics.cache_bytes.set(i64::try_from(house.cache.bytes()).unwrap_or(i64::MAX)),
+                _ = looks.tick() => metrics.cache_bytes.set(i64::try_from(house.cache.bytes().await).unwrap_or(i64::MAX)),
                 accepted = listener.accept() => match accepted {
                     Ok((socket, _)) => {
                         let house = Arc::clone(&house);

@@ -11,6 +11,7 @@ use crate::directory::{Directory, Origin};
 use crate::held::Held;
 use crate::metrics::Metrics;
 use crate::object::{Content, Object};
+use crate::pass::Passes;
 use crate::question::Question;
 use crate::reason::Reason;
 use crate::remote::{Remote, RemoteError};
@@ -19,15 +20,14 @@ use crate::wish::{Door, Wish};
 /// How long anybody waits for an object: a packager refuses after three times the longest target duration, 60 s.
 const FETCH_PATIENCE: Duration = Duration::from_secs(190);
 
-/// How often it is looked whether a stream that somebody waits for has moved.
+/// How often it is looked whether a stream that somebody waits for has moved, and how long it takes to ask again after
+/// nobody answered.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// How often one fetch follows a stream that moves. Then its viewers come back by themselves.
-const MOVES_MAX: usize = 4;
-
-/// How long a playlist is held that nothing was demanded of and that was made in this process. It costs next to nothing
-/// to make and everybody's start depends on how new it is, so it is only held to survive a crowd.
-const NEAR_PLAYLIST_LIFETIME: Duration = Duration::from_millis(200);
+/// How long a playlist is held that nothing was demanded of. It costs next to nothing to make, its packager is at most
+/// another gateway away, and everybody's start depends on how new it is: so it is only held to survive a crowd. Caches
+/// before us are far, and hold it for the recommended time.
+const PLAIN_PLAYLIST_LIFETIME: Duration = Duration::from_millis(200);
 
 /// What others may remember of a room that has no stream. We forget at once: the directory is near.
 const NOWHERE_MAX_AGE: Duration = Duration::from_secs(1);
@@ -36,6 +36,7 @@ const NOWHERE_MAX_AGE: Duration = Duration::from_secs(1);
 pub(crate) struct Fetcher {
     directory: Arc<dyn Directory>,
     remote: Remote,
+    move_patience: Duration,
     metrics: Arc<Metrics>,
 }
 
@@ -48,15 +49,22 @@ enum FetchError {
     Over,
     #[error("no answer within {FETCH_PATIENCE:?}")]
     TooSlow,
-    #[error("the stream moved {MOVES_MAX} times")]
-    Restless,
+    #[error("nobody packages the stream at this moment")]
+    Nobody,
+    #[error("the gateway that should package the stream does not")]
+    NotThere,
     #[error(transparent)]
     Remote(#[from] RemoteError),
 }
 
 impl Fetcher {
-    pub(crate) fn new(directory: Arc<dyn Directory>, metrics: Arc<Metrics>) -> Self {
-        Self { directory, remote: Remote::new(), metrics }
+    pub(crate) fn new(
+        directory: Arc<dyn Directory>,
+        passes: Option<Arc<Passes>>,
+        move_patience: Duration,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self { directory, remote: Remote::new(passes), move_patience, metrics }
     }
 
     /// Whether the room's stream is packaged here.
@@ -68,50 +76,64 @@ impl Fetcher {
     pub(crate) async fn fetch(&self, wish: &Wish<'_>) -> Held {
         let Ok(room) = RoomId::parse(wish.room) else { return Held::refused(Reason::NotFound, NOWHERE_MAX_AGE) };
         let fetched = tokio::time::timeout(FETCH_PATIENCE, self.follow(&room, wish)).await;
-        fetched.unwrap_or(Err(FetchError::TooSlow)).unwrap_or_else(|error| {
-            tracing::debug!(%room, path = wish.path, %error, "an object cannot be fetched");
-            let reason = error.reason();
-            self.metrics.fetch_failed(reason);
-            Held::refused(reason, Duration::ZERO)
-        })
+        fetched
+            .unwrap_or_else(|_| Err(self.failed(&room, wish, FetchError::TooSlow)))
+            .unwrap_or_else(|error| Held::refused(error.reason(), Duration::ZERO))
     }
 
     /// Asks the origin, and the next one when the stream moves meanwhile: whoever has it now may have died without a
-    /// word.
+    /// word. While nobody answers it is asked again, since players take a refusal for the end sooner than a gateway's
+    /// jobs are given to another.
     async fn follow(&self, room: &RoomId, wish: &Wish<'_>) -> Result<Held, FetchError> {
         let asked_at = Instant::now();
-        for _ in 0..MOVES_MAX {
+        let mut troubled_at = None;
+        loop {
             let origin = self.directory.origin_of(room);
             let fetched = tokio::select! {
                 fetched = self.ask(&origin, wish, asked_at) => fetched,
                 () = self.moves_from(room, &origin) => continue,
             };
-            if fetched.is_ok() || origin.is_same(&self.directory.origin_of(room)) {
-                return fetched;
+            let Err(error) = fetched else { return fetched };
+            let error = self.failed(room, wish, error);
+            let since: &mut Instant = troubled_at.get_or_insert_with(Instant::now);
+            if !error.may_pass() || since.elapsed() >= self.move_patience {
+                return Err(error);
             }
+            tokio::time::sleep(LOOK).await;
         }
-        Err(FetchError::Restless)
+    }
+
+    fn failed(&self, room: &RoomId, wish: &Wish<'_>, error: FetchError) -> FetchError {
+        tracing::debug!(%room, path = wish.path, %error, "an object cannot be fetched");
+        self.metrics.fetch_failed(error.reason());
+        error
     }
 
     async fn ask(&self, origin: &Origin, wish: &Wish<'_>, asked_at: Instant) -> Result<Held, FetchError> {
         match origin {
             Origin::Here(questions) => {
                 let object = ask_job(questions, wish, asked_at).await?;
-                let lifetime = near_lifetime(&object, wish.directives);
-                Ok(Held::new(object, Duration::ZERO, lifetime))
+                Ok(held(object, Duration::ZERO, wish.directives))
             }
-            Origin::There(inner) if wish.door == Door::Viewers => {
-                let (object, age) = self.remote.fetch(inner, wish).await?;
-                let lifetime = object.max_age.saturating_sub(age);
-                Ok(Held::new(object, age, lifetime))
+            // Whoever asks us asks again by itself.
+            Origin::There(_) | Origin::Moving | Origin::Nowhere if wish.door == Door::Edges => {
+                Ok(Held::refused(Reason::NotHere, Duration::ZERO))
             }
-            Origin::There(_) | Origin::Nowhere => Ok(Held::refused(Reason::NotFound, NOWHERE_MAX_AGE)),
+            Origin::There(inner) => match self.remote.fetch(inner, wish).await? {
+                (Object { content: Content::Refused(Reason::NotHere), .. }, _) => Err(FetchError::NotThere),
+                (object, age) => Ok(held(object, age, wish.directives)),
+            },
+            Origin::Moving => Err(FetchError::Nobody),
+            Origin::Nowhere => Ok(Held::refused(Reason::NotFound, NOWHERE_MAX_AGE)),
         }
     }
 
     async fn moves_from(&self, room: &RoomId, origin: &Origin) {
-        while origin.is_same(&self.directory.origin_of(room)) {
+        loop {
             tokio::time::sleep(LOOK).await;
+            if !origin.is_same(&self.directory.origin_of(room)) {
+                return;
+            }
         }
     }
 }
@@ -126,11 +148,13 @@ async fn ask_job(questions: &mpsc::Sender<Question>, wish: &Wish<'_>, asked_at: 
     answered.await.map_err(|_| FetchError::Over)
 }
 
-fn near_lifetime(object: &Object, directives: Directives) -> Duration {
-    match object.content {
-        Content::Playlist(_) if directives.msn.is_none() => object.max_age.min(NEAR_PLAYLIST_LIFETIME),
-        Content::Playlist(_) | Content::Media(_) | Content::Refused(_) => object.max_age,
-    }
+fn held(object: Object, age: Duration, directives: Directives) -> Held {
+    let rest = object.max_age.saturating_sub(age);
+    let lifetime = match object.content {
+        Content::Playlist(_) if directives.msn.is_none() => rest.min(PLAIN_PLAYLIST_LIFETIME),
+        Content::Playlist(_) | Content::Media(_) | Content::Refused(_) => rest,
+    };
+    Held::new(object, age, lifetime)
 }
 
 impl Origin {
@@ -138,8 +162,8 @@ impl Origin {
         match (self, other) {
             (Self::Here(one), Self::Here(other)) => one.same_channel(other),
             (Self::There(one), Self::There(other)) => one == other,
-            (Self::Nowhere, Self::Nowhere) => true,
-            (Self::Here(_) | Self::There(_) | Self::Nowhere, _) => false,
+            (Self::Moving, Self::Moving) | (Self::Nowhere, Self::Nowhere) => true,
+            (Self::Here(_) | Self::There(_) | Self::Moving | Self::Nowhere, _) => false,
         }
     }
 }
@@ -148,7 +172,15 @@ impl FetchError {
     fn reason(&self) -> Reason {
         match self {
             Self::Full => Reason::Busy,
-            Self::Over | Self::TooSlow | Self::Restless | Self::Remote(_) => Reason::OriginUnreachable,
+            Self::Over | Self::TooSlow | Self::Nobody | Self::NotThere | Self::Remote(_) => Reason::OriginUnreachable,
+        }
+    }
+
+    /// Whether the same question may have an answer in a moment.
+    fn may_pass(&self) -> bool {
+        match self {
+            Self::Over | Self::Nobody | Self::NotThere | Self::Remote(_) => true,
+            Self::Full | Self::TooSlow => false,
         }
     }
 }

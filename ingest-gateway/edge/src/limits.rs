@@ -13,6 +13,8 @@ pub struct Limits {
     pub waiting: usize,
     /// The same, of one viewer's connection. Other edges ask for many viewers on one.
     pub waiting_per_connection: usize,
+    /// Viewers wait so long for a gateway that answers, while theirs does not. Less than what players wait for anything.
+    pub move_patience: Duration,
     /// A connection that takes nothing of its answers for so long is cut.
     pub slow_patience: Duration,
 }
@@ -24,6 +26,7 @@ impl Default for Limits {
             connections: 16_384,
             waiting: 16_384,
             waiting_per_connection: 64,
+            move_patience: Duration::from_secs(5),
             slow_patience: Duration::from_secs(20),
         }
     }

@@ -6,7 +6,7 @@ use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 use velella_hls::address::Address;
 
 use crate::cache::Found;
-use crate::pace::Verdict;
+use crate::pace::Cut;
 use crate::reason::Reason;
 use crate::wish::Wish;
 
@@ -75,11 +75,11 @@ impl Metrics {
         self.fetches_failed.with_label_values(&[reason.code()]).inc();
     }
 
-    pub(crate) fn cut(&self, verdict: Verdict) {
-        let reason = match verdict {
-            Verdict::Fine => return,
-            Verdict::Slow => "slow",
-            Verdict::Idle => "idle",
+    pub(crate) fn cut(&self, reason: Cut) {
+        let reason = match reason {
+            Cut::Slow => "slow",
+            Cut::Idle => "idle",
+            Cut::Tls => "tls",
         };
         self.cut.with_label_values(&[reason]).inc();
     }

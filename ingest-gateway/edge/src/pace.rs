@@ -25,15 +25,15 @@ pub(crate) struct Pace {
     bytes: IntCounter,
 }
 
-/// What is to be done about a connection.
+/// Why a connection is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// Nothing.
-    Fine,
+pub(crate) enum Cut {
     /// It takes nothing of what it asked for.
     Slow,
     /// It asks for nothing.
     Idle,
+    /// It speaks no TLS, or too slowly.
+    Tls,
 }
 
 impl Pace {
@@ -51,17 +51,19 @@ impl Pace {
         })
     }
 
-    pub(crate) fn verdict(&self, slow: Duration, idle: Duration) -> Verdict {
+    /// Why the connection is to be cut now, if it is.
+    pub(crate) fn verdict(&self, slow: Duration, idle: Duration) -> Option<Cut> {
         let now = self.now();
         let past = |since: &AtomicU64, patience: Duration| {
-            u128::from(now - since.load(Relaxed).min(now)) >= patience.as_millis()
+            u128::from(now.saturating_sub(since.load(Relaxed))) >= patience.as_millis()
         };
         let delivers = self.deliveries.load(Relaxed) > 0;
-        if delivers && past(&self.taken_at, slow) || self.blocked.load(Relaxed) && past(&self.written_at, slow) {
-            return Verdict::Slow;
+        let full = self.blocked.load(Relaxed);
+        if (delivers && past(&self.taken_at, slow)) || (full && past(&self.written_at, slow)) {
+            return Some(Cut::Slow);
         }
         let quiet = !delivers && self.requests.load(Relaxed) == 0;
-        if quiet && past(&self.busy_at, idle) { Verdict::Idle } else { Verdict::Fine }
+        (quiet && past(&self.busy_at, idle)).then_some(Cut::Idle)
     }
 
     fn now(&self) -> u64 {
@@ -194,22 +196,22 @@ mod tests {
     #[test]
     fn who_asks_nothing_is_idle_and_who_waits_is_not() {
         let pace = pace();
-        assert_eq!(pace.verdict(LONG, Duration::ZERO), Verdict::Idle);
+        assert_eq!(pace.verdict(LONG, Duration::ZERO), Some(Cut::Idle));
         let asking = Asking::begin(&pace);
-        assert_eq!(pace.verdict(Duration::ZERO, Duration::ZERO), Verdict::Fine);
+        assert_eq!(pace.verdict(Duration::ZERO, Duration::ZERO), None);
         drop(asking);
-        assert_eq!(pace.verdict(LONG, LONG), Verdict::Fine);
+        assert_eq!(pace.verdict(LONG, LONG), None);
     }
 
     #[test]
     fn who_takes_nothing_of_an_answer_is_slow() {
         let pace = pace();
         let delivery = Delivery::begin(&pace);
-        assert_eq!(pace.verdict(Duration::ZERO, LONG), Verdict::Slow);
+        assert_eq!(pace.verdict(Duration::ZERO, LONG), Some(Cut::Slow));
         delivery.taken(5);
-        assert_eq!((pace.verdict(LONG, Duration::ZERO), pace.bytes.get()), (Verdict::Fine, 5));
+        assert_eq!((pace.verdict(LONG, Duration::ZERO), pace.bytes.get()), (None, 5));
         drop(delivery);
-        assert_eq!(pace.verdict(Duration::ZERO, LONG), Verdict::Fine);
+        assert_eq!(pace.verdict(Duration::ZERO, LONG), None);
     }
 
     #[tokio::test]
@@ -218,15 +220,15 @@ mod tests {
         let (near, far) = tokio::io::duplex(4);
         let mut near = Paced::new(near, Arc::clone(&pace));
         near.write_all(b"four").await.unwrap();
-        assert_eq!(pace.verdict(Duration::ZERO, LONG), Verdict::Fine);
+        assert_eq!(pace.verdict(Duration::ZERO, LONG), None);
         tokio::select! {
             biased;
             _ = near.write_all(b"more") => panic!("there is no room"),
             () = std::future::ready(()) => {}
         }
-        assert_eq!(pace.verdict(Duration::ZERO, LONG), Verdict::Slow);
+        assert_eq!(pace.verdict(Duration::ZERO, LONG), Some(Cut::Slow));
         drop(far);
         let _ = near.write_all(b"more").await;
-        assert_eq!(pace.verdict(Duration::ZERO, LONG), Verdict::Fine);
+        assert_eq!(pace.verdict(Duration::ZERO, LONG), None);
     }
 }

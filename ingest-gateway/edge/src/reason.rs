@@ -9,8 +9,12 @@ pub enum Reason {
     BadDirectives,
     /// The directives demand what is too far ahead.
     TooFarAhead,
+    /// The address or its header holds no pass for the stream, or one that is over.
+    PassRefused,
     /// Not there, or not yet.
     NotFound,
+    /// To another edge: not packaged here, or not yet.
+    NotHere,
     /// Not there any more.
     Gone,
     /// Neither read nor preflighted.
@@ -25,10 +29,12 @@ pub enum Reason {
 
 impl Reason {
     /// All.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::BadDirectives,
         Self::TooFarAhead,
+        Self::PassRefused,
         Self::NotFound,
+        Self::NotHere,
         Self::Gone,
         Self::MethodNotAllowed,
         Self::Late,
@@ -41,7 +47,8 @@ impl Reason {
     pub fn status(self) -> u16 {
         match self {
             Self::BadDirectives | Self::TooFarAhead => 400,
-            Self::NotFound => 404,
+            Self::PassRefused => 403,
+            Self::NotFound | Self::NotHere => 404,
             Self::MethodNotAllowed => 405,
             Self::Gone => 410,
             Self::Late | Self::Busy | Self::OriginUnreachable => 503,
@@ -54,7 +61,9 @@ impl Reason {
         match self {
             Self::BadDirectives => "bad_directives",
             Self::TooFarAhead => "too_far_ahead",
+            Self::PassRefused => "pass_refused",
             Self::NotFound => "not_found",
+            Self::NotHere => "not_here",
             Self::Gone => "gone",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::Late => "late",
@@ -75,6 +84,7 @@ impl Reason {
         let code = told.as_ref().and_then(|told| told.get("code")?.as_str());
         let known = Self::ALL.into_iter().find(|reason| reason.status() == status && Some(reason.code()) == code);
         known.unwrap_or(match status {
+            403 => Self::PassRefused,
             404 => Self::NotFound,
             410 => Self::Gone,
             400..=499 => Self::TooFarAhead,
@@ -88,7 +98,9 @@ impl Reason {
         match self {
             Self::BadDirectives => "Delivery directives are numbers, _HLS_part needs _HLS_msn, and each stands once.",
             Self::TooFarAhead => "The playlist is not that far yet.",
+            Self::PassRefused => "The address holds no pass for this stream, or one that is over.",
             Self::NotFound => "There is no such stream, or it does not have this.",
+            Self::NotHere => "This gateway does not make this stream.",
             Self::Gone => "The stream does not have this any more.",
             Self::MethodNotAllowed => "Streams are read: GET, HEAD and OPTIONS.",
             Self::Late => "This should have come by now.",

@@ -1,6 +1,7 @@
 //! Asking the gateway that packages a stream.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
@@ -14,6 +15,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use velella_hls::{Directives, Skip};
 
 use crate::object::{Content, Object};
+use crate::pass::{PASS, Passes};
 use crate::reason::Reason;
 use crate::response::PRIORITY;
 use crate::wish::Wish;
@@ -36,7 +38,10 @@ const OBJECT_BYTES_MAX: usize = 64 << 20;
 const URGENCY_DEFAULT: u8 = 3;
 
 /// Asks other gateways, over HTTP/2, on one connection to each.
-pub(crate) struct Remote(legacy::Client<HttpsConnector<HttpConnector>, Empty<Bytes>>);
+pub(crate) struct Remote {
+    http: legacy::Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+    passes: Option<Arc<Passes>>,
+}
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -52,7 +57,7 @@ pub(crate) enum RemoteError {
 }
 
 impl Remote {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(passes: Option<Arc<Passes>>) -> Self {
         let http = legacy::Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())
@@ -62,13 +67,16 @@ impl Remote {
             .http2_initial_stream_window_size(OBJECT_WINDOW)
             .http2_initial_connection_window_size(CONNECTION_WINDOW)
             .build(connector());
-        Self(http)
+        Self { http, passes }
     }
 
     /// The object, and how old it is.
     pub(crate) async fn fetch(&self, inner: &Uri, wish: &Wish<'_>) -> Result<(Object, Duration), RemoteError> {
-        let request = Request::get(address(inner, wish)).body(Empty::new())?;
-        let (head, body) = self.0.request(request).await?.into_parts();
+        let mut request = Request::get(address(inner, wish));
+        if let Some(passes) = &self.passes {
+            request = request.header(PASS, passes.mint_for_edge(SystemTime::now()));
+        }
+        let (head, body) = self.http.request(request.body(Empty::new())?).await?.into_parts();
         let pieces = pieces(body).await?;
         let content = match head.status.as_u16() {
             200 if wish.is_playlist() => Content::Playlist(joined(&pieces)),

@@ -34,7 +34,12 @@ pub(crate) struct Terms<'a> {
     pub(crate) headers: &'a HeaderMap,
 }
 
-impl Terms<'_> {
+impl<'a> Terms<'a> {
+    /// A header of the request.
+    pub(crate) fn text(self, name: HeaderName) -> Option<&'a str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
     /// The answer to a request for this object.
     pub(crate) fn answer(self, held: &Arc<Held>) -> Response<Outgoing> {
         let mut answer = match &held.object.content {
@@ -93,8 +98,7 @@ impl Terms<'_> {
     }
 
     fn media(self, held: &Arc<Held>) -> Response<Outgoing> {
-        let range = self.headers.get(header::RANGE).and_then(|range| range.to_str().ok());
-        let (status, body, range) = match Wanted::parse(range, held.length) {
+        let (status, body, range) = match Wanted::parse(self.text(header::RANGE), held.length) {
             Wanted::Whole => (StatusCode::OK, Outgoing::object(held, 0..held.length), None),
             Wanted::Part(range) => {
                 let told = format!("bytes {}-{}/{}", range.start, range.end.saturating_sub(1), held.length);
@@ -136,7 +140,12 @@ fn refusal(reason: Reason, body: Outgoing) -> Response<Outgoing> {
         Reason::MethodNotAllowed => {
             headers.insert(header::ALLOW, HeaderValue::from_static(METHODS));
         }
-        Reason::BadDirectives | Reason::TooFarAhead | Reason::NotFound | Reason::Gone => {}
+        Reason::BadDirectives
+        | Reason::TooFarAhead
+        | Reason::PassRefused
+        | Reason::NotFound
+        | Reason::NotHere
+        | Reason::Gone => {}
     }
     answer
 }

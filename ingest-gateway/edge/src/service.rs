@@ -1,6 +1,7 @@
 //! From a request to its answer.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use hyper::{Method, Request, Response};
 use tokio::sync::Semaphore;
@@ -12,6 +13,7 @@ use crate::held::Held;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::pace::{Asking, Delivery, Pace};
+use crate::pass::{NoPass, PASS, Passes};
 use crate::reason::Reason;
 use crate::response::Terms;
 use crate::wish::{Door, Wish};
@@ -23,6 +25,7 @@ pub(crate) struct House {
     pub(crate) waiting: Semaphore,
     pub(crate) limits: Limits,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) passes: Option<Arc<Passes>>,
 }
 
 /// One connection.
@@ -43,10 +46,10 @@ impl Guest {
         let asking = Asking::begin(&self.pace);
         let (head, _) = request.into_parts();
         let terms = Terms { method: &head.method, headers: &head.headers };
-        let wish = Wish::parse(head.uri.path(), head.uri.query());
+        let wish = Wish::parse(head.uri.path(), head.uri.query(), self.house.passes.is_some());
         let answer = match (&head.method, &wish) {
             (&Method::OPTIONS, _) => terms.preflight(),
-            (&Method::GET | &Method::HEAD, Ok(wish)) => match self.find(wish).await {
+            (&Method::GET | &Method::HEAD, Ok(wish)) => match self.find(wish, terms).await {
                 Ok(held) => terms.answer(&held),
                 Err(reason) => terms.refuse(reason),
             },
@@ -59,11 +62,12 @@ impl Guest {
         answer.map(|body| body.watched(delivery))
     }
 
-    async fn find(&self, wish: &Wish<'_>) -> Result<Arc<Held>, Reason> {
+    async fn find(&self, wish: &Wish<'_>, terms: Terms<'_>) -> Result<Arc<Held>, Reason> {
+        self.let_in(wish, terms)?;
         let House { cache, fetcher, metrics, waiting, .. } = &*self.house;
         // Else edges that have heard different things of a stream would ask each other.
         if wish.door == Door::Edges && !fetcher.is_here(wish.room) {
-            return Err(Reason::NotFound);
+            return Err(Reason::NotHere);
         }
         if let Some(held) = cache.held(wish).await {
             metrics.found(Found::Held);
@@ -82,6 +86,16 @@ impl Guest {
         let (held, found) = cache.held_or(wish, fetcher.fetch(wish)).await;
         metrics.found(found);
         Ok(held)
+    }
+
+    fn let_in(&self, wish: &Wish<'_>, terms: Terms<'_>) -> Result<(), Reason> {
+        let Some(passes) = &self.house.passes else { return Ok(()) };
+        let now = SystemTime::now();
+        let checked = match wish.door {
+            Door::Viewers => passes.check(wish.room, wish.pass.unwrap_or_default(), now),
+            Door::Edges => passes.check_of_edge(terms.text(PASS).unwrap_or_default(), now),
+        };
+        checked.map_err(|NoPass| Reason::PassRefused)
     }
 }
 

@@ -14,6 +14,8 @@ pub(crate) struct Wish<'a> {
     pub(crate) door: Door,
     /// No id yet: whoever is refused before it matters needs none.
     pub(crate) room: &'a str,
+    /// What a viewer shows to be let in, where that is needed; it is no part of the object's name.
+    pub(crate) pass: Option<&'a str>,
     pub(crate) path: &'a str,
     pub(crate) address: Address<'a>,
     /// None but for the playlist of a rendition.
@@ -30,10 +32,17 @@ pub(crate) enum Door {
 }
 
 impl<'a> Wish<'a> {
-    /// Of a request's target. What is not for the packager in the query is ignored.
-    pub(crate) fn parse(target: &'a str, query: Option<&str>) -> Result<Self, Reason> {
+    /// Of a request's target, in which viewers have to show a pass if `guarded`. What is not for the packager in the
+    /// query is ignored.
+    pub(crate) fn parse(target: &'a str, query: Option<&str>, guarded: bool) -> Result<Self, Reason> {
         let (door, object) = Door::parse(target).ok_or(Reason::NotFound)?;
-        let (room, path) = object.split_once('/').ok_or(Reason::NotFound)?;
+        let (room, object) = object.split_once('/').ok_or(Reason::NotFound)?;
+        let (pass, path) = match door {
+            Door::Viewers if guarded => {
+                object.split_once('/').map(|(pass, path)| (Some(pass), path)).ok_or(Reason::PassRefused)?
+            }
+            Door::Viewers | Door::Edges => (None, object),
+        };
         let address = Some(path).filter(|path| is_plain(path)).and_then(Address::parse).ok_or(Reason::NotFound)?;
         let directives = match address {
             Address::Playlist(_) => Directives::parse(query.unwrap_or_default()).map_err(|_| Reason::BadDirectives)?,
@@ -41,7 +50,7 @@ impl<'a> Wish<'a> {
                 Directives::default()
             }
         };
-        Ok(Self { door, room, path, address, directives })
+        Ok(Self { door, room, pass, path, address, directives })
     }
 
     /// Whether the answer is a playlist.
@@ -69,20 +78,32 @@ mod tests {
 
     #[test]
     fn a_target_is_one_object_of_one_room() {
-        let wish = Wish::parse("/hls/r/high.m3u8", Some("_HLS_msn=3&_HLS_part=1&token=x")).unwrap();
+        let wish = Wish::parse("/hls/r/high.m3u8", Some("_HLS_msn=3&_HLS_part=1&token=x"), false).unwrap();
         assert_eq!((wish.door, wish.room, wish.path), (Door::Viewers, "r", "high.m3u8"));
         assert_eq!((wish.directives.msn, wish.directives.part), (Some(3), Some(1)));
-        let wish = Wish::parse("/origin/r/3/high/1.m4s", None).unwrap();
+        let wish = Wish::parse("/origin/r/3/high/1.m4s", None, false).unwrap();
         assert_eq!((wish.door, wish.path, wish.is_playlist()), (Door::Edges, "3/high/1.m4s", false));
+    }
+
+    #[test]
+    fn a_pass_is_no_part_of_the_object() {
+        let wish = Wish::parse("/hls/r/ff.abc/3/high/1.m4s", None, true).unwrap();
+        assert_eq!((wish.pass, wish.path), (Some("ff.abc"), "3/high/1.m4s"));
+        assert_eq!(Wish::parse("/hls/r/index.m3u8", None, true), Err(Reason::PassRefused));
+        assert_eq!(Wish::parse("/origin/r/index.m3u8", None, true).unwrap().pass, None);
     }
 
     #[test]
     fn a_query_matters_to_playlists_of_renditions_alone() {
         for path in ["index.m3u8", "3/high/1.m4s", "3/high/1.2.m4s", "3/high/init.0.mp4"] {
             let target = format!("/hls/r/{path}");
-            assert_eq!(Wish::parse(&target, Some("_HLS_msn=x")).unwrap().directives, Directives::default(), "{path}");
+            assert_eq!(
+                Wish::parse(&target, Some("_HLS_msn=x"), false).unwrap().directives,
+                Directives::default(),
+                "{path}"
+            );
         }
-        assert_eq!(Wish::parse("/hls/r/high.m3u8", Some("_HLS_part=1")), Err(Reason::BadDirectives));
+        assert_eq!(Wish::parse("/hls/r/high.m3u8", Some("_HLS_part=1"), false), Err(Reason::BadDirectives));
     }
 
     #[test]
@@ -100,7 +121,7 @@ mod tests {
             "/hls/r/%68igh.m3u8",
             &long,
         ] {
-            assert_eq!(Wish::parse(target, None), Err(Reason::NotFound), "{target}");
+            assert_eq!(Wish::parse(target, None, false), Err(Reason::NotFound), "{target}");
         }
     }
 }

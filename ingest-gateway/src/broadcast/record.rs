@@ -152,3 +152,96 @@ impl Keeper {
 fn unreadable(error: &dyn std::error::Error) {
     tracing::warn!(%error, "how far a stream has come cannot be read or written");
 }
+
+#[cfg(test)]
+mod tests {
+    use prometheus::Registry;
+    use velella_hls::{
+        Configuration, Declaration, Input, KeyFrames, Medium, Name, Packager, Sample, Settings, WallTime, Window,
+    };
+    use velella_model::{GatewayId, Incarnation};
+    use velella_store::memory::MemoryStore;
+
+    use super::*;
+
+    const KEY: &str = "a stream";
+    const COMPONENT: &str = "a component";
+
+    #[tokio::test]
+    async fn another_gateway_finds_how_far_a_stream_has_come() {
+        let store = store().await;
+        assert!(record(&store, 5).find().await.unwrap().snapshot.is_none());
+        keeper(&store, 5, None).finish(Some(snapshot(7))).await;
+        let Found { revision, snapshot } = record(&store, 6).find().await.unwrap();
+        assert_eq!(snapshot.map(|snapshot| snapshot.epoch()), Some(7));
+        let mut next = keeper(&store, 6, revision);
+        next.write(&self::snapshot(8)).await.unwrap();
+        next.write(&self::snapshot(9)).await.unwrap();
+        assert!(matches!(record(&store, 5).find().await, Err(Failure::Superseded)));
+    }
+
+    #[tokio::test]
+    async fn a_gateway_that_has_lost_a_stream_writes_nothing_over_its_successor() {
+        let store = store().await;
+        let mut late = keeper(&store, 5, None);
+        late.write(&snapshot(7)).await.unwrap();
+        // It reads before the last word of the gateway before.
+        let Found { revision, .. } = record(&store, 6).find().await.unwrap();
+        late.write(&snapshot(7)).await.unwrap();
+        keeper(&store, 6, revision).write(&snapshot(8)).await.unwrap();
+        assert!(matches!(late.write(&snapshot(7)).await, Err(Failure::Superseded)));
+        late.finish(Some(snapshot(7))).await;
+        assert_eq!(record(&store, 6).find().await.unwrap().snapshot.map(|snapshot| snapshot.epoch()), Some(8));
+    }
+
+    #[tokio::test]
+    async fn nothing_is_left_of_a_stream_whose_component_is_gone() {
+        let store = store().await;
+        let mut keeper = keeper(&store, 5, None);
+        keeper.write(&snapshot(7)).await.unwrap();
+        store.delete(COMPONENT, Expect::Any).await.unwrap();
+        keeper.finish(Some(snapshot(7))).await;
+        assert!(store.get(KEY).await.unwrap().is_none());
+    }
+
+    /// In which the component stands.
+    async fn store() -> Arc<dyn Store> {
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+        store.put(COMPONENT, Bytes::new(), Expect::Absent, None).await.unwrap();
+        store
+    }
+
+    fn keeper(store: &Arc<dyn Store>, generation: u64, revision: Option<Revision>) -> Keeper {
+        Keeper::new(record(store, generation), revision, Streams::register(&Registry::new()).unwrap())
+    }
+
+    fn record(store: &Arc<dyn Store>, generation: u64) -> Record {
+        let job = Assigned { gateway: GatewayId::parse("g").unwrap(), incarnation: Incarnation(generation) };
+        let (key, component) = (KEY.into(), COMPONENT.into());
+        Record { store: store.clone(), key, component, job, generation: Generation(generation) }
+    }
+
+    /// Of a stream that has just begun.
+    fn snapshot(epoch: u32) -> Snapshot {
+        let settings = Settings {
+            target_duration: Duration::from_secs(2),
+            part_target: Duration::from_millis(500),
+            low_latency: true,
+            window: Window::Sliding(Duration::ZERO),
+            key_frames: KeyFrames::OnRequest,
+            bytes_max: 1 << 20,
+        };
+        let now = std::time::Instant::now();
+        let mut packager = Packager::new(settings, epoch, |_, _, _| Some(Bytes::from_static(b"moof"))).unwrap();
+        let name = Name::try_from("high".to_owned()).unwrap();
+        let declared = Declaration { name, medium: Medium::Video, timescale: 90_000, bitrate_bps_max: 1_000_000 };
+        let id = packager.declare(declared, now).unwrap();
+        let init = Configuration { init: Bytes::from_static(b"ftyp"), codecs: "avc1.42e01f".into(), picture: None };
+        packager.handle_input(Input::Configured(id, init), now);
+        packager.handle_input(Input::Anchored(id, WallTime(0)), now);
+        let data = Bytes::from_static(b"picture");
+        let sample = Sample { decode_time: 0, composition_offset: 0, duration: 3_600, sync: true, data };
+        packager.handle_input(Input::Sampled(id, sample), now);
+        packager.snapshot().unwrap()
+    }
+}

@@ -11,8 +11,8 @@ use crate::metrics::Streams;
 /// to come back.
 const WAITING_MAX: usize = 4_096;
 
-/// What a gateway before had and nobody has now does not come back.
-const LOST_FOR: Duration = Duration::from_secs(60);
+/// What the gateway before had is gone with it. No longer than errors should be kept at the shortest target duration.
+const LOST_FOR: Duration = Duration::from_secs(1);
 
 /// Questions that have no answer yet, each with the end of its patience.
 pub(super) struct Waiting {

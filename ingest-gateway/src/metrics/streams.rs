@@ -22,7 +22,8 @@ pub(crate) struct Streams {
 }
 
 impl Streams {
-    pub(super) fn register(registry: &Registry) -> prometheus::Result<Self> {
+    /// Registers it.
+    pub(crate) fn register(registry: &Registry) -> prometheus::Result<Self> {
         let count = |name: &str, help: &str| {
             let counter = IntCounter::new(format!("velella_gateway_hls_{name}_total"), help)?;
             registry.register(Box::new(counter.clone()))?;

@@ -14,7 +14,7 @@ async fn a_stream_is_legal_behind_two_edges() {
     let edge = Served::plain(origin.inner()).await;
     let url = format!("http://{}/hls/room/index.m3u8", edge.at).parse().unwrap();
     let settings =
-        Settings { url, duration: Duration::from_secs(4), slack: Duration::from_millis(500), http2_only: true };
+        Settings { url, duration: Duration::from_secs(3), slack: Duration::from_millis(500), http2_only: true };
     let Outcome { report, failed, last_failure } = watch(&settings).await.unwrap();
     assert_eq!((failed, last_failure), (0, None));
     assert_eq!((report.musts(), report.shoulds()), (0, 0), "{}", report.table());

@@ -1,11 +1,11 @@
 //! What a viewer gets.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use hyper::{Method, Version};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-use velella_edge::{Limits, Origin};
+use velella_edge::{Limits, Origin, Passes};
 use velella_hls::Directives;
 
 use crate::support::{Client, Job, Served};
@@ -80,13 +80,9 @@ async fn whoever_goes_away_leaves_the_others_their_answer() {
         tokio::spawn(async move { client.get(&object).await })
     };
     let first = ask();
-    while served.count("waiting") < 1 {
-        tokio::task::yield_now().await;
-    }
+    served.reaches("waiting", 1).await;
     let second = ask();
-    while served.count("waiting") < 2 {
-        tokio::task::yield_now().await;
-    }
+    served.reaches("waiting", 2).await;
     first.abort();
     assert_eq!(second.await.unwrap().status, 200);
 }
@@ -176,4 +172,30 @@ async fn http2_is_spoken_with_tls_and_without() {
         let index = client.get("index.m3u8").await;
         assert_eq!((index.status, index.version), (200, Version::HTTP_2));
     }
+}
+
+#[tokio::test]
+async fn a_pass_lets_viewers_and_edges_in() {
+    let secret = "of the cluster".parse().unwrap();
+    let job = Job::begin(7, LONG);
+    let origin = Served::guarded(Origin::Here(job.questions.clone()), &secret).await;
+    let edge = Served::guarded(origin.inner(), &secret).await;
+    let client = Client::http1(edge.at);
+    let soon = SystemTime::now() + Duration::from_secs(60);
+    let (pass, other) = (Passes::new(&secret).mint("room", soon), Passes::new(&secret).mint("other", soon));
+    let playlist = client.get(&format!("{pass}/one.m3u8")).await;
+    assert_eq!(playlist.status, 200);
+    // Everybody who may watch gets the same object.
+    let later = Passes::new(&secret).mint("room", soon + Duration::from_secs(60));
+    let (msn, _) = playlist.edge();
+    for pass in [&pass, &later] {
+        assert_eq!(client.get(&format!("{pass}/7/one/{}.m4s", msn - 1)).await.status, 200);
+    }
+    assert_eq!(job.asked(&format!("7/one/{}.m4s", msn - 1), Directives::default()), 1);
+    for object in ["one.m3u8".to_owned(), format!("{other}/one.m3u8"), "ff.x/one.m3u8".to_owned()] {
+        let refused = client.get(&object).await;
+        assert_eq!((refused.status, refused.code().as_str()), (403, "pass_refused"), "{object}");
+    }
+    let refused = Client::http1(origin.at).send(Method::GET, "/origin/room/one.m3u8", &[]).await;
+    assert_eq!(refused.status, 403);
 }

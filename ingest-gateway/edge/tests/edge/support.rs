@@ -6,4 +6,4 @@ mod served;
 
 pub(crate) use client::{Answer, Client};
 pub(crate) use job::Job;
-pub(crate) use served::{ROOM, Served, room};
+pub(crate) use served::Served;

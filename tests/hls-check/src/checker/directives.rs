@@ -15,6 +15,8 @@ enum Ask {
     TooFar,
     /// Ahead or there.
     Near,
+    /// Too far as long as its segment grew; it is complete, and was perhaps not when the request came.
+    Overtaken,
 }
 
 pub(super) fn check_blocking(
@@ -40,20 +42,27 @@ pub(super) fn check_blocking(
             scene.must(Rule::S11, status == 400, || format!("_HLS_part without _HLS_msn was answered with {status}"));
         }
         (None, None) => {}
-        (Some(msn), part) => match ask(latest, progress, msn, part) {
+        (Some(msn), part) => match ask(latest, history, progress, msn, part) {
+            Ask::Overtaken if status == 400 => {}
             Ask::TooFar => {
                 scene.should(Rule::S11, status == 400, || format!("a request far ahead was answered with {status}"));
             }
-            Ask::Near => check_answer(scene, history, (msn, part), state, response, playlist),
+            Ask::Near | Ask::Overtaken => check_answer(scene, history, (msn, part), state, response, playlist),
         },
     }
 }
 
-fn ask(latest: &MediaPlaylist, progress: Progress, msn: u64, part: Option<u64>) -> Ask {
+fn ask(latest: &MediaPlaylist, history: &History, progress: Progress, msn: u64, part: Option<u64>) -> Ask {
     let parts = usize::try_from(part.unwrap_or(0)).unwrap_or(usize::MAX);
-    let too_many_parts = msn == progress.open_msn && parts >= progress.parts.saturating_add(advance_part_limit(latest));
+    let is_beyond = |known: usize| parts >= known.saturating_add(advance_part_limit(latest));
     // The last whole segment is the one ahead of the open one.
-    if msn > progress.open_msn + 1 || too_many_parts { Ask::TooFar } else { Ask::Near }
+    if msn > progress.open_msn + 1 || msn == progress.open_msn && is_beyond(progress.parts) {
+        Ask::TooFar
+    } else if msn + 1 == progress.open_msn && is_beyond(history.parts_of(msn)) {
+        Ask::Overtaken
+    } else {
+        Ask::Near
+    }
 }
 
 /// How many parts ahead of the last one may be asked for.

@@ -19,6 +19,19 @@ fn a_plain_stream_passes_and_every_rule_was_checked() {
     }
 }
 
+/// It was right when it was given, and what was too far ahead then is not any more.
+#[test]
+fn a_refusal_may_be_overtaken_by_the_end_of_its_segment() {
+    let mut server = Server::new(plain(60));
+    server.tamper = Box::new(|_, _, answer| {
+        if answer.status == 400 {
+            answer.received += Duration::from_secs(1);
+        }
+    });
+    let report = watch(&server, FROM, Duration::from_secs(100));
+    assert_eq!((report.musts(), report.shoulds()), (0, 0), "{}", report.table());
+}
+
 /// A segment in the terms of the script: durations in percent of the part target, and what happens at its beginning.
 fn segment() -> impl Strategy<Value = (Vec<u64>, u64, u8)> {
     (prop::collection::vec(85_u64..=100, 0..4), 10_u64..=100, 0_u8..12)

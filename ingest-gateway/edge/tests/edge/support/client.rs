@@ -3,7 +3,6 @@
 use std::io::Read;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use flate2::read::GzDecoder;
@@ -16,10 +15,7 @@ use hyper_util::rt::TokioExecutor;
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
 
-use super::ROOM;
-
-/// Longer than anything may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+use super::served::{PATIENCE, ROOM};
 
 #[derive(Clone)]
 pub(crate) struct Client {

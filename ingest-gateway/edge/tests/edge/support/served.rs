@@ -3,18 +3,28 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use prometheus::{Registry, TextEncoder};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use velella_edge::{Directory, Edge, Limits, Origin};
+use velella_edge::{Directory, Edge, Limits, Origin, Passes};
 use velella_model::RoomId;
+use velella_ops::Secret;
 
 /// The room of all tests.
 pub(crate) const ROOM: &str = "room";
 
-pub(crate) fn room() -> RoomId {
+fn room() -> RoomId {
     RoomId::parse(ROOM).unwrap()
+}
+
+/// Longer than anything may take.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The usual ones, but nobody waits long for a gateway that does not come.
+pub(crate) fn limits() -> Limits {
+    Limits { move_patience: Duration::from_millis(700), ..Limits::default() }
 }
 
 #[derive(Default)]
@@ -37,12 +47,24 @@ pub(crate) struct Served {
 
 impl Served {
     pub(crate) async fn plain(origin: Origin) -> Self {
-        Self::begin(origin, None, Limits::default()).await
+        Self::begin(origin, None, limits()).await
     }
 
     pub(crate) async fn begin(origin: Origin, tls: Option<rustls::ServerConfig>, limits: Limits) -> Self {
-        let (registry, book, shutdown) = (Registry::new(), Arc::new(Book::default()), CancellationToken::new());
+        let registry = Registry::new();
         let edge = Edge::bind("127.0.0.1:0".parse().unwrap(), tls, limits, &registry).await.unwrap();
+        Self::run(edge, registry, origin)
+    }
+
+    /// For those with a pass.
+    pub(crate) async fn guarded(origin: Origin, secret: &Secret) -> Self {
+        let registry = Registry::new();
+        let edge = Edge::bind("127.0.0.1:0".parse().unwrap(), None, limits(), &registry).await.unwrap();
+        Self::run(edge.guarded(Passes::new(secret)), registry, origin)
+    }
+
+    fn run(edge: Edge, registry: Registry, origin: Origin) -> Self {
+        let (book, shutdown) = (Arc::new(Book::default()), CancellationToken::new());
         let at = edge.local_addr().unwrap();
         let task = tokio::spawn(edge.run(Arc::<Book>::clone(&book), shutdown.clone()));
         let served = Self { at, registry, book, shutdown, task };
@@ -65,6 +87,16 @@ impl Served {
         let text = TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap();
         let line = text.lines().find_map(|line| line.strip_prefix(&format!("velella_edge_{metric} ")));
         line.map_or(0, |value| value.parse().unwrap())
+    }
+
+    /// Until it counted as many.
+    pub(crate) async fn reaches(&self, metric: &str, count: u64) {
+        let reached = async {
+            while self.count(metric) < count {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, reached).await.expect(metric);
     }
 
     /// Ends as a process does that is told to.
