@@ -18,6 +18,7 @@ mod resources;
 mod sdp;
 mod socket;
 mod sounds;
+mod streams;
 mod tokens;
 mod watch;
 
@@ -153,7 +154,7 @@ impl Service {
         let Self { id, store, listener, driver, post, log, api, .. } = self;
         let Self { allowed_origins, listed, founded, heard, errands, adoptions, shutdown, .. } = self;
         let presence = Keeper::start(store.clone(), key::coordinator(&id), encode(&CoordinatorRecord {}).into());
-        let leadership = Leadership::seek(store, &id, api.bus().connected());
+        let leadership = Leadership::seek(store.clone(), &id, api.bus().connected());
         let metrics = api.metrics();
         let sounds = api.sounds().run(heard, Arc::clone(&metrics));
         let errands = Box::pin(api.resources().run(errands, adoptions, api.sockets()));
@@ -165,6 +166,7 @@ impl Service {
             let ended = tokio::select! {
                 ended = Box::pin(driver.run(served.clone(), listed, leadership.standing())) => ended,
                 () = sounds => Err(anyhow::anyhow!("the bus closed the subscription to sound")),
+                never = streams::sweep(store, leadership.standing()) => match never {},
                 () = errands => Err(anyhow::anyhow!("the bus closed the subscription to errands")),
             };
             shutdown.cancel();

@@ -52,19 +52,34 @@ pub(crate) struct Job {
 impl Job {
     pub(crate) async fn run(self) {
         let Self { names, numbers, of, settings, record, couriers, mail, questions, progress, reading, metrics } = self;
-        let Some(Found { revision, snapshot }) = found(&record, &mail).await else { return rest(mail).await };
+        let Some(Found { revision, snapshot }) = found(&record, &mail).await else {
+            drop(questions);
+            return rest(mail).await;
+        };
         let broadcast = match begin(names, of, settings, snapshot) {
             Ok(broadcast) => Box::new(broadcast),
             Err(error) => {
                 progress.send_replace(Some(impossible(&error)));
+                drop(questions);
                 return rest(mail).await;
             }
         };
         let (snapshots, newest) = watch::channel(None);
         let (waiting, share) = (Waiting::new(metrics.clone()), metrics.share());
         let first = numbers.start;
-        let mut broadcaster =
-            Broadcaster { broadcast, first, couriers, mail, questions, waiting, snapshots, progress, reading, share };
+        let mut broadcaster = Broadcaster {
+            broadcast,
+            first,
+            couriers,
+            mail,
+            questions,
+            waiting,
+            snapshots,
+            progress,
+            reading,
+            share,
+            trouble: None,
+        };
         let mut keeper = Keeper::new(record, revision, metrics);
         let superseded = tokio::select! {
             () = broadcaster.run() => false,
@@ -125,7 +140,7 @@ fn impossible(error: &BroadcastError) -> Progress {
     Progress { state: IngestState::Stopped, trouble, tracks: [].into() }
 }
 
-/// There is nothing to do, until the driver knows it as well.
+/// There is nothing to do, until the driver knows it as well. Nobody is to wait for an answer meanwhile.
 async fn rest(mut mail: mpsc::Receiver<Letter>) {
     while mail.recv().await.is_some() {}
 }

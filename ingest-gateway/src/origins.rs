@@ -108,10 +108,10 @@ impl Known {
         if let Some(here) = &stream.here {
             return Origin::Here(here.clone());
         }
-        let Some(job) = &stream.job else { return Origin::Nowhere };
+        let Some(job) = &stream.job else { return Origin::Moving };
         let boots = |heard: &&Heard| heard.incarnation == job.incarnation && !heard.is_silent(now);
         let there = self.gateways.get(&job.gateway).filter(boots);
-        there.map_or(Origin::Nowhere, |heard| Origin::There(heard.inner.clone()))
+        there.map_or(Origin::Moving, |heard| Origin::There(heard.inner.clone()))
     }
 }
 
@@ -134,28 +134,30 @@ mod tests {
     #[test]
     fn a_stream_is_asked_for_where_its_job_is_done() {
         let (origins, now) = (Origins::default(), Instant::now());
+        assert!(matches!(origins.origin_of(&room()), Origin::Nowhere));
         let at = |now| match origins.read().origin_of(&room(), now) {
             Origin::Here(_) => "here".to_owned(),
             Origin::There(inner) => inner.to_string(),
+            Origin::Moving => "moving".to_owned(),
             Origin::Nowhere => "nowhere".to_owned(),
         };
         let component = |id: &str| ComponentId::parse(id).unwrap();
         let stands = |id: &str, record: Option<&ComponentRecord>| origins.assigned(&room(), &component(id), record);
         stands("live", Some(&record(stream(), 3)));
-        assert_eq!(at(now), "nowhere", "nobody heard of the gateway");
+        assert_eq!(at(now), "moving", "nobody heard of the gateway");
         origins.announced(announce(2), now);
-        assert_eq!(at(now), "nowhere", "it was another boot");
+        assert_eq!(at(now), "moving", "it was another boot");
         origins.announced(announce(3), now);
         assert_eq!(at(now), "http://g/");
         stands("film", Some(&record(film(), 3)));
         stands("film", None);
-        assert_eq!((at(now).as_str(), at(now + SILENCE_MAX).as_str()), ("http://g/", "nowhere"));
+        assert_eq!((at(now).as_str(), at(now + SILENCE_MAX).as_str()), ("http://g/", "moving"));
         let place = (room(), component("live"));
         origins.packaged(&place, Some(mpsc::channel(1).0));
         stands("live", Some(&record(stream(), 4)));
         assert_eq!(at(now), "here", "it is, until the job ends");
         origins.packaged(&place, None);
-        assert_eq!(at(now), "nowhere");
+        assert_eq!(at(now), "moving");
         stands("live", None);
         origins.packaged(&place, Some(mpsc::channel(1).0));
         assert_eq!(at(now), "nowhere", "nobody wants it");

@@ -154,7 +154,8 @@ impl Service {
         };
         let streaming = async {
             match viewers {
-                Some(viewers) => viewers.run(origins, closing.clone()).await,
+                // It is large.
+                Some(viewers) => Box::pin(viewers.run(origins, closing.clone())).await,
                 None => std::future::pending().await,
             }
         };

@@ -69,9 +69,10 @@ impl Viewer {
         };
         let answer = tokio::time::timeout(PATIENCE, asked).await.expect("in time");
         let end = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
-        let head = String::from_utf8_lossy(&answer[..end]).to_ascii_lowercase();
+        let (head, body) = answer.split_at(end + 4);
+        let head = String::from_utf8_lossy(head).to_ascii_lowercase();
         assert!(!head.contains("chunked"), "its length is known: {head}");
-        (head.split(' ').nth(1).unwrap().parse().unwrap(), answer[end + 4..].to_vec())
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_vec())
     }
 }
 

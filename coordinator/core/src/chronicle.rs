@@ -8,6 +8,9 @@
 //! be gone, nothing more is told of what was in it. Voices do not come from the store and carry no number; a
 //! track that ends while it speaks may be gone before it is silent, so whoever was told to speak is
 //! told to be silent first.
+//!
+//! That a broadcast can be watched is told once for its component, whichever gateways go on with it. Who begins
+//! while it is interrupted cannot know that it was told, and tells it when it goes on.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

@@ -101,8 +101,9 @@ impl Config {
     /// Viewers find it where clients find media, unless it is bound to an address that tells them.
     fn hls_url(&self) -> Option<String> {
         let (at, scheme) = (self.hls_address(), if self.gateway.hls_cert.is_some() { "https" } else { "http" });
-        let advertised = self.worker.advertise_ip.first().filter(|_| at.ip().is_unspecified());
-        let made = advertised.map(|ip| format!("{scheme}://{}", SocketAddr::new(*ip, at.port())));
+        let media = self.worker.advertise_ip.first().copied().unwrap_or_else(|| self.worker.udp.ip());
+        let is_needed = at.ip().is_unspecified() && !media.is_unspecified();
+        let made = is_needed.then(|| format!("{scheme}://{}", SocketAddr::new(media, at.port())));
         self.gateway.hls_url.clone().or(made)
     }
 

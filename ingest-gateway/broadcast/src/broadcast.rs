@@ -87,6 +87,8 @@ pub struct Broadcast {
     standing: Standing,
     stats: Stats,
     counts: Counts,
+    /// By listener.
+    pictures: [u64; LISTENERS],
     outputs: VecDeque<Output>,
 }
 
@@ -145,6 +147,7 @@ impl Broadcast {
             standing: Standing::new(playable),
             stats: Stats::default(),
             counts: Counts::default(),
+            pictures: [0; LISTENERS],
             outputs: VecDeque::new(),
         };
         broadcast.settle(now);
@@ -203,10 +206,10 @@ impl Broadcast {
         self.stats
     }
 
-    /// What was shown since the beginning; of pictures, those of all sizes.
+    /// What was shown since the beginning; of pictures, those of the size of which most came.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        self.counts
+        Counts { pictures: self.pictures.iter().copied().max().unwrap_or_default(), ..self.counts }
     }
 
     fn woken(&mut self, now: Instant) {
@@ -323,7 +326,7 @@ impl Broadcast {
         match kind {
             MediaKind::Audio => self.counts.sounds += 1,
             MediaKind::Video => {
-                self.counts.pictures += 1;
+                self.pictures.get_mut(at).into_iter().for_each(|pictures| *pictures += 1);
                 self.standing.shown();
             }
         }

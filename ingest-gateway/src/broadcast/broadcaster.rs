@@ -7,6 +7,7 @@ use velella_broadcast::{Broadcast, Input, LISTENERS, Output};
 use velella_edge::Question;
 use velella_gateway_core::{ListenerInput, Name, Progress};
 use velella_hls::{Output as Hls, Snapshot};
+use velella_model::component::Trouble;
 
 use super::waiting::Waiting;
 use crate::courier::{Courier, News};
@@ -29,6 +30,8 @@ pub(super) struct Broadcaster {
     pub(super) progress: watch::Sender<Option<Progress>>,
     pub(super) reading: watch::Sender<Reading>,
     pub(super) share: Share,
+    /// The last one.
+    pub(super) trouble: Option<(Trouble, Instant)>,
 }
 
 /// What woke the loop.
@@ -109,6 +112,13 @@ impl Broadcaster {
         self.broadcast.handle_input(Input::Listener(at, input), now);
     }
 
+    fn progressed(&mut self, progress: Progress) {
+        if let Some(trouble) = &progress.trouble {
+            self.trouble = Some((trouble.clone(), Instant::now()));
+        }
+        self.progress.send_replace(Some(progress));
+    }
+
     /// Does what the machine wants, and tells what is new.
     async fn execute(&mut self) {
         let (mut part, mut segment) = (false, false);
@@ -119,7 +129,7 @@ impl Broadcaster {
                         courier.run(errand).await;
                     }
                 }
-                Output::Progress(progress) => drop(self.progress.send_replace(Some(progress))),
+                Output::Progress(progress) => self.progressed(progress),
                 Output::Hls(Hls::SegmentReady { .. }) => segment = true,
                 Output::Hls(Hls::PartReady { .. } | Hls::BecomePlayable | Hls::End) => part = true,
                 // It does that itself.
@@ -135,7 +145,7 @@ impl Broadcaster {
         }
         self.share.count(packager.stats(), self.broadcast.stats());
         self.reading.send_if_modified(|reading| {
-            reading.take(self.broadcast.counts(), None, None);
+            reading.take(self.broadcast.counts(), None, self.trouble.as_ref());
             // It is looked at by the clock; nobody waits for it.
             false
         });
