@@ -172,6 +172,11 @@ async fn http2_is_spoken_with_tls_and_without() {
         let index = client.get("index.m3u8").await;
         assert_eq!((index.status, index.version), (200, Version::HTTP_2));
     }
+    // Edges know each other by addresses; viewers come as they are told.
+    let edge = Served::plain(encrypted.inner()).await;
+    assert_eq!(Client::http1(edge.at).get("index.m3u8").await.status, 200);
+    let refused = Client::http1(encrypted.at).get("index.m3u8").await;
+    assert_eq!((refused.status, refused.code().as_str()), (403, "tls_required"));
 }
 
 #[tokio::test]
