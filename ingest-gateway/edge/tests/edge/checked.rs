@@ -20,5 +20,6 @@ async fn a_stream_is_legal_behind_two_edges() {
     // How punctual parts are depends on the machine that runs this; the packager's own tests hold that, on their own clock.
     let broken = report.violations().any(|broken| broken.level == Level::Must && broken.rule != Rule::S10);
     assert!(!broken, "{}", report.table());
-    assert!(report.observed > 50, "{}", report.table());
+    let checked = report.row(Rule::Syntax).is_some_and(|outcome| outcome.row.checked > 0);
+    assert!(checked, "{}", report.table());
 }
