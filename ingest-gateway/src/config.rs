@@ -81,7 +81,7 @@ pub struct Config {
     #[arg(long, env = "VELELLA_HLS")]
     pub hls: Option<SocketAddr>,
 
-    /// Where viewers reach it; made of --hls if absent (for example https://live.example.com)
+    /// Where viewers reach it; made of --hls if absent (for example `https://live.example.com`)
     #[arg(long, env = "VELELLA_HLS_URL")]
     pub hls_url: Option<String>,
 
