@@ -62,6 +62,7 @@ impl Cache {
                     evictions.inc();
                 }
             })
+            .support_invalidation_closures()
             .build();
         Self(moka)
     }
@@ -93,6 +94,13 @@ impl Cache {
             let directives = Directives { skip, ..Directives::default() };
             self.0.invalidate(&KeyRef { room: wish.room, path: wish.path, directives }).await;
         }
+    }
+
+    /// Lets go of everything of a room.
+    pub(crate) fn forget(&self, room: &str) {
+        let room: Box<str> = room.into();
+        // Refused only where a cache was made without this.
+        let _ = self.0.invalidate_entries_if(move |key, _| key.room == room);
     }
 
     /// Bytes that are held, about. Lets go of what is over.

@@ -1,6 +1,7 @@
 //! One connection, from its first byte to its last.
 
 use std::convert::Infallible;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use velella_ops::Seat;
 
@@ -18,6 +20,9 @@ use crate::service::{Counted, Guest, House};
 
 /// Time for TLS.
 const TLS_PATIENCE: Duration = Duration::from_secs(10);
+
+/// What TLS begins with (RFC 8446, 5.1), and no request in HTTP.
+const TLS_HANDSHAKE: u8 = 22;
 
 /// Time for the headers of a request over HTTP/1.1, the idle time before it included.
 const HEADERS_PATIENCE: Duration = Duration::from_secs(30);
@@ -49,11 +54,11 @@ pub(crate) async fn serve(
     // Playlists and parts are small and urgent.
     let _ = socket.set_nodelay(true);
     let _counted = Counted::up(&house.metrics.connections);
-    let guest = Arc::new(Guest::new(Arc::clone(&house)));
     let spoken = async {
-        let Some(tls) = tls else { return speak(socket, &house, guest, &shutdown).await };
-        match tokio::time::timeout(TLS_PATIENCE, tls.accept(socket)).await {
-            Ok(Ok(socket)) => speak(socket, &house, guest, &shutdown).await,
+        let Some(tls) = tls else { return speak(socket, &house, Guest::new(&house, true), &shutdown).await };
+        match tokio::time::timeout(TLS_PATIENCE, greet(socket, tls)).await {
+            Ok(Ok(Greeted::Tls(socket))) => speak(*socket, &house, Guest::new(&house, true), &shutdown).await,
+            Ok(Ok(Greeted::Plain(socket))) => speak(socket, &house, Guest::new(&house, false), &shutdown).await,
             Ok(Err(_)) | Err(_) => house.metrics.cut(Cut::Tls),
         }
     };
@@ -63,10 +68,27 @@ pub(crate) async fn serve(
     }
 }
 
-async fn speak<S>(socket: S, house: &House, guest: Arc<Guest>, shutdown: &CancellationToken)
+/// How a client of a port with TLS begins.
+enum Greeted {
+    Tls(Box<TlsStream<TcpStream>>),
+    Plain(TcpStream),
+}
+
+/// TLS, or none: that is for other edges, who know us by an address that no certificate names.
+async fn greet(socket: TcpStream, tls: TlsAcceptor) -> io::Result<Greeted> {
+    let mut first = [0];
+    socket.peek(&mut first).await?;
+    if first != [TLS_HANDSHAKE] {
+        return Ok(Greeted::Plain(socket));
+    }
+    Ok(Greeted::Tls(Box::new(tls.accept(socket).await?)))
+}
+
+async fn speak<S>(socket: S, house: &House, guest: Guest, shutdown: &CancellationToken)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let guest = Arc::new(guest);
     let pace = Arc::clone(&guest.pace);
     let socket = TokioIo::new(Paced::new(socket, Arc::clone(&pace)));
     let service = service_fn(move |request| {

@@ -2,7 +2,7 @@
 
 use hyper::Uri;
 use tokio::sync::mpsc;
-use velella_model::RoomId;
+use velella_model::{ComponentId, RoomId};
 
 use crate::question::Question;
 
@@ -10,6 +10,13 @@ use crate::question::Question;
 pub trait Directory: Send + Sync + 'static {
     /// Where the room's stream comes from at this moment.
     fn origin_of(&self, room: &RoomId) -> Origin;
+
+    /// Which stream the room has. A new one counts its segments anew, so nothing that is held of the one before is given
+    /// for it. Where it is not told, a room has one stream for ever.
+    fn stream_of(&self, room: &RoomId) -> Option<ComponentId> {
+        let _ = room;
+        None
+    }
 }
 
 /// Where a stream comes from.

@@ -45,7 +45,7 @@ pub struct Edge {
 
 impl Edge {
     /// Binds its port. With `tls` it speaks HTTP/2 and HTTP/1.1 as clients choose (ALPN is set here); without, HTTP/1.1
-    /// and HTTP/2 with prior knowledge.
+    /// and HTTP/2 with prior knowledge. Other edges may come without TLS in any case.
     ///
     /// # Errors
     /// When the port or a metric's name is taken.

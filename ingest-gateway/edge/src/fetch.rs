@@ -1,11 +1,12 @@
 //! Getting an object from wherever the stream is packaged at that moment.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 use velella_hls::Directives;
-use velella_model::RoomId;
+use velella_model::{ComponentId, RoomId};
 
 use crate::directory::{Directory, Origin};
 use crate::held::Held;
@@ -29,6 +30,9 @@ const LOOK: Duration = Duration::from_millis(250);
 /// before us are far, and hold it for the recommended time.
 const PLAIN_PLAYLIST_LIFETIME: Duration = Duration::from_millis(200);
 
+/// Rooms of which it is known which stream they had. Beyond it all are forgotten, and learnt again as they are asked for.
+const STREAMS_MAX: usize = 10_000;
+
 /// What others may remember of a room that has no stream. We forget at once: the directory is near.
 const NOWHERE_MAX_AGE: Duration = Duration::from_secs(1);
 
@@ -37,6 +41,8 @@ pub(crate) struct Fetcher {
     directory: Arc<dyn Directory>,
     remote: Remote,
     move_patience: Duration,
+    /// Which stream a room had when something of it was fetched last.
+    streams: Mutex<BTreeMap<RoomId, ComponentId>>,
     metrics: Arc<Metrics>,
 }
 
@@ -64,12 +70,23 @@ impl Fetcher {
         move_patience: Duration,
         metrics: Arc<Metrics>,
     ) -> Self {
-        Self { directory, remote: Remote::new(passes), move_patience, metrics }
+        Self { directory, remote: Remote::new(passes), move_patience, streams: Mutex::default(), metrics }
     }
 
     /// Whether the room's stream is packaged here.
     pub(crate) fn is_here(&self, room: &str) -> bool {
         RoomId::parse(room).is_ok_and(|room| matches!(self.directory.origin_of(&room), Origin::Here(_)))
+    }
+
+    /// Whether the room has another stream than when this was asked before.
+    pub(crate) fn is_replaced(&self, room: &str) -> bool {
+        let Ok(room) = RoomId::parse(room) else { return false };
+        let Some(stream) = self.directory.stream_of(&room) else { return false };
+        let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
+        if streams.len() >= STREAMS_MAX {
+            streams.clear();
+        }
+        streams.insert(room, stream.clone()).is_some_and(|before| before != stream)
     }
 
     /// Gets an object; a refusal when it cannot be had.

@@ -9,6 +9,8 @@ pub enum Reason {
     BadDirectives,
     /// The directives demand what is too far ahead.
     TooFarAhead,
+    /// A viewer without TLS where there is TLS.
+    TlsRequired,
     /// The address or its header holds no pass for the stream, or one that is over.
     PassRefused,
     /// Not there, or not yet.
@@ -29,9 +31,10 @@ pub enum Reason {
 
 impl Reason {
     /// All.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::BadDirectives,
         Self::TooFarAhead,
+        Self::TlsRequired,
         Self::PassRefused,
         Self::NotFound,
         Self::NotHere,
@@ -47,7 +50,7 @@ impl Reason {
     pub fn status(self) -> u16 {
         match self {
             Self::BadDirectives | Self::TooFarAhead => 400,
-            Self::PassRefused => 403,
+            Self::TlsRequired | Self::PassRefused => 403,
             Self::NotFound | Self::NotHere => 404,
             Self::MethodNotAllowed => 405,
             Self::Gone => 410,
@@ -61,6 +64,7 @@ impl Reason {
         match self {
             Self::BadDirectives => "bad_directives",
             Self::TooFarAhead => "too_far_ahead",
+            Self::TlsRequired => "tls_required",
             Self::PassRefused => "pass_refused",
             Self::NotFound => "not_found",
             Self::NotHere => "not_here",
@@ -98,6 +102,7 @@ impl Reason {
         match self {
             Self::BadDirectives => "Delivery directives are numbers, _HLS_part needs _HLS_msn, and each stands once.",
             Self::TooFarAhead => "The playlist is not that far yet.",
+            Self::TlsRequired => "Viewers come to this gateway over https.",
             Self::PassRefused => "The address holds no pass for this stream, or one that is over.",
             Self::NotFound => "There is no such stream, or it does not have this.",
             Self::NotHere => "This gateway does not make this stream.",

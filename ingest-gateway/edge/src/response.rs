@@ -142,6 +142,7 @@ fn refusal(reason: Reason, body: Outgoing) -> Response<Outgoing> {
         }
         Reason::BadDirectives
         | Reason::TooFarAhead
+        | Reason::TlsRequired
         | Reason::PassRefused
         | Reason::NotFound
         | Reason::NotHere

@@ -33,12 +33,18 @@ pub(crate) struct Guest {
     house: Arc<House>,
     waiting: Semaphore,
     pub(crate) pace: Arc<Pace>,
+    /// Whether it may ask as viewers do.
+    is_viewer: bool,
 }
 
 impl Guest {
-    pub(crate) fn new(house: Arc<House>) -> Self {
-        let pace = Pace::new(house.metrics.bytes.clone());
-        Self { waiting: Semaphore::new(house.limits.waiting_per_connection), house, pace }
+    pub(crate) fn new(house: &Arc<House>, is_viewer: bool) -> Self {
+        Self {
+            house: Arc::clone(house),
+            waiting: Semaphore::new(house.limits.waiting_per_connection),
+            pace: Pace::new(house.metrics.bytes.clone()),
+            is_viewer,
+        }
     }
 
     /// Answers a request. Its body is nobody's interest.
@@ -73,6 +79,9 @@ impl Guest {
             metrics.found(Found::Held);
             return Ok(held);
         }
+        if fetcher.is_replaced(wish.room) {
+            cache.forget(wish.room);
+        }
         let turned_away = |_| {
             metrics.turned_away.inc();
             Reason::Busy
@@ -89,6 +98,9 @@ impl Guest {
     }
 
     fn let_in(&self, wish: &Wish<'_>, terms: Terms<'_>) -> Result<(), Reason> {
+        if wish.door == Door::Viewers && !self.is_viewer {
+            return Err(Reason::TlsRequired);
+        }
         let Some(passes) = &self.house.passes else { return Ok(()) };
         let now = SystemTime::now();
         let checked = match wish.door {

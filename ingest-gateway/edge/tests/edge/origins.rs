@@ -1,11 +1,11 @@
 //! Edges before other edges.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hyper::Method;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
-use velella_edge::{Object, Origin, Question, Reason};
+use velella_edge::{Limits, Object, Origin, Question, Reason};
 use velella_hls::Directives;
 
 use crate::support::{Client, Job, Served};
@@ -22,7 +22,7 @@ async fn an_edge_asks_the_origin_once_and_tells_how_old_things_are() {
     let object = format!("one.m3u8?_HLS_msn={msn}&_HLS_part={part}&_HLS_skip=YES");
     let (one, two) = tokio::join!(far.get(&object), far.get(&object));
     assert_eq!((one.status, one.header("cache-control"), &one.body), (200, "public, max-age=6", &two.body));
-    assert_eq!((one.header("priority"), one.header("age")), ("u=1", ""));
+    assert_eq!(one.header("priority"), "u=1");
     let skip = Some(velella_hls::Skip::Segments);
     assert_eq!(job.asked("one.m3u8", Directives { msn: Some(msn), part: Some(part), skip }), 1);
 
@@ -31,7 +31,8 @@ async fn an_edge_asks_the_origin_once_and_tells_how_old_things_are() {
     let before = near.get(&segment).await;
     tokio::time::sleep(Duration::from_millis(1_050)).await;
     let after = far.get(&segment).await;
-    assert_eq!((after.status, after.header("age"), &after.body), (200, "1", &before.body));
+    assert_eq!((after.status, &after.body), (200, &before.body));
+    assert!(after.header("age").parse::<u64>().unwrap() >= 1);
     assert_eq!(job.asked(&segment, Directives::default()), 1);
 
     let refused = far.get("three.m3u8").await;
@@ -90,27 +91,27 @@ async fn whoever_waits_when_the_stream_moves_waits_at_the_next_gateway() {
     let waiting = tokio::spawn(async move { client.get("one.m3u8").await });
     let question: Question = lost.recv().await.unwrap();
     edge.moves_to(next.inner());
-    let moved = Instant::now();
     assert_eq!(waiting.await.unwrap().status, 200);
-    assert!(moved.elapsed() < Duration::from_secs(3), "{:?}", moved.elapsed());
     drop(question);
 
     // And one that ends as it should, while somebody waits.
+    let (questions, mut asked) = mpsc::channel(8);
+    let ending = Served::plain(Origin::Here(questions)).await;
+    edge.moves_to(ending.inner());
     let client = Client::http1(edge.at);
-    let (msn, _) = client.get("one.m3u8").await.edge();
-    let object = format!("one.m3u8?_HLS_msn={msn}");
-    let waiting = tokio::spawn(async move { client.get(&object).await });
-    next.reaches("waiting", 1).await;
+    let waiting = tokio::spawn(async move { client.get("two.m3u8").await });
+    let question = asked.recv().await.unwrap();
     edge.moves_to(Origin::Here(job.questions.clone()));
-    next.shut_down().await;
+    ending.shut_down().await;
     assert_eq!(waiting.await.unwrap().status, 200);
+    drop(question);
 }
 
 #[tokio::test]
 async fn viewers_wait_for_a_stream_that_is_about_to_move() {
     let job = Job::begin(7, PAST);
     let next = Served::plain(Origin::Nowhere).await;
-    let edge = Served::plain(Origin::Moving).await;
+    let edge = Served::begin(Origin::Moving, None, Limits::default()).await;
     let client = Client::http1(edge.at);
     let waiting = tokio::spawn(async move { client.get("one.m3u8").await });
     edge.reaches("fetches_failed_total{reason=\"origin_unreachable\"}", 1).await;
@@ -119,9 +120,27 @@ async fn viewers_wait_for_a_stream_that_is_about_to_move() {
     next.reaches("requests_total{kind=\"playlist\",status=\"4xx\"}", 1).await;
     next.moves_to(Origin::Here(job.questions.clone()));
     assert_eq!(waiting.await.unwrap().status, 200);
-    edge.moves_to(Origin::Moving);
+    // Though not for ever.
+    let edge = Served::plain(Origin::Moving).await;
     let refused = Client::http1(edge.at).get("two.m3u8").await;
     assert_eq!((refused.status, refused.code().as_str()), (503, "origin_unreachable"));
+}
+
+#[tokio::test]
+async fn nothing_of_a_stream_is_given_for_the_next_one_of_its_room() {
+    let (first, second) = (Job::begin(7, PAST), Job::begin(8, PAST));
+    let edge = Served::plain(Origin::Here(first.questions.clone())).await;
+    let client = Client::http1(edge.at);
+    let (msn, _) = client.get("one.m3u8").await.edge();
+    let object = format!("one.m3u8?_HLS_msn={}", msn - 1);
+    assert!(client.get(&object).await.text().contains("7/one/"));
+    // A move changes nothing of what is held.
+    edge.moves_to(Origin::Here(second.questions.clone()));
+    assert_eq!(client.get("index.m3u8").await.status, 200);
+    assert!(client.get(&object).await.text().contains("7/one/"));
+    edge.has(Origin::Here(second.questions.clone()), "second");
+    assert_eq!(client.get("two.m3u8").await.status, 200);
+    assert!(client.get(&object).await.text().contains("8/one/"));
 }
 
 #[tokio::test]

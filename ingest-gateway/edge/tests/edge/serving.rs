@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use hyper::{Method, Version};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-use velella_edge::{Limits, Origin, Passes};
+use tokio::sync::mpsc;
+use velella_edge::{Content, Limits, Object, Origin, Passes, Question};
 use velella_hls::Directives;
 
 use crate::support::{Client, Job, Served};
@@ -50,41 +51,58 @@ async fn a_stream_is_played_from_its_playlist_to_its_media() {
 }
 
 #[tokio::test]
-async fn a_crowd_that_waits_for_a_part_is_one_question() {
-    let (job, served, client) = streaming().await;
+async fn a_playlist_that_is_waited_for_comes_with_its_part() {
+    let (job, _served, client) = streaming().await;
     let (msn, part) = client.get("one.m3u8").await.edge();
-    let (msn, part) = if part > 2 { (msn + 1, 0) } else { (msn, part + 1) };
-    let object = format!("one.m3u8?_HLS_msn={msn}&_HLS_part={part}");
-    let clients: Vec<_> = (0..20).map(|_| (client.clone(), object.clone())).collect();
-    let answers = clients.into_iter().map(|(client, object)| tokio::spawn(async move { client.get(&object).await }));
-    for answer in answers.collect::<Vec<_>>() {
-        let answer = answer.await.unwrap();
-        assert_eq!((answer.status, answer.header("cache-control")), (200, "public, max-age=6"));
-        assert!(answer.edge() >= (msn, part + 1), "{}", answer.text());
+    let answer = client.get(&format!("one.m3u8?_HLS_msn={msn}&_HLS_part={}", part + 1)).await;
+    assert_eq!((answer.status, answer.header("cache-control")), (200, "public, max-age=6"));
+    assert!(answer.edge() >= (msn, part + 2), "{}", answer.text());
+    assert_eq!(job.asked("one.m3u8", Directives { msn: Some(msn), part: Some(part + 1), skip: None }), 1);
+}
+
+#[tokio::test]
+async fn a_crowd_that_waits_is_one_question() {
+    let (questions, mut asked) = mpsc::channel(64);
+    let served = Served::plain(Origin::Here(questions)).await;
+    let client = Client::http1(served.at);
+    let ask = |query: &str| {
+        let (client, object) = (client.clone(), format!("one.m3u8?_HLS_msn=3{query}"));
+        tokio::spawn(async move { client.get(&object).await })
+    };
+    let crowd: Vec<_> = (0..20).map(|_| ask("")).collect();
+    served.reaches("waiting", 20).await;
+    answer(asked.recv().await.unwrap());
+    for viewer in crowd {
+        assert_eq!(viewer.await.unwrap().text(), "#EXTM3U");
     }
-    assert_eq!(job.asked("one.m3u8", Directives { msn: Some(msn), part: Some(part), skip: None }), 1);
     // Whoever is late gets the same, and a query that is not for us makes no other object.
-    let late = client.get(&format!("{object}&token=whatever")).await;
-    assert!(late.status == 200 && served.count("objects_total{found=\"held\"}") >= 1);
-    assert!(served.count("objects_total{found=\"joined\"}") >= 19);
-    assert_eq!(job.asked("one.m3u8", Directives { msn: Some(msn), part: Some(part), skip: None }), 1);
+    assert_eq!(ask("&token=whatever").await.unwrap().text(), "#EXTM3U");
+    let found = |how| served.count(&format!("objects_total{{found=\"{how}\"}}"));
+    assert_eq!((found("fetched"), found("joined"), found("held")), (1, 19, 1));
+    assert!(asked.try_recv().is_err());
 }
 
 #[tokio::test]
 async fn whoever_goes_away_leaves_the_others_their_answer() {
-    let (_job, served, client) = streaming().await;
-    let (msn, _) = client.get("one.m3u8").await.edge();
-    let object = format!("one.m3u8?_HLS_msn={msn}");
+    let (questions, mut asked) = mpsc::channel(64);
+    let served = Served::plain(Origin::Here(questions)).await;
     let ask = || {
-        let (client, object) = (Client::http1(served.at), object.clone());
-        tokio::spawn(async move { client.get(&object).await })
+        let client = Client::http1(served.at);
+        tokio::spawn(async move { client.get("one.m3u8?_HLS_msn=3").await })
     };
     let first = ask();
-    served.reaches("waiting", 1).await;
+    let question = asked.recv().await.unwrap();
     let second = ask();
     served.reaches("waiting", 2).await;
     first.abort();
+    answer(asked.recv().await.unwrap());
     assert_eq!(second.await.unwrap().status, 200);
+    assert!(question.is_forgotten());
+}
+
+fn answer(question: Question) {
+    let content = Content::Playlist("#EXTM3U".into());
+    let _ = question.answer.send(Object { content, max_age: Duration::from_secs(60), urgency: 1 });
 }
 
 #[tokio::test]
@@ -172,6 +190,11 @@ async fn http2_is_spoken_with_tls_and_without() {
         let index = client.get("index.m3u8").await;
         assert_eq!((index.status, index.version), (200, Version::HTTP_2));
     }
+    // Edges know each other by addresses; viewers come as they are told.
+    let edge = Served::plain(encrypted.inner()).await;
+    assert_eq!(Client::http1(edge.at).get("index.m3u8").await.status, 200);
+    let refused = Client::http1(encrypted.at).get("index.m3u8").await;
+    assert_eq!((refused.status, refused.code().as_str()), (403, "tls_required"));
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use prometheus::{Registry, TextEncoder};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use velella_edge::{Directory, Edge, Limits, Origin, Passes};
-use velella_model::RoomId;
+use velella_model::{ComponentId, RoomId};
 use velella_ops::Secret;
 
 /// The room of all tests.
@@ -27,12 +27,17 @@ pub(crate) fn limits() -> Limits {
     Limits { move_patience: Duration::from_millis(700), ..Limits::default() }
 }
 
+/// Of each room where its stream comes from, and which it is.
 #[derive(Default)]
-struct Book(Mutex<BTreeMap<RoomId, Origin>>);
+struct Book(Mutex<BTreeMap<RoomId, (Origin, ComponentId)>>);
 
 impl Directory for Book {
     fn origin_of(&self, room: &RoomId) -> Origin {
-        self.0.lock().unwrap().get(room).cloned().unwrap_or(Origin::Nowhere)
+        self.0.lock().unwrap().get(room).map_or(Origin::Nowhere, |(origin, _)| origin.clone())
+    }
+
+    fn stream_of(&self, room: &RoomId) -> Option<ComponentId> {
+        self.0.lock().unwrap().get(room).map(|(_, stream)| stream.clone())
     }
 }
 
@@ -74,7 +79,12 @@ impl Served {
 
     /// From now on the room's stream comes from there.
     pub(crate) fn moves_to(&self, origin: Origin) {
-        self.book.0.lock().unwrap().insert(room(), origin);
+        self.has(origin, "first");
+    }
+
+    /// From now on this is the room's stream, and comes from there.
+    pub(crate) fn has(&self, origin: Origin, stream: &str) {
+        self.book.0.lock().unwrap().insert(room(), (origin, ComponentId::parse(stream).unwrap()));
     }
 
     /// Where other edges find it.
