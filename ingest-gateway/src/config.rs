@@ -81,7 +81,7 @@ pub struct Config {
     #[arg(long, env = "VELELLA_HLS")]
     pub hls: Option<SocketAddr>,
 
-    /// Where viewers reach it; made of --hls if absent (for example https://live.example.com)
+    /// Where viewers reach it; made of --hls if absent (for example `https://live.example.com`)
     #[arg(long, env = "VELELLA_HLS_URL")]
     pub hls_url: Option<String>,
 
@@ -164,14 +164,15 @@ impl Config {
         let public = self.hls_url.clone().unwrap_or_else(|| format!("{scheme}://{bound}"));
         let inner = match (&self.hls_inner_url, self.gateway_ip) {
             (Some(url), _) => url.clone(),
-            (None, Some(ip)) => format!("{scheme}://{}", SocketAddr::new(ip, bound.port())),
+            // They come without TLS: no certificate is good for an address.
+            (None, Some(ip)) => format!("http://{}", SocketAddr::new(ip, bound.port())),
             (None, None) if bound.ip().is_unspecified() => {
                 return Err(Mistake::new(format!(
                     "streams are served at {bound}, which no other gateway can reach by that name: set \
                      VELELLA_GATEWAY_IP or VELELLA_HLS_INNER_URL"
                 )));
             }
-            (None, None) => format!("{scheme}://{bound}"),
+            (None, None) => format!("http://{bound}"),
         };
         let trim = |url: String| url.trim_end_matches('/').to_owned();
         Ok(Serves { public: trim(public), inner: trim(inner) })
@@ -234,8 +235,10 @@ mod tests {
         assert_eq!(serves(&[], "0.0.0.0:9580"), None);
         let flags = ["--gateway-ip=10.0.0.7", "--hls-url=https://live.example.com/"];
         assert_eq!(serves(&flags, "0.0.0.0:9580"), pair("https://live.example.com", "http://10.0.0.7:9580"));
-        let flags = ["--hls-cert=c", "--hls-key=k", "--hls-inner-url=https://g1.example.com"];
-        assert_eq!(serves(&flags, "[::1]:9580"), pair("https://[::1]:9580", "https://g1.example.com"));
+        let encrypted = ["--hls-cert=c", "--hls-key=k"];
+        assert_eq!(serves(&encrypted, "[::1]:9580"), pair("https://[::1]:9580", "http://[::1]:9580"));
+        let flags = ["--hls-inner-url=https://g1.example.com"];
+        assert_eq!(serves(&flags, "0.0.0.0:9580"), pair("http://0.0.0.0:9580", "https://g1.example.com"));
         assert!(Cli::try_parse_from(["gateway", "--hls-cert=c"]).is_err(), "a certificate needs its key");
     }
 }

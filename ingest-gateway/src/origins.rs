@@ -100,6 +100,10 @@ impl Directory for Origins {
     fn origin_of(&self, room: &RoomId) -> Origin {
         self.read().origin_of(room, Instant::now())
     }
+
+    fn stream_of(&self, room: &RoomId) -> Option<ComponentId> {
+        self.read().streams.get(room).map(|stream| stream.component.clone())
+    }
 }
 
 impl Known {
@@ -158,6 +162,7 @@ mod tests {
         assert_eq!(at(now), "here", "it is, until the job ends");
         origins.packaged(&place, None);
         assert_eq!(at(now), "moving");
+        assert_eq!(origins.stream_of(&room()), Some(component("live")));
         stands("live", None);
         origins.packaged(&place, Some(mpsc::channel(1).0));
         assert_eq!(at(now), "nowhere", "nobody wants it");
