@@ -11,7 +11,7 @@ PATH=$PATH:/usr/sbin
 # shellcheck source=scripts/bench.sh
 source scripts/bench.sh
 
-EDGE=http://127.0.0.1:18080
+EDGE=http://127.0.0.1:11980
 NGINX_PORT=18090
 ROOM=bench
 # Streams that are packaged at once.

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::parse::{Part, Playlist, Segment, parse};
 use super::world::read;
 use crate::address::Address;
+use crate::boundary::FIRST;
 use crate::*;
 
 /// Somebody who reloads one playlist and remembers what it was.
@@ -225,7 +226,7 @@ fn check_alone(playlist: &Playlist, text: &str) {
         playlist.kind.is_some()
             || playlist.ended
             || playlist.part_target.is_none()
-            || playlist.msn == crate::boundary::FIRST
+            || playlist.msn == FIRST
             || length_of(playlist) >= target * 3,
         "6.2.2"
     );
