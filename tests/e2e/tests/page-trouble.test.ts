@@ -2,6 +2,7 @@
 
 import type { BrowserContext } from "playwright-core";
 import { DESK, join, linkTo, meet, OTHERS, pictures, plays, press, tileOf, visit, visitIn } from "../harness/meeting";
+import { eventually } from "../harness/patience";
 import { type Stage, scenario } from "../harness/scenario";
 
 scenario("someone who denies the camera is told so and joins without it", async (stage) => {
@@ -84,12 +85,16 @@ scenario("a server that is gone for good is called lost, and one may try again",
     cuts.push(() => socket.close({ code: 1011, reason: "gone" }));
   });
   const cuts: (() => Promise<void>)[] = [];
+  await context.clock.install();
   const ann = await visitIn(context, link, "Ann");
   await join(ann);
   gone = true;
   for (const cut of cuts) await cut();
   await ann.getByText("Reconnecting…").first().waitFor();
-  await ann.getByRole("heading", { name: "The call is over" }).waitFor({ timeout: GIVING_UP_MS });
+  await eventually("all attempts are over", async () => {
+    await context.clock.fastForward(DELAY_MS_MAX);
+    return ann.getByRole("heading", { name: "The call is over" }).isVisible();
+  });
   await ann.getByText("The connection was lost.").waitFor();
   gone = false;
   await press(ann, "Rejoin");
@@ -105,8 +110,8 @@ scenario("someone who is removed by the back end is told so", async (stage) => {
   if (ann) await pictures(ann, "removed");
 });
 
-/** All attempts of the page, each with its delay. */
-const GIVING_UP_MS = 60_000;
+/** More than the longest time between two attempts of the page. */
+const DELAY_MS_MAX = 15_000;
 
 /** A browser in which no device opens. */
 async function refusing(stage: Stage, name: string): Promise<BrowserContext> {
