@@ -14,6 +14,8 @@ export interface Engine {
   sample: () => Sample;
   /** Back to what is live. */
   catchUp: () => void;
+  /** Over a gap to what comes behind it. Engines may wait in a gap until it is gone from the playlist. */
+  leap: () => void;
   close: () => void;
 }
 
@@ -34,6 +36,23 @@ export function ahead_s({ buffered, currentTime }: HTMLVideoElement): number {
     if (buffered.start(range) <= currentTime && currentTime < buffered.end(range))
       return buffered.end(range) - currentTime;
   return 0;
+}
+
+/** What lies behind the gap that a video stands in; `null` when it stands in none, or nothing came behind it yet. */
+export function behindGap_s({ buffered, currentTime }: HTMLVideoElement): number | null {
+  for (let range = 0; range < buffered.length; range += 1) {
+    if (currentTime < buffered.start(range)) return buffered.start(range);
+    if (currentTime < buffered.end(range) - GAP_S) return null;
+  }
+  return null;
+}
+
+/** Engines get over less by themselves. */
+const GAP_S = 0.2;
+
+export function leap(video: HTMLVideoElement): void {
+  const next_s = behindGap_s(video);
+  if (next_s !== null) video.currentTime = next_s;
 }
 
 export function frames(video: HTMLVideoElement): Sample["frames"] {

@@ -1,7 +1,7 @@
 // hls.js on one video element.
 
 import Hls, { type ErrorData, ErrorDetails, ErrorTypes, type HlsConfig } from "hls.js";
-import { ahead_s, type Engine, frames, type Tell } from "./engine";
+import { ahead_s, behindGap_s, type Engine, frames, leap, type Tell } from "./engine";
 import { Rate } from "./rate";
 import { renditionsOf } from "./renditions";
 
@@ -49,12 +49,14 @@ export function open(video: HTMLVideoElement, address: string, tell: Tell): Engi
       behindEdge_s: hls.latency || null,
       target_s: hls.targetLatency,
       ahead_s: ahead_s(video),
+      isInGap: behindGap_s(video) !== null,
       received_bps: rate.bps,
       frames: frames(video),
     }),
     catchUp: () => {
       if (hls.liveSyncPosition !== null) video.currentTime = hls.liveSyncPosition;
     },
+    leap: () => leap(video),
     close: () => hls.destroy(),
   };
 }

@@ -1,6 +1,6 @@
 // The browser's own HLS: Safari on phones without Media Source Extensions. It chooses and tells little.
 
-import { ahead_s, type Engine, frames, type Tell } from "./engine";
+import { ahead_s, behindGap_s, type Engine, frames, leap, type Tell } from "./engine";
 
 /** Safari tells when the first moment of a stream was. */
 interface Dated extends HTMLVideoElement {
@@ -30,6 +30,7 @@ export function open(video: Dated, address: string, tell: Tell): Engine | null {
         behindEdge_s: last === null ? null : Math.max(last - video.currentTime, 0),
         target_s: TARGET_S,
         ahead_s: ahead_s(video),
+        isInGap: behindGap_s(video) !== null,
         received_bps: null,
         frames: frames(video),
       };
@@ -38,6 +39,7 @@ export function open(video: Dated, address: string, tell: Tell): Engine | null {
       const last = edge();
       if (last !== null) video.currentTime = last;
     },
+    leap: () => leap(video),
     close: () => {
       video.removeEventListener("error", broken);
       video.removeAttribute("src");

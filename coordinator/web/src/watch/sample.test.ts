@@ -7,6 +7,7 @@ const sample: Sample = {
   behindEdge_s: 1.6,
   target_s: 1.5,
   ahead_s: 1.24,
+  isInGap: false,
   received_bps: 2_340_000,
   frames: { shown: 990, dropped: 10 },
 };

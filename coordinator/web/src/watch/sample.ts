@@ -13,6 +13,8 @@ export interface Sample {
   target_s: number | null;
   /** How long it would go on if nothing came any more. */
   ahead_s: number;
+  /** It stands in a gap, and what comes behind it is there. */
+  isInGap: boolean;
   received_bps: number | null;
   frames: { shown: number; dropped: number } | null;
 }

@@ -62,6 +62,9 @@ export function useBroadcast(room: string, element: RefObject<HTMLVideoElement |
   useEffect(() => {
     if (look && player.phase === "playing" && staysLive.current && !isLive(look.sample)) catchUp();
   }, [look, player.phase, catchUp]);
+  useEffect(() => {
+    if (look?.sample.isInGap && player.phase === "stalled") engine?.leap();
+  }, [look, player.phase, engine]);
   const toggle = () => {
     const { current: video } = element;
     if (!engine || !video) return;
