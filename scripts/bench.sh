@@ -32,7 +32,8 @@ helper() {
 
 api() {
     local method=$1 path=$2 body=${3:-}
-    curl --silent --fail -X "$method" "$API$path" -H 'Authorization: Bearer development' \
+    # Who is asked may not have heard of every worker and gateway yet.
+    curl --silent --show-error --fail --retry 5 -X "$method" "$API$path" -H 'Authorization: Bearer development' \
         -H 'Content-Type: application/json' ${body:+-d "$body"}
 }
 
@@ -70,9 +71,9 @@ live() {
     done
 }
 
-# start_camera: 1080p25 at 4 Mbit/s, for as long as the script lives. It ends with its standard input, which the script holds.
+# start_camera: 1080p25 at 4 Mbit/s, which only noise fills, for as long as the script lives. It ends with its standard input, which the script holds.
 start_camera() {
-    coproc CAMERA { /usr/bin/python3 tests/fixtures/camera.py --port $CAMERA_PORT --size 1920x1080 --kbps 4000; }
+    coproc CAMERA { /usr/bin/python3 tests/fixtures/camera.py --port $CAMERA_PORT --size 1920x1080 --kbps 4000 --pattern snow; }
     read -r _ <&"${CAMERA[0]}"
 }
 
